@@ -1,0 +1,1 @@
+"""Runs image-classification studies and tracks them in MLflow."""

@@ -1,0 +1,74 @@
+"""Turns the bytes of an image file into an array of pixels, whatever the file is called."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+"""Larger images are taken for decompression bombs."""
+
+
+class Undecodable(Exception):
+    """The bytes are no image that can be used; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """An image.
+
+    Attributes:
+        pixels: (S, S, 3), uint8, RGB.
+        size: Width and height before resizing, in pixels, upright.
+    """
+
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+
+
+def decode(data: bytes, image_size: int) -> Decoded:
+    """Decode an image by its content and resize it to a square.
+
+    EXIF orientation is applied, transparency is put on white, of an animation the first frame is
+    taken, and 16-bit greys are scaled to 8 bits. The aspect ratio is not kept, as in the study.
+
+    Args:
+        data: A file's bytes.
+        image_size: Side of the square in pixels.
+
+    Raises:
+        Undecodable: They are no image, a damaged one, or a decompression bomb.
+    """
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+            warnings.simplefilter("ignore")  # odd EXIF and ICC data do not concern the pixels
+            if image.width * image.height > MAX_PIXELS:
+                raise Undecodable(f"{image.width} x {image.height} pixels: too large")
+            upright = ImageOps.exif_transpose(image)
+            rgb = _rgb(upright)
+    except UnidentifiedImageError as error:
+        raise Undecodable("not an image") from error
+    except Image.DecompressionBombError as error:
+        raise Undecodable("too many pixels: a decompression bomb") from error
+    except Undecodable:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged files
+        raise Undecodable(f"damaged: {error}") from error
+    square = rgb.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return Decoded(pixels=np.asarray(square), size=upright.size)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        grey = np.asarray(image, dtype=np.float64)
+        scale = 255 / 65535 if grey.max(initial=0) > 255 else 1
+        return Image.fromarray((grey * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,125 @@
+"""Turns a small specification into a class-per-folder tree of drawn images of invented species."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmark.data.demo.scene import picture
+from benchmark.data.demo.species import SPECIES_LIMIT, Species, species_name, species_of
+
+__all__ = ["SPECIES_LIMIT", "DemoSpec", "species_names", "write_demo"]
+
+# How often each size occurs among the study's images, which number _STUDY_IMAGES.
+_COMMON_SIZES = {
+    (240, 240): 12264,
+    (1280, 720): 144,
+    (225, 225): 136,
+    (300, 168): 54,
+    (1920, 1080): 48,
+    (734, 1024): 36,
+    (500, 500): 35,
+    (646, 646): 35,
+    (600, 600): 34,
+    (600, 825): 34,
+}
+_STUDY_IMAGES = 15_100
+_OTHER_SIDES = (150, 800)
+_LARGEST_CANVAS = 560
+_JPEG_SHARE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoSpec:
+    """What to generate.
+
+    Attributes:
+        species: Number of classes.
+        images_per_species: Number of images of each class.
+        first_species: Number of the first species; disjoint ranges share no species.
+        seed: Varies the images, not what a species looks like.
+
+    Raises:
+        ValueError: If a count is below 1, a number is negative or the species run out.
+    """
+
+    species: int = 10
+    images_per_species: int = 40
+    first_species: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("species", 1),
+            ("images_per_species", 1),
+            ("first_species", 0),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.first_species + self.species > SPECIES_LIMIT:
+            raise ValueError(f"species numbers must stay below {SPECIES_LIMIT}")
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of the species."""
+        return range(self.first_species, self.first_species + self.species)
+
+
+def species_names(spec: DemoSpec) -> list[str]:
+    """Names of the species in the order of their numbers, which serve as folder names."""
+    return [species_name(number) for number in spec.numbers]
+
+
+def write_demo(spec: DemoSpec, folder: Path) -> None:
+    """Write every image to `folder`/<species>/<image>.jpg or .png.
+
+    Images come in many sizes, as RGB or, for some PNG files, RGBA. The same spec writes the same
+    bytes, and no image depends on how many others are written.
+
+    Args:
+        spec: What to generate.
+        folder: Where the class folders go; made if missing.
+
+    Raises:
+        FileExistsError: If a class folder exists already.
+    """
+    for number in spec.numbers:
+        kind = species_of(number)
+        class_folder = folder / kind.name
+        class_folder.mkdir(parents=True)
+        for index in range(spec.images_per_species):
+            rng = np.random.default_rng((spec.seed, number, index))
+            _write_image(kind, class_folder / f"{index:03d}", rng)
+
+
+def _write_image(kind: Species, stem: Path, rng: np.random.Generator) -> None:
+    size = _size(rng)
+    # Small pictures are drawn at twice their size for smooth edges, huge ones are drawn smaller.
+    zoom = min(2, _LARGEST_CANVAS / max(size))
+    image = picture(kind, (round(zoom * size[0]), round(zoom * size[1])), rng)
+    image = image.resize(size, Image.Resampling.BOX if zoom > 1 else Image.Resampling.BICUBIC)
+    if image.mode == "RGB":
+        image = _grain(image, rng)
+    if image.mode == "RGBA" or rng.random() > _JPEG_SHARE:
+        image.save(stem.with_suffix(".png"), compress_level=1)
+    else:
+        image.save(stem.with_suffix(".jpg"), quality=int(rng.integers(60, 95)))
+
+
+def _size(rng: np.random.Generator) -> tuple[int, int]:
+    counts = np.array(list(_COMMON_SIZES.values()))
+    place = np.searchsorted(counts.cumsum(), rng.integers(_STUDY_IMAGES), side="right")
+    if place < len(counts):
+        return list(_COMMON_SIZES)[place]
+    low, high = np.log(_OTHER_SIDES)
+    width, height = np.exp(rng.uniform(low, high, size=2)).astype(int).tolist()
+    return width, height
+
+
+def _grain(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """The image with another exposure and the noise of a camera or scanner."""
+    noise = rng.standard_normal((image.height, image.width, 1), dtype=np.float32)
+    pixels = np.asarray(image) * np.float32(rng.uniform(0.85, 1.1)) + rng.uniform(0, 8) * noise
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))

@@ -1,0 +1,133 @@
+"""Turns a prepared data set into the study's exploration: tables and pictures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmark.data.audit import audit
+from benchmark.data.prepared import PreparedData
+from benchmark.data.sources import SPLITS
+
+
+def class_table(data: PreparedData) -> pd.DataFrame:
+    """Count images by class and split.
+
+    Returns:
+        A row a class, ordered by name: ``class``, ``images``, ``train``, ``val``, ``test``.
+    """
+    counts = pd.crosstab(
+        pd.Series([sample.label for sample in data.samples], name="class"),
+        pd.Series(data.splits, name="split"),
+    ).reindex(columns=list(SPLITS), fill_value=0)
+    counts.insert(0, "images", counts.sum(axis=1))
+    return counts.rename_axis(columns=None).reset_index()
+
+
+def size_table(data: PreparedData, most: int = 10) -> pd.DataFrame:
+    """List the most common image sizes.
+
+    Returns:
+        A row a size, the most common first: ``width``, ``height`` (pixels), ``images``, ``share``.
+    """
+    counts = Counter((sample.width, sample.height) for sample in data.samples)
+    rows = [
+        {"width": width, "height": height, "images": n, "share": n / len(data.samples)}
+        for (width, height), n in counts.most_common(most)
+    ]
+    return pd.DataFrame(rows)
+
+
+def summary(data: PreparedData) -> dict[str, float]:
+    """Give the data set in numbers.
+
+    Returns:
+        Numbers of images, classes, images in the smallest, median and largest class, of each
+        split, and of files left out.
+    """
+    images = class_table(data)["images"]
+    return {
+        "images": float(len(data.samples)),
+        "classes": float(len(images)),
+        "smallest_class": float(images.min()),
+        "median_class": float(images.median()),
+        "largest_class": float(images.max()),
+        **{f"{split}_images": float(len(data.rows(split))) for split in SPLITS},
+        "left_out": float(len(data.left_out)),
+    }
+
+
+def summary_table(data: PreparedData) -> pd.DataFrame:
+    """`summary` as a table."""
+    return pd.DataFrame(summary(data).items(), columns=["figure", "number"])
+
+
+def findings_table(data: PreparedData) -> pd.DataFrame:
+    """`audit` as a table: ``kind``, ``name``, ``detail``."""
+    findings = [asdict(finding) for finding in audit(data)]
+    return pd.DataFrame(findings, columns=["kind", "name", "detail"])
+
+
+TABLES: Mapping[str, Callable[[PreparedData], pd.DataFrame]] = {
+    "summary": summary_table,
+    "classes": class_table,
+    "sizes": size_table,
+    "findings": findings_table,
+}
+
+
+def write_exploration(data: PreparedData, folder: Path) -> None:
+    """Write each table as CSV, ``class_distribution.png`` and ``image_sizes.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in TABLES.items():
+        table(data).to_csv(folder / f"{name}.csv", index=False)
+    _class_distribution(data).savefig(folder / "class_distribution.png")
+    _image_sizes(data).savefig(folder / "image_sizes.png")
+
+
+def _class_distribution(data: PreparedData) -> Figure:
+    table = class_table(data).sort_values("images", ascending=False)
+    figure = Figure(figsize=(max(7.0, 0.13 * len(table) + 2), 4.5), layout="constrained")
+    axes = figure.subplots()
+    bottom = pd.Series(0, index=table.index)
+    for split in SPLITS:
+        axes.bar(table["class"], table[split], bottom=bottom, label=split, width=0.85)
+        bottom = bottom + table[split]
+    axes.tick_params(axis="x", rotation=90, labelsize=6 if len(table) > 40 else 9)
+    axes.margins(x=0.01)
+    axes.set(
+        title=f"{data.spec.name}: {len(data.samples):,} images of {len(table)} classes",
+        ylabel="images",
+    )
+    axes.legend(loc="upper right", ncols=3, frameon=False)
+    axes.set_ylim(top=1.15 * table["images"].max())
+    return figure
+
+
+def _image_sizes(data: PreparedData) -> Figure:
+    counts = Counter((sample.width, sample.height) for sample in data.samples)
+    widths, heights = zip(*counts, strict=True)
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    areas = [12 + 300 * n / len(data.samples) for n in counts.values()]
+    axes.scatter(widths, heights, s=areas, alpha=0.5, linewidths=0)
+    axes.set(
+        title=f"{data.spec.name}: sizes of {len(data.samples):,} images",
+        xlabel="width (pixels)",
+        ylabel="height (pixels)",
+    )
+    axes.text(
+        0.98,
+        0.02,
+        f"{len(counts):,} different sizes; area: number of images",
+        transform=axes.transAxes,
+        ha="right",
+        fontsize=8,
+    )
+    axes.grid(alpha=0.3)
+    return figure

@@ -1,0 +1,199 @@
+"""Turns a source's files into one array of decoded images on disk, shared by all runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.decode import Undecodable, decode
+from benchmark.data.sources import ImageFile, Source, Split
+from benchmark.data.splits import split_stratified
+from benchmark.plan import DataSpec
+
+STORE_VERSION = 1
+"""Raise it when decoding changes: it is part of every fingerprint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What is known of one image besides its pixels; see `ImageFile` and `Decoded`."""
+
+    name: str
+    label: str
+    split: Split | None
+    digest: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+class PreparedData:
+    """Decoded images as a read-only memory map, with labels and splits."""
+
+    def __init__(self, spec: DataSpec, home: Path) -> None:
+        """Open what `prepare` stored.
+
+        Args:
+            spec: Which data set and which division of it.
+            home: Folder of the stores.
+
+        Raises:
+            ValueError: A class is too small to divide.
+        """
+        self.spec = spec
+        folder = _store(home, spec.fingerprint, spec.image_size)
+        self.samples, self.left_out = _read_index(folder)
+        # Copy-on-write, since torch refuses to wrap arrays that it may not write.
+        stored = np.load(folder / "images.npy", mmap_mode="c")
+        self.images: NDArray[np.uint8] = stored[: len(self.samples)]
+        """(N, S, S, 3), RGB."""
+        self.class_names = sorted({sample.label for sample in self.samples})
+        self.splits = split_stratified(
+            [sample.label for sample in self.samples],
+            [sample.digest for sample in self.samples],
+            [sample.split for sample in self.samples],
+            spec.seed,
+        )
+        """(N,) ``train``, ``val`` or ``test``."""
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) index into `class_names`."""
+        index = {name: i for i, name in enumerate(self.class_names)}
+        return np.array([index[sample.label] for sample in self.samples])
+
+    def rows(self, split: Split) -> NDArray[np.int64]:
+        """Indices of the images of a split, ascending."""
+        return np.flatnonzero(self.splits == split)
+
+
+def prepare(
+    source: Source,
+    *,
+    image_size: int,
+    seed: int,
+    home: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PreparedData:
+    """Decode a source's files once; later calls with the same content open the store.
+
+    Args:
+        source: The files.
+        image_size: Side in pixels.
+        seed: Of the division into train, val and test.
+        home: Folder of the stores.
+        progress: Called with (images done, images in all) while decoding.
+
+    Raises:
+        ValueError: Fewer than two classes have images, or a class is too small to divide.
+    """
+    fingerprint = _fingerprint(source.files)
+    folder = _store(home, fingerprint, image_size)
+    if not (folder / "index.json").exists():
+        _decode_all(source, image_size, folder, progress)
+    samples, _ = _read_index(folder)
+    classes = {sample.label for sample in samples}
+    if len(classes) < 2:
+        raise ValueError(f"{source.name} has images of {len(classes)} class(es); two are needed")
+    spec = DataSpec(
+        name=source.name,
+        fingerprint=fingerprint,
+        image_size=image_size,
+        num_classes=len(classes),
+        num_images=len(samples),
+        seed=seed,
+    )
+    return PreparedData(spec, home)
+
+
+def _store(home: Path, fingerprint: str, image_size: int) -> Path:
+    return home / "data" / f"{fingerprint}-{image_size}px"
+
+
+def _fingerprint(files: Iterable[ImageFile]) -> str:
+    whole = hashlib.sha256(f"version {STORE_VERSION}".encode())
+    for file in files:
+        whole.update(f"\0{file.label}\0{file.name}\0{_digest(file.path.read_bytes())}".encode())
+    return whole.hexdigest()[:16]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _decode_all(
+    source: Source, image_size: int, folder: Path, progress: Callable[[int, int], None]
+) -> None:
+    """Write images.npy, then index.json: the store is complete when the index is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    total = len(source.files)
+    # Two processes may prepare the same data: each writes its own file and the last one wins.
+    # The rows of files that turn out undecodable stay unused, at the end.
+    partial = folder / f"images-{os.getpid()}.npy"
+    images = np.lib.format.open_memmap(
+        partial, mode="w+", dtype=np.uint8, shape=(total, image_size, image_size, 3)
+    )
+    samples: list[Sample] = []
+    left_out: list[LeftOut] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
+        results = pool.map(lambda file: _decode_file(file, image_size), source.files)
+        for done, result in enumerate(results, start=1):
+            if isinstance(result, LeftOut):
+                left_out.append(result)
+            else:
+                sample, pixels = result
+                images[len(samples)] = pixels
+                samples.append(sample)
+            progress(done, total)
+    images.flush()
+    partial.rename(folder / "images.npy")
+    index = {
+        "samples": [asdict(sample) for sample in samples],
+        "left_out": [asdict(entry) for entry in left_out],
+    }
+    partial_index = partial.with_suffix(".json")
+    partial_index.write_text(json.dumps(index))
+    partial_index.rename(folder / "index.json")
+
+
+def _decode_file(file: ImageFile, image_size: int) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:
+    data = file.path.read_bytes()
+    try:
+        decoded = decode(data, image_size)
+    except Undecodable as error:
+        return LeftOut(name=file.name, reason=str(error))
+    width, height = decoded.size
+    sample = Sample(
+        name=file.name,
+        label=file.label,
+        split=file.split,
+        digest=_digest(data),
+        width=width,
+        height=height,
+    )
+    return sample, decoded.pixels
+
+
+def _read_index(folder: Path) -> tuple[list[Sample], list[LeftOut]]:
+    index: dict[str, list[dict[str, Any]]] = json.loads((folder / "index.json").read_text())
+    return (
+        [Sample(**entry) for entry in index["samples"]],
+        [LeftOut(**entry) for entry in index["left_out"]],
+    )

@@ -1,0 +1,1 @@
+"""Turns predictions and networks into figures."""

@@ -1,0 +1,66 @@
+"""Turns a network into what it costs: parameters, operations, time."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.config import TrainConfig
+from benchmark.suite import System
+from benchmark.training.devices import autocast, now
+from benchmark.training.images import Examples
+from benchmark.training.network import Network, meta_network
+from registry.specs import Schedule
+
+TIMED_IMAGES = 64
+
+
+def count_parameters(network: Network, schedule: Schedule) -> dict[str, float]:
+    """Count ``params_total``, and ``params_trainable``: those that the schedule ever trains."""
+    total = sum(parameter.numel() for parameter in network.parameters())
+    classifier = sum(parameter.numel() for parameter in network.classifier.parameters())
+    trainable = classifier if schedule == "frozen" else total
+    return {"params_total": float(total), "params_trainable": float(trainable)}
+
+
+def count_flops(network: Network, image_size: int) -> float:
+    """Count the floating-point operations of one image's forward pass.
+
+    Args:
+        network: On the meta device: nothing is computed.
+        image_size: Side of the image in pixels.
+    """
+    counter = FlopCounterMode(display=False)
+    # In evaluation mode, attention takes a fused path that the counter does not see.
+    with counter, torch.device("meta"):
+        network.train()(torch.empty(2, 3, image_size, image_size))
+    return counter.get_total_flops() / 2
+
+
+def network_cost(system: System, image_size: int, num_classes: int) -> dict[str, float]:
+    """Parameters and FLOPs of a network, without making its weights.
+
+    Returns:
+        ``params_total``, ``params_trainable``, ``flops``.
+    """
+    network = meta_network(system.model, system.schedule, image_size, num_classes)
+    return {
+        **count_parameters(network, system.schedule),
+        "flops": count_flops(network, image_size),
+    }
+
+
+@torch.inference_mode()
+def time_inference(network: Network, images: Examples, config: TrainConfig) -> float:
+    """Time the forward pass over some test images.
+
+    Returns:
+        Milliseconds an image, in one batch, after a warm-up.
+    """
+    network.eval()
+    batch = images.batch(images.rows("test")[:TIMED_IMAGES])
+    with autocast(images.device, config.precision):
+        network(batch[:2])
+        start = now(images.device)
+        network(batch)
+        return 1000 * (now(images.device) - start) / len(batch)

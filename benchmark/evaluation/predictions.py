@@ -1,0 +1,78 @@
+"""What a classifier said of a split: the seam behind which networks and heads are the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from benchmark.data.prepared import PreparedData
+from benchmark.data.sources import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Probabilities for the images of a split.
+
+    Attributes:
+        split: Which.
+        names: (N,) names of the images.
+        labels: (N,) true classes.
+        probabilities: (N, C), rows sum to one.
+        class_names: (C,).
+    """
+
+    split: Split
+    names: list[str]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    class_names: list[str]
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) most probable classes."""
+        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
+
+    def table(self) -> pd.DataFrame:
+        """A row an image: ``image``, ``true``, ``predicted``, ``probability``, ``correct``."""
+        classes = np.array(self.class_names)
+        return pd.DataFrame(
+            {
+                "image": self.names,
+                "true": classes[self.labels],
+                "predicted": classes[self.predicted],
+                "probability": self.probabilities.max(axis=1).round(4),
+                "correct": self.predicted == self.labels,
+            }
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the table as ``SPLIT.csv`` and the probabilities as ``SPLIT.safetensors``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.table().to_csv(folder / f"{self.split}.csv", index=False)
+        arrays: dict[str, NDArray[Any]] = {
+            "probabilities": np.ascontiguousarray(self.probabilities, dtype=np.float32),
+            "labels": self.labels,
+        }
+        save_file(arrays, folder / f"{self.split}.safetensors")
+
+
+def predict_split(
+    data: PreparedData, split: Split, probabilities: NDArray[np.float32]
+) -> Predictions:
+    """Put probabilities (N, C) for the rows of a split together with what is true."""
+    rows = data.rows(split)
+    return Predictions(
+        split=split,
+        names=[data.samples[row].name for row in rows],
+        labels=data.labels[rows],
+        probabilities=probabilities,
+        class_names=data.class_names,
+    )

@@ -1,0 +1,39 @@
+"""Turns a plan into outcomes; an executor is chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from benchmark.options import Outcome, RunOptions
+from benchmark.plan import Plan, RunSpec
+from benchmark.training.trainer import EpochResult
+
+
+class Listener(Protocol):
+    """Is told what happens while a plan is executed."""
+
+    def started(self, spec: RunSpec) -> None:
+        """A run begins."""
+        ...
+
+    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+        """A run has finished an epoch."""
+        ...
+
+
+class Executor(Protocol):
+    """Executes plans."""
+
+    def execute(
+        self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
+    ) -> Iterator[Outcome]:
+        """Execute a plan, yielding an outcome for each of its runs.
+
+        Args:
+            plan: The runs.
+            options: How they are made.
+            listener: Is told of starts and epochs.
+            force: Whether to repeat runs that are complete.
+        """
+        ...

@@ -1,0 +1,79 @@
+"""Turns a vision transformer's attention into heatmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.training.network import Network
+
+
+@torch.no_grad()
+def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
+    """Compute attention rollout (Abnar and Zuidema 2020) from the class token to the patches.
+
+    Args:
+        network: In evaluation mode, with a ViT of torchvision or timm as its backbone.
+        images: (N, 3, S, S).
+
+    Returns:
+        (N, h, w) over the grid of patches.
+
+    Raises:
+        ValueError: The backbone shows no attention, or its patches form no square.
+    """
+    with _recorded(network.backbone) as attentions:
+        network(images)
+    if not attentions:
+        raise ValueError("attention rollout needs a vision transformer of torchvision or timm")
+    identity = torch.eye(attentions[0].shape[-1], device=images.device)
+    rollout = identity.expand(len(images), -1, -1)
+    for attention in attentions:
+        mixed = attention + identity  # the residual connection
+        rollout = (mixed / mixed.sum(-1, keepdim=True)) @ rollout
+    prefix = getattr(network.backbone, "num_prefix_tokens", 1)
+    patches = rollout[:, 0, prefix:]
+    side = int(patches.shape[1] ** 0.5)
+    if side * side != patches.shape[1]:
+        raise ValueError(f"{patches.shape[1]} patches form no square")
+    heat: NDArray[np.float32] = patches.reshape(-1, side, side).float().cpu().numpy()
+    return heat
+
+
+@contextmanager
+def _recorded(backbone: nn.Module) -> Iterator[list[Tensor]]:
+    """Record each block's attention (N, T, T), averaged over its heads."""
+    attentions: list[Tensor] = []
+
+    def ask_for_weights(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
+        return args, {**kwargs, "need_weights": True, "average_attn_weights": True}
+
+    def record_torch(module: nn.Module, args: Any, output: tuple[Tensor, Tensor]) -> None:
+        attentions.append(output[1])
+
+    def record_timm(module: nn.Module, args: tuple[Tensor]) -> None:
+        attentions.append(args[0].mean(1))
+
+    with ExitStack() as stack:
+        for module in backbone.modules():
+            if isinstance(module, nn.MultiheadAttention):
+                handles = [
+                    module.register_forward_pre_hook(ask_for_weights, with_kwargs=True),
+                    module.register_forward_hook(record_torch),
+                ]
+            elif hasattr(module, "fused_attn") and hasattr(module, "attn_drop"):
+                # timm's attention passes its weights through attn_drop unless it is fused.
+                stack.callback(setattr, module, "fused_attn", module.fused_attn)
+                module.fused_attn = False  # type: ignore[assignment]
+                handles = [module.attn_drop.register_forward_pre_hook(record_timm)]  # type: ignore[union-attr]
+            else:
+                continue
+            for handle in handles:
+                stack.callback(handle.remove)
+        yield attentions

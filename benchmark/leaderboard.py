@@ -1,0 +1,271 @@
+"""Turns MLflow queries into the study's tables: the only reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from benchmark.tables import count
+from benchmark.tracking import Store
+
+PAGE = 1000
+HEAD_PARAM = "head."
+METRICS = (
+    "test_accuracy",
+    "best_val_accuracy",
+    "test_top5_accuracy",
+    "test_macro_f1",
+    "test_log_loss",
+    "test_calibration_error",
+    "params_total",
+    "params_trainable",
+    "flops",
+    "trees",
+    "nodes",
+    "best_epoch",
+    "epochs_run",
+    "fit_seconds",
+    "inference_ms",
+    "peak_memory_mb",
+)
+TAGS = (
+    "system",
+    "group",
+    "weights",
+    "model",
+    "head",
+    "data",
+    "preset",
+    "hardware",
+    "git_commit",
+    "context",
+)
+GROUPS = ("from scratch", "experiment 1", "experiment 2")
+"""The parts of the study that its tables show; pretraining and data explorations are others."""
+_HEADS = ("XGBoost", "Random Forest", "Extra Trees")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Runs that may stand in one table: the same data, training settings and seed.
+
+    Attributes:
+        id: Hash of all that they share.
+        title: The same for people.
+    """
+
+    id: str
+    title: str
+
+
+def fetch(store: Store) -> pd.DataFrame:
+    """Read the completed runs of networks and heads, without pretraining and explorations.
+
+    Returns:
+        A row a run, the newest first; of runs alike, only the newest. Its columns are `METRICS`,
+        `TAGS`, and what `_row` adds; accuracies are shares of one.
+
+    Raises:
+        ValueError: The store has no such runs.
+    """
+    rows = [
+        _row(run)
+        for run in _search(store, "tags.completed = 'true'")
+        if run.data.tags.get("group") in GROUPS
+    ]
+    if not rows:
+        raise ValueError("no run is completed yet; type: bench run --all")
+    table = pd.DataFrame(rows)
+    return table.drop_duplicates(["context", "run", "weights"]).reset_index(drop=True)
+
+
+def run_states(store: Store) -> pd.DataFrame:
+    """List all runs with what became of them, the newest first.
+
+    Returns:
+        ``run``, ``group``, ``status`` (completed, failed, skipped, interrupted or running),
+        ``test_accuracy``, ``data``, ``weights``, ``started``, ``run_id``, ``reason``.
+
+    Raises:
+        ValueError: The store has no experiment yet.
+    """
+    return pd.DataFrame(
+        [
+            {
+                "run": run.info.run_name,
+                "group": run.data.tags.get("group", ""),
+                "status": _state(run),
+                "test_accuracy": run.data.metrics.get("test_accuracy"),
+                "data": run.data.tags.get("data", ""),
+                "weights": run.data.tags.get("weights", ""),
+                "started": f"{pd.Timestamp(run.info.start_time, unit='ms'):%Y-%m-%d %H:%M:%S}",
+                "run_id": run.info.run_id,
+                "reason": run.data.tags.get("error", run.data.tags.get("skipped", "")),
+            }
+            for run in _search(store, "")
+        ]
+    )
+
+
+def _state(run: Run) -> str:
+    if run.data.tags.get("completed"):
+        return "completed"
+    if run.data.tags.get("skipped"):
+        return "skipped"
+    return {"FAILED": "failed", "RUNNING": "running"}.get(run.info.status, "interrupted")
+
+
+def _search(store: Store, query: str) -> Iterator[Run]:
+    """Find runs, the newest first."""
+    client = MlflowClient(store.uri)
+    experiment = client.get_experiment_by_name(store.experiment)
+    if experiment is None:
+        raise ValueError(
+            f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
+        )
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            query,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _row(run: Run) -> dict[str, Any]:
+    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
+    head_params = {
+        name.removeprefix(HEAD_PARAM): value
+        for name, value in params.items()
+        if name.startswith(HEAD_PARAM)
+    }
+    published = tags.get("published_accuracy")
+    return {
+        "run": run.info.run_name,
+        **{name: tags.get(name, "") for name in TAGS},
+        "head_params": ", ".join(f"{name}={value}" for name, value in head_params.items()),
+        "published_accuracy": float(published) if published else None,
+        **{name: metrics.get(name) for name in METRICS},
+        "images": int(params["data.num_images"]),
+        "classes": int(params["data.num_classes"]),
+        "image_size": int(params["data.image_size"]),
+        "epochs": int(params["train.epochs"]),
+        "seed": int(params["seed"]),
+        "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
+        "run_id": run.info.run_id,
+    }
+
+
+def contexts(runs: pd.DataFrame) -> list[Context]:
+    """List the sets of runs that a table may hold, the one with the newest run first."""
+    return [
+        Context(
+            id=str(id_),
+            title=(
+                f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
+                f"{first['image_size']} px, at most {first['epochs']} epochs, seed {first['seed']}"
+            ),
+        )
+        for id_, group in runs.groupby("context", sort=False)
+        for first in (group.iloc[0],)
+    ]
+
+
+def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context], list[Context]]:
+    """Choose the sets of runs to show, each in a table of its own.
+
+    Args:
+        runs: As `fetch` gives them.
+        id_: The beginning of a context's id, ``all``, or None for that of the newest run.
+
+    Returns:
+        The chosen ones, and the others.
+
+    Raises:
+        ValueError: No context begins so, or several do.
+    """
+    known = contexts(runs)
+    if id_ == "all":
+        return known, []
+    chosen = known[:1] if id_ is None else [one for one in known if one.id.startswith(id_)]
+    if len(chosen) != 1:
+        listed = "; ".join(f"{context.id[:8]} ({context.title})" for context in known)
+        raise ValueError(f"{len(chosen)} sets of runs begin with {id_!r}; there are: {listed}")
+    return chosen, [context for context in known if context not in chosen]
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """The study's summary table: each system once, the best test accuracy first.
+
+    Of a head's grid, the point with the best validation accuracy stands for it.
+
+    Args:
+        runs: Of one context.
+
+    Returns:
+        ``system``, ``experiment``, ``test_accuracy``, ``published_accuracy``, ``parameters``
+        (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``.
+    """
+    best_first = runs.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    best = best_first.drop_duplicates(["system", "group", "weights", "model", "head"])
+    ranked = best.sort_values("test_accuracy", ascending=False, kind="stable")
+    return pd.DataFrame(
+        {
+            "system": ranked["system"],
+            "experiment": ranked["group"],
+            "test_accuracy": ranked["test_accuracy"],
+            "published_accuracy": ranked["published_accuracy"],
+            "parameters": ranked["head_params"].where(
+                ranked["head"] != "", ranked["params_total"].map(count, na_action="ignore")
+            ),
+            "weights": ranked["weights"],
+            "fit_seconds": ranked["fit_seconds"],
+        }
+    ).reset_index(drop=True)
+
+
+def trees(runs: pd.DataFrame) -> pd.DataFrame:
+    """The study's table of experiment 1 against experiment 2, for every setting of every head.
+
+    Args:
+        runs: Of one context.
+
+    Returns:
+        ``head``, ``parameters``, and for both experiments the test accuracy beside the study's.
+    """
+    fitted = runs[runs["head"] != ""].rename(columns={"head_params": "parameters"})
+    fitted = fitted.assign(head=fitted["system"].str.partition(" on ")[0])
+    keys = ["head", "parameters", "weights"]
+    sides = [
+        fitted[fitted["group"] == group]
+        .set_index(keys)[["test_accuracy", "published_accuracy"]]
+        .set_axis([f"accuracy_{short}", f"published_{short}"], axis=1)
+        for group, short in (("experiment 1", "exp1"), ("experiment 2", "exp2"))
+    ]
+    table = sides[0].join(sides[1], how="outer").reset_index()
+    order = {head: place for place, head in enumerate(_HEADS)}
+    place = table["head"].map(order).fillna(len(order))
+    return table.assign(place=place).sort_values(["place", *keys]).drop(columns="place")
+
+
+def every_run(runs: pd.DataFrame) -> pd.DataFrame:
+    """All columns of all runs, the best test accuracy first."""
+    return runs.sort_values("test_accuracy", ascending=False, kind="stable")
+
+
+VIEWS: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "summary": summary,
+    "trees": trees,
+    "all": every_run,
+}

@@ -1,0 +1,49 @@
+"""Named configurations to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
+from registry.core import near
+
+
+def study() -> Config:
+    """The study as published: 240 x 240 pixels, up to 25 epochs, ImageNet weights.
+
+    Command: ``bench run --all --data DIR``.
+    """
+    return Config(preset="study")
+
+
+def quick() -> Config:
+    """All 27 runs in about five minutes on two CPU cores, to see the whole thing work.
+
+    Shrunk against the study: images to 64 x 64, at most 10 classes of 30 images, 5 epochs (staged:
+    2 of them frozen), and weights pretrained for a few epochs on other demo species instead of
+    ImageNet. The networks are the study's own.
+
+    Command: ``bench run --all``.
+    """
+    return Config(
+        preset="quick",
+        data=DataConfig(image_size=64, classes=10, images_per_class=30),
+        demo=DemoConfig(species=10, images_per_species=30),
+        train=TrainConfig(epochs=5, freeze_epochs=2),
+        pretrain=PretrainConfig(species=20, images_per_species=20, epochs=4),
+        weights="demo",
+    )
+
+
+PRESETS: dict[str, Callable[[], Config]] = {"study": study, "quick": quick}
+
+
+def preset(name: str) -> Config:
+    """Make a preset's configuration.
+
+    Raises:
+        ValueError: No preset has that name.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset is called {name!r}; {near(name, PRESETS)}")
+    return PRESETS[name]()

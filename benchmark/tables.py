@@ -1,0 +1,93 @@
+"""Turns a data frame into what the user asked to see: a table, CSV, Markdown or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+Format = Literal["table", "csv", "markdown", "json"]
+
+
+def percent(value: float) -> str:
+    """0.4213 -> 42.13%."""
+    return f"{value:.2%}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds -> ``0.4 s``, ``38 s``, ``4 min 10 s`` or ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def count(value: float) -> str:
+    """Shorten a count as the study does: ``29.6M``, ``704K``."""
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if value >= unit:
+            return f"{value / unit:.3g}{name}"
+    return f"{value:.0f}"
+
+
+FORMATS: Mapping[str, Callable[[Any], str]] = {
+    "accuracy": percent,
+    "share": percent,
+    "seconds": duration,
+    "params": count,
+    "flops": count,
+}
+"""How the table and Markdown write columns whose names end so; CSV and JSON keep the numbers."""
+
+
+def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = "") -> None:
+    """Print a data frame.
+
+    Args:
+        frame: Underscores in its column names become spaces in the table and Markdown.
+        format_: ``csv`` and ``json`` print the bare values, for programs.
+        console: Where to.
+        title: Above the table or Markdown.
+    """
+    if format_ == "csv":
+        console.file.write(frame.to_csv(index=False))
+    elif format_ == "json":
+        console.file.write(frame.to_json(orient="records", date_format="iso", indent=2) + "\n")
+    elif format_ == "markdown":
+        console.file.write(
+            (f"**{title}**\n\n" if title else "") + _written(frame).to_markdown(index=False) + "\n"
+        )
+    else:
+        console.print(_rich(frame, title))
+
+
+def _written(frame: pd.DataFrame) -> pd.DataFrame:
+    written = {}
+    for name in frame.columns:
+        write = next((FORMATS[end] for end in FORMATS if name.endswith(end)), str)
+        written[name.replace("_", " ")] = [
+            "" if pd.isna(value) else write(value) for value in frame[name]
+        ]
+    return pd.DataFrame(written)
+
+
+def _rich(frame: pd.DataFrame, title: str) -> Table:
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(
+            name.replace("_", " "),
+            justify="right" if numeric else "left",
+            overflow="fold",
+        )
+    for row in _written(frame).itertuples(index=False):
+        table.add_row(*row)
+    return table

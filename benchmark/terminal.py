@@ -1,0 +1,200 @@
+"""Turns plans, progress and outcomes into lines on a terminal, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.tree import Tree
+
+from benchmark.data.sources import SPLITS
+from benchmark.evaluation.cost import network_cost
+from benchmark.launch import Launch
+from benchmark.leaderboard import Context
+from benchmark.options import Outcome, RunOptions
+from benchmark.plan import Plan, RunSpec
+from benchmark.planning import Study, weights_bytes
+from benchmark.runner import find_run
+from benchmark.tables import count, duration
+from benchmark.training.trainer import EpochResult
+
+SHRUNK = (
+    "This is the quick preset, to see everything work: small images, few classes and epochs, and "
+    "weights pretrained on drawn creatures.\nIts accuracies say little about the systems; the "
+    "study preset is the real thing: bench run --all --data DIR"
+)
+
+
+@contextmanager
+def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show how many images are decoded."""
+    with Progress(
+        TextColumn("decoding images"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def print_header(console: Console, study: Study, options: RunOptions) -> None:
+    """Say what is run on what, and what the preset shrank."""
+    spec, plan, config = study.data.spec, study.plan, study.config
+    splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
+    lines = [
+        f"[bold]{spec.name}[/]: {spec.num_images:,} images of {spec.num_classes} classes at "
+        f"{spec.image_size} x {spec.image_size} pixels ({splits})",
+        f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
+        f"{config.weights}, seed {config.seed}, on {options.device}",
+        f"{len(plan)} runs, tracked in {options.store.uri}",
+    ]
+    if study.data.left_out:
+        lines.insert(1, f"{len(study.data.left_out)} files left out; bench data lists them")
+    if config.preset == "quick":
+        lines.insert(0, SHRUNK)
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def print_plan(console: Console, launch: Launch) -> None:
+    """Show the plan as a tree: under each run, those that need it."""
+    plan, options = launch.study.plan, launch.options
+    tree = Tree("plan")
+
+    def add(branch: Tree, spec: RunSpec) -> None:
+        state = " [dim](complete)[/]" if find_run(spec, options) else ""
+        node = branch.add(f"{spec.name}[dim]{_size(spec)}[/]{state}")
+        for dependant in plan.dependants(spec.id):
+            add(node, dependant)
+
+    for spec in plan:
+        if not spec.needs:
+            add(tree, spec)
+    console.print(tree, highlight=False)
+    kept = options.save_weights
+    megabytes = weights_bytes(plan, kept) / 1e6
+    heads = sum(1 for spec in plan if spec.id in kept and spec.system.head)
+    and_heads = f", and the files of {heads} heads" if heads else ""
+    console.print(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}", highlight=False)
+
+
+def _size(spec: RunSpec) -> str:
+    if spec.system.head is not None:
+        return ""
+    cost = network_cost(spec.system, spec.data.image_size, spec.data.num_classes)
+    return f"  {count(cost['params_total'])} parameters"
+
+
+def print_end(console: Console, outcomes: list[Outcome]) -> None:
+    """Count the outcomes and say where to look."""
+    tally = Counter(
+        "complete from before" if outcome.reused else outcome.status for outcome in outcomes
+    )
+    told = ", ".join(f"{number} {status}" for status, number in tally.items())
+    console.print(f"{told}. Pictures and figures: bench ui", highlight=False)
+    if tally["failed"]:
+        console.print("Tracebacks of failed runs are in MLflow; bench ls runs lists the reasons")
+
+
+def print_other_contexts(console: Console, others: list[Context]) -> None:
+    """Say what else is in the store."""
+    for context in others:
+        console.print(
+            f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})",
+            style="dim",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+class ProgressDisplay:
+    """Shows which run of how many, its epoch, loss, accuracy and the time left."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        """Begin with nothing done; use it in a ``with`` statement.
+
+        Args:
+            console: Where to; a live line if it is a terminal.
+            plan: What will be run.
+        """
+        self._console = console
+        self._total = len(plan)
+        self._done = 0
+        self._started = time.monotonic()
+        self._live = Progress(
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task: TaskID = self._live.add_task("", place="", total=None)
+
+    def __enter__(self) -> ProgressDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def started(self, spec: RunSpec) -> None:
+        """Name the run that begins."""
+        self._started = time.monotonic()
+        place = f"run {self._done + 1} of {self._total}"
+        epochs = spec.train.epochs if spec.system.head is None else None
+        self._live.reset(self._task, description=f"[bold]{spec.name}[/]", place=place, total=epochs)
+        if not self._console.is_terminal:
+            self._print(f"{place}: {spec.name}")
+
+    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+        """Tell an epoch's figures, and how long the run takes at most from here."""
+        done, epochs = result.epoch + 1, spec.train.epochs
+        left = result.seconds * (epochs - done)
+        line = (
+            f"epoch {done}/{epochs}  loss {result.train_loss:.3f}, val {result.val_loss:.3f}  "
+            f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}  "
+            f"at most {duration(left)} left"
+        )
+        self._live.update(self._task, completed=done, description=f"[bold]{spec.name}[/] {line}")
+        if not self._console.is_terminal:
+            self._print(f"  {line}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tell how a run ended, in a line that stays."""
+        self._done += 1
+        took = duration(time.monotonic() - self._started)
+        place = f"{self._done:>{len(str(self._total))}}/{self._total}"
+        name = outcome.spec.name
+        if outcome.reused:
+            self._print(f"{place} {name}: complete from before", style="dim")
+        elif outcome.status == "completed":
+            accuracy = outcome.test_accuracy
+            scored = "" if accuracy is None else f"test accuracy [bold]{accuracy:.2%}[/], "
+            self._print(f"{place} [green]{name}[/]: {scored}{took}")
+        else:
+            colour = "red" if outcome.status == "failed" else "yellow"
+            self._print(f"{place} [{colour}]{name}: {outcome.status}[/]: {outcome.reason}")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(text, style=style, highlight=False, soft_wrap=True)

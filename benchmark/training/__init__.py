@@ -1,0 +1,1 @@
+"""Turns a run's spec and prepared data into a fitted classifier."""

@@ -1,0 +1,103 @@
+"""Turns a trained network and examples into features, embeddings and probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from benchmark.config import TrainConfig
+from benchmark.training.devices import autocast
+from benchmark.training.images import Examples
+from benchmark.training.network import Network
+
+INFERENCE_BATCH = 128
+EMBEDDINGS_FILE = "embeddings.safetensors"
+
+
+@torch.inference_mode()
+def map_examples(
+    function: Callable[[Tensor], Tensor], examples: Examples, rows: Tensor, config: TrainConfig
+) -> Tensor:
+    """Apply a function to the inputs of rows, batch by batch.
+
+    Args:
+        function: Inputs on the device -> a tensor with a row for each of them.
+        examples: Where the inputs come from.
+        rows: Which.
+        config: For the precision.
+
+    Returns:
+        The results in the order of the rows, float32, on the device.
+    """
+    results = []
+    for chosen in torch.split(rows, INFERENCE_BATCH):
+        with autocast(examples.device, config.precision):
+            results.append(function(examples.batch(chosen)).float())
+    return torch.cat(results)
+
+
+def pool_examples(network: Network, images: Examples, config: TrainConfig) -> Examples:
+    """Run a frozen backbone once over all images.
+
+    Returns:
+        Examples whose inputs are the pooled features (N, num_features).
+    """
+    network.eval()
+    rows = torch.arange(len(images.inputs))
+    features = map_examples(network.pool, images, rows, config)
+    return images.with_inputs(features.clone())  # a clone may take part in autograd
+
+
+def embed(
+    network: Network, examples: Examples, rows: Tensor, config: TrainConfig
+) -> NDArray[np.float32]:
+    """Compute embeddings, which are the input of the network's last linear layer.
+
+    Args:
+        network: Trained.
+        examples: Images, or the pooled features of this network's backbone.
+        rows: Which.
+        config: For the precision.
+
+    Returns:
+        (N, 256) for a deep classifier, (N, num_features) for a linear one.
+    """
+    network.eval()
+    to_embeddings = network.classifier[:-1]
+
+    def embed_batch(inputs: Tensor) -> Tensor:
+        embeddings: Tensor = to_embeddings(network.pool(inputs) if examples.are_images else inputs)
+        return embeddings
+
+    embeddings: NDArray[np.float32] = (
+        map_examples(embed_batch, examples, rows, config).cpu().numpy()
+    )
+    return embeddings
+
+
+@torch.inference_mode()
+def classify(network: Network, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn embeddings into class probabilities (N, C) by the network's last linear layer."""
+    last = network.classifier[-1]
+    device = next(last.parameters()).device
+    logits = last(torch.from_numpy(embeddings).to(device))
+    probabilities: NDArray[np.float32] = logits.softmax(1).cpu().numpy()
+    return probabilities
+
+
+def save_embeddings(path: Path, embeddings: NDArray[np.float32], inference_ms: float) -> None:
+    """Store the embeddings of all rows (N, F) and what an image's embedding costs (ms)."""
+    save_file({"embeddings": embeddings}, path, metadata={"inference_ms": str(inference_ms)})
+
+
+def load_embeddings(path: Path) -> tuple[NDArray[np.float32], float]:
+    """Read what `save_embeddings` stored."""
+    with safe_open(path, framework="numpy") as file:
+        return file.get_tensor("embeddings"), float(file.metadata()["inference_ms"])

@@ -1,0 +1,76 @@
+"""Turns a backbone and a kind of classifier into one network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from registry import models
+from registry.specs import Schedule
+
+
+class Network(nn.Module):
+    """A backbone in timm's vocabulary and a classifier that ends in a linear layer.
+
+    Images (N, 3, S, S) in [0, 1] -> logits (N, C).
+    """
+
+    def __init__(self, backbone: nn.Module, classifier: nn.Sequential) -> None:
+        super().__init__()
+        # The protocol's members are the factory's promise, which nn.Module's type cannot tell.
+        self.backbone: Any = backbone
+        self.classifier = classifier
+
+    def pool(self, images: Tensor) -> Tensor:
+        """Images -> the backbone's pooled features (N, num_features)."""
+        backbone = self.backbone
+        features: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
+        return features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images -> logits."""
+        logits: Tensor = self.classifier(self.pool(images))
+        return logits
+
+
+def linear_classifier(num_features: int, num_classes: int) -> nn.Sequential:
+    """The classifier of all networks but the frozen ones."""
+    return nn.Sequential(nn.Linear(num_features, num_classes))
+
+
+def deep_classifier(num_features: int, num_classes: int) -> nn.Sequential:
+    """The study's deep head on a frozen backbone (experiment 2)."""
+    return nn.Sequential(
+        nn.Linear(num_features, 512),
+        nn.ReLU(),
+        nn.Dropout(0.4),
+        nn.Linear(512, 256),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(256, num_classes),
+    )
+
+
+def build_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
+    """Make a network with fresh weights.
+
+    Args:
+        model: Name of a registered model.
+        schedule: A frozen backbone gets the deep classifier, others the linear one.
+        image_size: Side of the images in pixels.
+        num_classes: How many classes.
+
+    Raises:
+        ValueError: The model does not exist or does not take the image size.
+    """
+    backbone: Any = models[model].factory(image_size)
+    classifier = deep_classifier if schedule == "frozen" else linear_classifier
+    return Network(backbone, classifier(backbone.num_features, num_classes))
+
+
+def meta_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
+    """Make a network that has shapes but no values, to count with."""
+    with torch.device("meta"):
+        return build_network(model, schedule, image_size, num_classes)

@@ -1,0 +1,193 @@
+"""Turns a network and examples into a trained network, epoch by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from benchmark.config import TrainConfig
+from benchmark.data.sources import Split
+from benchmark.training.devices import autocast, now
+from benchmark.training.images import Examples, shuffled
+from benchmark.training.inference import INFERENCE_BATCH, pool_examples
+from benchmark.training.network import Network
+from registry.specs import Schedule
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """Losses and accuracies of one epoch; those of train are means over its steps."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass(kw_only=True)
+class BestEpoch:
+    """The epoch with the lowest validation loss, and the weights that it had."""
+
+    result: EpochResult | None = None
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+    def offer(self, result: EpochResult, module: nn.Module, prefix: str) -> bool:
+        """Keep a copy of a module's weights if its epoch is the best so far."""
+        if self.result is not None and result.val_loss >= self.result.val_loss:
+            return False
+        self.result = result
+        self.keep(module, prefix)
+        return True
+
+    def keep(self, module: nn.Module, prefix: str) -> None:
+        """Copy a module's weights, under the names that they have in the network."""
+        for name, tensor in module.state_dict().items():
+            self.state[prefix + name] = tensor.detach().clone()
+
+
+class Trainer:
+    """Trains a network with Adam on a freezing schedule, and stops early on validation loss.
+
+    While the backbone is frozen it stays in evaluation mode, so its pooled features never change:
+    they are computed once, and the classifier alone is trained on them. The result is that of
+    running the frozen backbone in every epoch, at a fraction of the cost.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        examples: Examples,
+        config: TrainConfig,
+        schedule: Schedule,
+        seed: int,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            network: Trained in place.
+            examples: Images; all rows.
+            config: Epochs, learning rate and the like.
+            schedule: scratch: all layers; staged: the classifier for the first epochs, then all
+                layers; frozen: the classifier only.
+            seed: Of the order of the batches.
+        """
+        self.network = network.to(examples.device)
+        self.config = config
+        self.seed = seed
+        self.frozen_epochs = {
+            "scratch": 0,
+            "staged": min(config.freeze_epochs, config.epochs),
+            "frozen": config.epochs,
+        }[schedule]
+        self.best = BestEpoch()
+        self.features: Examples | None = None
+        """Pooled features of all rows, as long as the backbone is frozen."""
+        self._images = examples
+        self._optimizer = torch.optim.Adam(
+            network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+
+    def fit(self) -> Iterator[EpochResult]:
+        """Train, yielding each epoch's result, and leave the best epoch's weights in the network.
+
+        Raises:
+            Diverged: The loss became infinite or not a number.
+        """
+        if self.frozen_epochs:
+            self.features = pool_examples(self.network, self._images, self.config)
+            yield from self._stage(self.network.classifier, self.features, "classifier.", 0)
+        if self.frozen_epochs < self.config.epochs:
+            if self.features is not None:
+                self.features = None  # they change with the backbone
+                self.best.keep(self.network.backbone, "backbone.")
+            yield from self._stage(self.network, self._images, "", self.frozen_epochs)
+        self.network.load_state_dict(self.best.state, strict=self.frozen_epochs == 0)
+        self.network.eval()
+
+    def _stage(
+        self, module: nn.Module, examples: Examples, prefix: str, first: int
+    ) -> Iterator[EpochResult]:
+        """Train a module, with patience of its own: a stage is not cut short by the one before."""
+        last = self.config.epochs if module is self.network else self.frozen_epochs
+        stale = 0
+        for epoch in range(first, last):
+            start = now(examples.device)
+            train_loss, train_accuracy = self._train_epoch(module, examples, epoch)
+            val_loss, val_accuracy = self._evaluate(module, examples, "val")
+            result = EpochResult(
+                epoch=epoch,
+                train_loss=train_loss,
+                train_accuracy=train_accuracy,
+                val_loss=val_loss,
+                val_accuracy=val_accuracy,
+                seconds=now(examples.device) - start,
+            )
+            if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
+                raise Diverged(
+                    f"the loss is no longer finite in epoch {epoch} (train {train_loss}, "
+                    f"val {val_loss}); try a lower rate: --set train.lr={self.config.lr / 10:g}"
+                )
+            stale = 0 if self.best.offer(result, module, prefix) else stale + 1
+            yield result
+            if stale >= self.config.patience:
+                return
+
+    def _train_epoch(
+        self, module: nn.Module, examples: Examples, epoch: int
+    ) -> tuple[float, float]:
+        module.train()
+        rows = shuffled(examples.rows("train"), self.seed, epoch)
+        tally = Tally(examples.device)
+        for inputs, labels in examples.batches(rows, self.config.batch_size):
+            with self._autocast():
+                logits = module(inputs)
+            loss = cross_entropy(logits.float(), labels)
+            self._optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            self._optimizer.step()
+            tally.add(logits, labels, loss)
+        return tally.means()
+
+    @torch.inference_mode()
+    def _evaluate(self, module: nn.Module, examples: Examples, split: Split) -> tuple[float, float]:
+        module.eval()
+        tally = Tally(examples.device)
+        for inputs, labels in examples.batches(examples.rows(split), INFERENCE_BATCH):
+            with self._autocast():
+                logits = module(inputs)
+            tally.add(logits, labels, cross_entropy(logits.float(), labels))
+        return tally.means()
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return autocast(self._images.device, self.config.precision)
+
+
+class Tally:
+    """Sums loss and hits on the device, so that it need not wait for each batch."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device)
+        self._hits = torch.zeros((), device=device)
+        self._count = 0
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Count a batch with its mean loss."""
+        self._loss += loss.detach() * len(labels)
+        self._hits += (logits.detach().argmax(1) == labels).sum()
+        self._count += len(labels)
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        return float(self._loss) / self._count, float(self._hits) / self._count

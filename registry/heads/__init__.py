@@ -1,0 +1,52 @@
+"""Classical heads by name; each file holds one head's factory and the study's grid."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from registry.core import Registry, load_plugins
+from registry.specs import HeadSpec
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+BUILT_IN = ("xgboost", "random_forest", "extra_trees")
+STUDY_GRID: tuple[Mapping[str, Any], ...] = (
+    {"n_estimators": 100, "max_depth": 10},
+    {"n_estimators": 200, "max_depth": 16},
+    {"n_estimators": 300, "max_depth": 24},
+)
+"""The three settings that the study tried for each tree head."""
+
+F = TypeVar("F", bound="Callable[..., ClassifierMixin]")
+
+
+def _load() -> None:
+    for module in BUILT_IN:
+        importlib.import_module(f"registry.heads.{module}")
+    load_plugins()
+
+
+heads: Registry[HeadSpec] = Registry("head", _load)
+
+
+def register_head(
+    name: str,
+    *,
+    title: str,
+    grid: tuple[Mapping[str, Any], ...] = ({},),
+    describe: Callable[[Any], dict[str, float]] | None = None,
+) -> Callable[[F], F]:
+    """Register a factory of scikit-learn classifiers; see `HeadSpec` for the arguments.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+
+    def register(factory: F) -> F:
+        heads.add(HeadSpec(name=name, title=title, factory=factory, grid=grid, describe=describe))
+        return factory
+
+    return register

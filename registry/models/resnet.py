@@ -1,0 +1,51 @@
+"""ResNet-18 (He et al. 2016): the study's models 4, 6 and 10."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import ResNet, ResNet18_Weights
+from torchvision.models.resnet import BasicBlock
+
+from registry.models import register_model
+from registry.weights import StateDict, TorchvisionWeights
+
+
+class ResNet18(ResNet):  # type: ignore[misc]  # torchvision is untyped
+    """torchvision's ResNet-18 in timm's vocabulary.
+
+    Images (N, 3, S, S) -> features (N, 512, S/32, S/32) -> embeddings (N, 512).
+    """
+
+    num_features = 512
+
+    def __init__(self) -> None:
+        super().__init__(BasicBlock, [2, 2, 2, 2])
+        self.fc = nn.Identity()
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Images -> feature maps."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        features: Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return features
+
+    def forward_head(self, x: Tensor, pre_logits: bool = True) -> Tensor:
+        """Feature maps -> embeddings; there is no classifier to skip."""
+        return torch.flatten(self.avgpool(x), 1)
+
+
+def without_classifier(state: StateDict, image_size: int) -> StateDict:
+    """Drop the ImageNet classifier; a convolutional network fits any image size."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+@register_model(
+    "resnet18",
+    title="ResNet18",
+    schedules=("scratch", "staged", "frozen"),
+    weights=TorchvisionWeights(url=ResNet18_Weights.IMAGENET1K_V1.url, adapt=without_classifier),
+    cam_layer="layer4",
+)
+def resnet18(image_size: int) -> ResNet18:
+    """Make a ResNet-18; it takes any image size."""
+    return ResNet18()

@@ -1,0 +1,47 @@
+"""Turns ``timm:NAME`` into a model spec."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import timm
+from torch import nn
+
+from registry.core import near
+from registry.specs import ModelSpec
+from registry.weights import TimmWeights
+
+PREFIX = "timm:"
+
+
+def create(name: str, image_size: int, **options: Any) -> nn.Module:
+    """Make a timm model without its classifier, for an image size if it depends on one."""
+    try:
+        model: nn.Module = timm.create_model(name, num_classes=0, img_size=image_size, **options)
+    except TypeError:  # convolutional networks take no img_size
+        model = timm.create_model(name, num_classes=0, **options)
+    return model
+
+
+def timm_spec(name: str) -> ModelSpec:
+    """Describe any model of timm.
+
+    Args:
+        name: ``timm:NAME`` with a name of ``timm.list_models()``.
+
+    Raises:
+        ValueError: timm has no such model; suggests near names.
+    """
+    model = name.removeprefix(PREFIX)
+    if not timm.is_model(model):
+        raise ValueError(f"timm has no model {model!r}; {near(model, timm.list_models())}")
+    is_vit = timm.model_entrypoint(model).__module__.endswith("vision_transformer")
+    return ModelSpec(
+        name=name,
+        title=f"{model} (timm)",
+        factory=partial(create, model),
+        schedules=("scratch", "staged", "frozen"),
+        weights=TimmWeights(model=model, create=partial(create, model)),
+        explanation="attention" if is_vit else "gradcam",
+    )

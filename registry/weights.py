@@ -1,0 +1,115 @@
+"""Turns published pretrained weights into a backbone's state dict."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlparse
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+StateDict = dict[str, "Tensor"]
+
+
+class WeightsUnavailable(Exception):
+    """Pretrained weights cannot be had; the message says why and what to do."""
+
+
+class Weights(Protocol):
+    """A source of pretrained weights for one backbone."""
+
+    def load(self, image_size: int, folder: Path | None) -> StateDict:
+        """Read the weights, from the folder, a cache or the network.
+
+        Args:
+            image_size: Side of the images in pixels; position embeddings are resized to it.
+            folder: Where the user keeps weight files; looked at first.
+
+        Returns:
+            The backbone's state dict.
+
+        Raises:
+            WeightsUnavailable: They are neither in the folder nor in a cache, and no download came.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchvisionWeights:
+    """ImageNet weights that torchvision publishes.
+
+    Attributes:
+        url: Address of the state dict; the file's name ends in the start of its SHA-256.
+        adapt: (torchvision's state dict, image size in pixels) -> the backbone's state dict.
+    """
+
+    url: str
+    adapt: Callable[[StateDict, int], StateDict]
+
+    def load(self, image_size: int, folder: Path | None) -> StateDict:
+        """See `Weights.load`; the cache is torch.hub's, and the file's hash is checked."""
+        import torch
+
+        filename = Path(urlparse(self.url).path).name
+        try:
+            if folder is not None and (folder / filename).is_file():
+                _check_hash(folder / filename)
+                state = torch.load(folder / filename, map_location="cpu", weights_only=True)
+            else:
+                state = torch.hub.load_state_dict_from_url(
+                    self.url, map_location="cpu", check_hash=True, progress=False, weights_only=True
+                )
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # URLError is an OSError, a bad hash a RuntimeError
+            raise WeightsUnavailable(
+                f"ImageNet weights {filename} cannot be had ({error}); "
+                "put that file into a folder and pass --weights FOLDER, or use --weights demo"
+            ) from error
+        return self.adapt(state, image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimmWeights:
+    """The default pretrained weights of a timm model.
+
+    Attributes:
+        model: timm's name of the model.
+        create: ``timm.create_model`` for this model, without a classifier, at an image size.
+    """
+
+    model: str
+    create: Callable[..., nn.Module]
+
+    def load(self, image_size: int, folder: Path | None) -> StateDict:
+        """See `Weights.load`; files in the folder are called MODEL.safetensors or MODEL.pth."""
+        names = (f"{self.model}.safetensors", f"{self.model}.pth")
+        files = [] if folder is None else [folder / name for name in names]
+        local = next((str(file) for file in files if file.is_file()), None)
+        try:
+            backbone = self.create(
+                image_size,
+                pretrained=True,
+                pretrained_cfg_overlay={} if local is None else {"file": local},
+            )
+        except Exception as error:  # the hub's client raises errors of many libraries
+            raise WeightsUnavailable(
+                f"pretrained weights of timm's {self.model} cannot be had "
+                f"({type(error).__name__}: {str(error).splitlines()[0]}); put {names[0]} "
+                "into a folder and pass --weights FOLDER, or use --weights demo"
+            ) from error
+        return backbone.state_dict()
+
+
+def _check_hash(path: Path) -> None:
+    published = re.search(r"-([0-9a-f]{8,})\.", path.name)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if published and not digest.startswith(published[1]):
+        raise RuntimeError(f"{path} is damaged: its SHA-256 begins with {digest[:8]}")
