@@ -20,8 +20,8 @@ def quick() -> Config:
     """All 27 runs in about five minutes on two CPU cores, to see the whole thing work.
 
     Shrunk against the study: images to 64 x 64, at most 10 classes of 30 images, 5 epochs (staged:
-    2 of them frozen), and weights pretrained for a few epochs on other demo species instead of
-    ImageNet. The networks are the study's own.
+    2 of them frozen) of smaller batches, and weights pretrained for 3 epochs on other demo species
+    instead of ImageNet. The networks are the study's own.
 
     Command: ``bench run --all``.
     """
@@ -29,8 +29,8 @@ def quick() -> Config:
         preset="quick",
         data=DataConfig(image_size=64, classes=10, images_per_class=30),
         demo=DemoConfig(species=10, images_per_species=30),
-        train=TrainConfig(epochs=5, freeze_epochs=2),
-        pretrain=PretrainConfig(species=20, images_per_species=20, epochs=4),
+        train=TrainConfig(epochs=5, batch_size=16, freeze_epochs=2),
+        pretrain=PretrainConfig(species=40, images_per_species=20, epochs=3),
         weights="demo",
     )
 

@@ -26,6 +26,8 @@ DEFAULTS = {
     "MLFLOW_DEFAULT_ARTIFACT_ROOT": "./mlartifacts",
     "MLFLOW_EXPERIMENT_NAME": "image-classifiers",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 FLUSH_SECONDS = 5.0
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
@@ -37,7 +39,7 @@ def load_environment() -> None:
     load_dotenv(ENV_FILE, override=False)
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    for noisy in ("alembic", "mlflow", "huggingface_hub"):
+    for noisy in ("alembic", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
