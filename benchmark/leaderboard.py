@@ -10,7 +10,6 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from benchmark.tables import count
 from benchmark.tracking import Store
 
 PAGE = 1000
@@ -214,7 +213,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         runs: Of one context.
 
     Returns:
-        ``system``, ``experiment``, ``test_accuracy``, ``published_accuracy``, ``parameters``
+        ``system``, ``experiment``, ``test_accuracy``, ``study_accuracy``, ``parameters``
         (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``.
     """
     best_first = runs.sort_values("best_val_accuracy", ascending=False, kind="stable")
@@ -225,10 +224,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
             "system": ranked["system"],
             "experiment": ranked["group"],
             "test_accuracy": ranked["test_accuracy"],
-            "published_accuracy": ranked["published_accuracy"],
-            "parameters": ranked["head_params"].where(
-                ranked["head"] != "", ranked["params_total"].map(count, na_action="ignore")
-            ),
+            "study_accuracy": ranked["published_accuracy"],
+            "parameters": ranked["head_params"].where(ranked["head"] != "", ranked["params_total"]),
             "weights": ranked["weights"],
             "fit_seconds": ranked["fit_seconds"],
         }
@@ -250,7 +247,7 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     sides = [
         fitted[fitted["group"] == group]
         .set_index(keys)[["test_accuracy", "published_accuracy"]]
-        .set_axis([f"accuracy_{short}", f"published_{short}"], axis=1)
+        .set_axis([f"accuracy_{short}", f"study_accuracy_{short}"], axis=1)
         for group, short in (("experiment 1", "exp1"), ("experiment 2", "exp2"))
     ]
     table = sides[0].join(sides[1], how="outer").reset_index()

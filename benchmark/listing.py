@@ -65,7 +65,7 @@ def _system_row(system: System, config: Config, classes: int) -> dict[str, objec
         "parameters": ", ".join(f"{name}={value}" for name, value in system.params),
         "trainable": "",
         "flops": None,
-        "published_accuracy": PUBLISHED.get(system.name),
+        "study_accuracy": PUBLISHED.get(system.name),
     }
     if system.head is None:
         cost = network_cost(system, config.data.image_size, classes)

@@ -38,14 +38,20 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def size(value: float | str) -> str:
+    """A network's parameter count, shortened, or a head's parameters as they are."""
+    return value if isinstance(value, str) else count(value)
+
+
 FORMATS: Mapping[str, Callable[[Any], str]] = {
     "accuracy": percent,
     "share": percent,
     "seconds": duration,
-    "params": count,
+    "parameters": size,
+    "params_": count,
     "flops": count,
 }
-"""How the table and Markdown write columns whose names end so; CSV and JSON keep the numbers."""
+"""How the table and Markdown write columns whose names hold this; CSV and JSON keep numbers."""
 
 
 def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = "") -> None:
@@ -72,7 +78,7 @@ def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = ""
 def _written(frame: pd.DataFrame) -> pd.DataFrame:
     written = {}
     for name in frame.columns:
-        write = next((FORMATS[end] for end in FORMATS if name.endswith(end)), str)
+        write = next((FORMATS[part] for part in FORMATS if part in name), str)
         written[name.replace("_", " ")] = [
             "" if pd.isna(value) else write(value) for value in frame[name]
         ]
@@ -81,12 +87,12 @@ def _written(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _rich(frame: pd.DataFrame, title: str) -> Table:
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for name in frame.columns:
-        numeric = pd.api.types.is_numeric_dtype(frame[name])
+    for place, name in enumerate(frame.columns):
         table.add_column(
             name.replace("_", " "),
-            justify="right" if numeric else "left",
+            justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left",
             overflow="fold",
+            no_wrap=place == 0,
         )
     for row in _written(frame).itertuples(index=False):
         table.add_row(*row)

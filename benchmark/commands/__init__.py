@@ -1,0 +1,1 @@
+"""The commands of ``bench``: thin bodies that import what is heavy themselves."""

@@ -1,0 +1,76 @@
+"""Turns what several commands take from the command line into configurations and consoles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.config import Config
+
+
+def home() -> Path:
+    """The folder for decoded images and generated data: BENCH_HOME, or .bench here."""
+    return Path(os.environ.get("BENCH_HOME", ".bench"))
+
+
+def make_console() -> Console:
+    """A console as wide as the terminal, and wide where there is none."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        return Console(width=200)
+    return console
+
+
+def make_config(
+    data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
+) -> Config:
+    """Apply the command line's options to a preset: ``quick`` without data, else ``study``."""
+    from benchmark.config import override
+    from benchmark.presets import preset as make_preset
+
+    chosen["data.source"] = data
+    given = [f"{key}={value}" for key, value in chosen.items() if value is not None]
+    return override(make_preset(preset or ("study" if data else "quick")), [*settings, *given])
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that make a configuration."""
+    for option in (
+        click.option(
+            "--set",
+            "settings",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Override a setting, such as train.epochs=5; repeatable.",
+        ),
+        click.option(
+            "--preset", metavar="NAME", help="study or quick. [default: quick without --data]"
+        ),
+        click.option(
+            "--data",
+            metavar="DIR",
+            help="Folder or zip with a folder for each class, or kaggle:OWNER/NAME. "
+            "[default: generated demo images]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "csv", "markdown", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the table.",
+)

@@ -1,0 +1,116 @@
+"""``bench run``: turns names of systems into tracked runs and a leaderboard."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.options import config_options, home, make_config, make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.launch import Launch
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "run_all", is_flag=True, help="Every system of the study and of plugins.")
+@config_options
+@click.option(
+    "--weights",
+    metavar="imagenet|demo|DIR",
+    help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Of split, weights, batches and trees.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
+@click.option(
+    "--save-weights",
+    type=click.Choice(["all", "needed", "none"]),
+    default="needed",
+    show_default=True,
+    help="Whose weights to keep in MLflow; needed: those that tree heads build on.",
+)
+@click.option("--explain/--no-explain", default=True, help="Draw Grad-CAM and ViT attention.")
+@click.option("--force", is_flag=True, help="Repeat runs that are complete.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+def run(
+    names: tuple[str, ...],
+    run_all: bool,
+    data: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    weights: str | None,
+    seed: int | None,
+    device: str,
+    save_weights: Any,
+    explain: bool,
+    force: bool,
+    dry_run: bool,
+) -> None:
+    """Run the systems that NAMES match, or all, and show the leaderboard.
+
+    A name is one that `bench ls systems` lists, a glob such as 'resnet18*', or MODEL,
+    MODEL-staged, MODEL-frozen and MODEL-frozen/HEAD with any model and head, timm:NAME included.
+
+    What is complete for the same data and settings is not run again: after an interruption, the
+    same command goes on where it stopped.
+    """
+    if bool(names) == run_all:
+        raise ValueError("name what to run, or write: bench run --all (bench ls systems lists it)")
+    folder = None
+    if weights is not None and weights not in ("imagenet", "demo"):
+        folder = Path(weights)
+        if not folder.is_dir():
+            raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
+        weights = "imagenet"
+    config = make_config(data, preset, settings, weights=weights, seed=seed)
+
+    from benchmark.launch import Launch
+    from benchmark.planning import plan_study
+    from benchmark.terminal import decoding, print_header, print_plan
+
+    console = make_console()
+    with decoding(console) as progress:
+        study = plan_study(config, names, home(), progress)
+    launch = Launch(
+        study=study,
+        home=home(),
+        device=device,
+        weights_folder=folder,
+        save_weights=save_weights,
+        explain=explain,
+    )
+    print_header(console, study, launch.options)
+    if dry_run:
+        print_plan(console, launch)
+        return
+    sys.exit(_execute(console, launch, force=force))
+
+
+def _execute(console: Console, launch: Launch, *, force: bool) -> int:
+    from benchmark.leaderboard import fetch, summary
+    from benchmark.tables import show
+    from benchmark.terminal import ProgressDisplay, print_end
+
+    outcomes = []
+    try:
+        with ProgressDisplay(console, launch.study.plan) as display:
+            for outcome in launch.execute(display, force=force):
+                display.ended(outcome)
+                outcomes.append(outcome)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. The same command goes on where this one stopped.")
+        return EXIT_INTERRUPTED
+    context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
+    if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
+        runs = fetch(launch.options.store)
+        show(summary(runs[runs["context"] == context]), "table", console)
+    print_end(console, outcomes)
+    return EXIT_FAILED if any(o.status == "failed" for o in outcomes) else 0

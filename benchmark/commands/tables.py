@@ -1,0 +1,120 @@
+"""``bench leaderboard``, ``bench data`` and ``bench ls``: turn what is stored into tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.options import (
+    config_options,
+    format_option,
+    home,
+    make_config,
+    make_console,
+)
+
+if TYPE_CHECKING:
+    from benchmark.tables import Format
+
+
+@click.command()
+@click.option(
+    "--view",
+    type=click.Choice(["summary", "trees", "all"]),
+    default="summary",
+    show_default=True,
+    help="The study's summary, its tree heads in both experiments, or every run.",
+)
+@click.option(
+    "--context",
+    metavar="ID",
+    help="Which data and settings, or all. [default: those of the newest run]",
+)
+@click.option("--csv", "csv_file", metavar="FILE", help="Write the view to a file, too.")
+@format_option
+def leaderboard(view: str, context: str | None, csv_file: str | None, format_: Format) -> None:
+    """Rank the completed runs, from MLflow."""
+    import pandas as pd
+
+    from benchmark.leaderboard import VIEWS, choose_contexts, fetch
+    from benchmark.tables import show
+    from benchmark.terminal import print_other_contexts
+    from benchmark.tracking import Store
+
+    console = make_console()
+    runs = fetch(Store())
+    chosen, others = choose_contexts(runs, context)
+    shown = []
+    for one in chosen:
+        frame = VIEWS[view](runs[runs["context"] == one.id])
+        frame = frame.assign(data=one.title, context=one.id)
+        shown.append(frame)
+        if format_ in ("table", "markdown"):
+            show(frame.drop(columns=["data", "context"]), format_, console, title=one.title)
+    everything = pd.concat(shown)
+    if format_ in ("csv", "json"):
+        show(everything, format_, console)
+    elif format_ == "table":
+        print_other_contexts(console, others)
+    if csv_file:
+        everything.to_csv(csv_file, index=False)
+
+
+@click.command("data")
+@click.argument("source", required=False)
+@click.option("--out", metavar="DIR", help="Write pictures and tables there.")
+@click.option(
+    "--table",
+    "which",
+    type=click.Choice(["sizes", "classes", "findings", "summary"]),
+    help="Print this table alone.",
+)
+@format_option
+def data_command(source: str | None, out: str | None, which: str | None, format_: Format) -> None:
+    """Explore SOURCE: classes, image sizes, copies, and files that cannot be read.
+
+    SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
+    """
+    from benchmark.data.eda import TABLES, write_exploration
+    from benchmark.data.prepared import prepare
+    from benchmark.data.sources import open_source
+    from benchmark.tables import show
+    from benchmark.terminal import decoding
+
+    config = make_config(source, "study", ())
+    console = make_console()
+    with decoding(console) as progress:
+        images = prepare(
+            open_source(config, home()),
+            image_size=config.data.image_size,
+            seed=config.seed,
+            home=home(),
+            progress=progress,
+        )
+    for name in [which] if which else TABLES:
+        frame = TABLES[name](images)
+        if which or len(frame):
+            show(frame, format_, console, title=f"{images.spec.name}: {name}")
+    if out:
+        write_exploration(images, Path(out))
+        console.print(f"Pictures and tables are in {out}/")
+
+
+@click.command("ls")
+@click.argument("what", type=click.Choice(["models", "heads", "systems", "runs", "presets"]))
+@config_options
+@format_option
+def ls_command(
+    what: str, data: str | None, preset: str | None, settings: tuple[str, ...], format_: Format
+) -> None:
+    """List models, heads, systems (with parameter counts), runs or presets.
+
+    Systems are counted at the preset's image size (default: study) and number of classes.
+    """
+    from benchmark.listing import LISTINGS
+    from benchmark.tables import show
+
+    config = make_config(data, preset or "study", settings)
+    show(LISTINGS[what](config), format_, make_console())
