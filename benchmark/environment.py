@@ -12,6 +12,7 @@ import torch
 from benchmark.training.devices import hardware
 
 PACKAGES = (
+    "classifier-bench",
     "torch",
     "torchvision",
     "timm",

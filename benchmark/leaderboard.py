@@ -122,8 +122,8 @@ def _state(run: Run) -> str:
 def _search(store: Store, query: str) -> Iterator[Run]:
     """Find runs, the newest first."""
     client = MlflowClient(store.uri)
-    experiment = client.get_experiment_by_name(store.experiment)
-    if experiment is None:
+    experiment = store.exists() and client.get_experiment_by_name(store.experiment)
+    if not experiment:
         raise ValueError(
             f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
         )

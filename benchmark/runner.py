@@ -120,7 +120,7 @@ def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         elif name == "params":
             yield from ((f"head.{key}", setting) for key, setting in value)
         else:
-            yield prefix + name, value
+            yield prefix + name, ", ".join(value) if isinstance(value, list) else value
 
 
 def _tags(spec: RunSpec, options: RunOptions) -> dict[str, str]:

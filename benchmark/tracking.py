@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from dotenv import load_dotenv
 
@@ -184,6 +185,11 @@ class Store:
     uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"])
     experiment: str = field(default_factory=lambda: os.environ["MLFLOW_EXPERIMENT_NAME"])
 
+    def exists(self) -> bool:
+        """Whether there is a file, for SQLite, which would make one; others are asked."""
+        sqlite = "sqlite:///"
+        return not self.uri.startswith(sqlite) or Path(self.uri.removeprefix(sqlite)).exists()
+
 
 class Tracker:
     """Writes runs to one experiment of an MLflow store."""
@@ -250,8 +256,15 @@ class Tracker:
 
 
 def ui_address(tracker: Tracker, port: int) -> str:
-    """Address of the experiment's runs in MLflow's user interface."""
-    return f"http://127.0.0.1:{port}/#/experiments/{tracker.experiment_id}/runs"
+    """Address of the experiment's runs in MLflow's user interface, the best test accuracy first."""
+    query = urlencode(
+        {
+            "workflowType": "machine_learning",  # not the mode for language models
+            "orderByKey": "metrics.`test_accuracy`",
+            "orderByAsc": "false",
+        }
+    )
+    return f"http://127.0.0.1:{port}/#/experiments/{tracker.experiment_id}/runs?{query}"
 
 
 def ui_command(port: int) -> list[str]:

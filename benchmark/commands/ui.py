@@ -9,7 +9,9 @@ import click
 
 
 @click.command()
-@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1."
+)
 def ui(port: int) -> None:
     """Open MLflow's user interface on this machine, until Ctrl-C."""
     from benchmark.tracking import Store, Tracker, ui_address, ui_command

@@ -1,0 +1,72 @@
+"""Small real data and a store of its own for every test."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
+from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.sources import Source, find_images
+from benchmark.tracking import Store
+
+COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
+IMAGE_SIZE = 32
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of 14 noisy one-coloured images: 10 train, 2 val, 2 test each."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for i in range(14):
+            noise = rng.normal(0, 25, (30, 40, 3))
+            pixels = (np.array(colour) + noise).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    """The coloured images, decoded at 32 x 32."""
+    source = Source(name="colours", files=tuple(find_images(image_folder)))
+    home = tmp_path_factory.mktemp("home")
+    return prepare(source, image_size=IMAGE_SIZE, seed=0, home=home)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with an MLflow store of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+    # bench sets MLFLOW_LOGGING_LEVEL before it imports MLflow; here it is imported already.
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    return tmp_path
+
+
+@pytest.fixture
+def store(workplace: Path) -> Store:
+    """The store of `workplace`."""
+    return Store()
+
+
+@pytest.fixture
+def config(image_folder: Path) -> Config:
+    """A study of the coloured images that takes seconds."""
+    return Config(
+        preset="tiny",
+        data=DataConfig(source=str(image_folder), image_size=IMAGE_SIZE),
+        demo=DemoConfig(species=2, images_per_species=6),
+        train=TrainConfig(epochs=3, freeze_epochs=1, batch_size=8, precision="float32"),
+        pretrain=PretrainConfig(species=2, images_per_species=6, epochs=1),
+        weights="demo",
+    )

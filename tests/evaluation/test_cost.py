@@ -1,0 +1,44 @@
+import torch
+from torch import nn
+
+from benchmark.evaluation.cost import count_flops, network_cost
+from benchmark.suite import System
+from benchmark.training.network import Network, meta_network
+
+
+class OneConvolution(nn.Module):
+    num_features = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.conv(x)
+        return features
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = True) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_flops_are_two_for_each_multiplication() -> None:
+    with torch.device("meta"):
+        network = Network(OneConvolution(), nn.Sequential(nn.Linear(4, 5)))
+    assert count_flops(network, 8) == 2 * (8 * 8 * 4 * 27 + 4 * 5)
+
+
+def test_attention_is_counted() -> None:
+    tokens, width, layers = 5, 768, 12  # 32 x 32 pixels are four patches and the class token
+    attention = layers * 2 * 2 * tokens * tokens * width
+    linear = layers * 2 * tokens * 12 * width * width
+    patches = 2 * 4 * 768 * width
+    network = meta_network("vit_b_16", "scratch", 32, 10)
+    assert count_flops(network, 32) == attention + linear + patches + 2 * width * 10
+
+
+def test_only_the_deep_head_of_a_frozen_network_is_trainable() -> None:
+    cost = network_cost(System(model="resnet18", schedule="frozen"), 240, 151)
+    assert cost["params_total"] == 11_609_303
+    assert cost["params_trainable"] == 432_791
+    staged = network_cost(System(model="resnet18", schedule="staged"), 240, 151)
+    assert staged["params_trainable"] == staged["params_total"] == 11_253_975

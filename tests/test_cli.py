@@ -1,0 +1,233 @@
+"""The command line as users meet it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmark.cli import main
+from registry import models
+from registry.specs import ModelSpec
+
+TINY = [
+    *("--weights", "demo", "--device", "cpu"),
+    *("--set", "train.epochs=2", "--set", "train.freeze_epochs=1"),
+    *("--set", "train.precision=float32", "--set", "data.image_size=32"),
+    *("--set", "pretrain.species=2", "--set", "pretrain.images_per_species=6"),
+    *("--set", "pretrain.epochs=1"),
+]
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def assert_one_line_error(result: Result, *parts: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1
+    for part in parts:
+        assert part in result.stderr
+
+
+@pytest.fixture
+def run_once(workplace: Path, image_folder: Path) -> Result:
+    """`bench run` of a network and a head on the coloured images."""
+    data = ["--data", str(image_folder)]
+    return bench("run", "convmixer", "resnet18-frozen/extra_trees-n100-d10", *data, *TINY)
+
+
+def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) -> None:
+    assert run_once.exit_code == 0, run_once.output
+    output = run_once.output
+    assert "42 images of 3 classes at 32 x 32 pixels (30 train, 6 val, 6 test)" in output
+    assert "run 1 of 4: convmixer-scratch" in output
+    assert "epoch 2/2" in output
+    assert "Extra Trees on Fine-Tuned ResNet Head Features" in output
+    assert "71.09%" in output  # the study's ConvMixer
+    assert "4 completed" in output
+
+
+def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> None:
+    table = bench("leaderboard")
+    assert "ConvMixer Model" in table.output
+    assert "images of 3 classes, 32 px" in table.output
+    as_json = json.loads(bench("leaderboard", "--format", "json").output)
+    assert {row["system"] for row in as_json} == {
+        "ConvMixer Model",
+        "ResNet18 Fine-Tuned with Frozen Deep Head",
+        "Extra Trees on Fine-Tuned ResNet Head Features",
+    }
+    assert all(0 <= row["test_accuracy"] <= 1 for row in as_json)
+    markdown = bench("leaderboard", "--format", "markdown").output
+    assert "| system" in markdown
+    result = bench("leaderboard", "--view", "all", "--csv", "board.csv")
+    assert result.exit_code == 0
+    written = pd.read_csv(workplace / "board.csv")
+    assert set(written["run"]) == {
+        "convmixer-scratch",
+        "resnet18-frozen",
+        "resnet18-frozen/extra_trees-n100-d10",
+    }
+    assert written["test_log_loss"].notna().all()
+    trees = bench("leaderboard", "--view", "trees", "--format", "csv").output
+    assert "accuracy_exp2" in trees.splitlines()[0]
+    assert trees.splitlines()[1].startswith("Extra Trees")
+
+
+def test_the_same_command_runs_nothing_again(run_once: Result, image_folder: Path) -> None:
+    again = bench("run", "convmixer", "--data", str(image_folder), *TINY)
+    assert "complete from before" in again.output
+    assert "epoch" not in again.output.replace("at most 2 epochs", "")
+
+
+def test_runs_are_listed(run_once: Result) -> None:
+    rows = json.loads(bench("ls", "runs", "--format", "json").output)
+    assert len(rows) == 5  # with the pretraining and the data's exploration
+    assert {row["status"] for row in rows} == {"completed"}
+
+
+def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder: Path) -> None:
+    result = bench("run", "--all", "--data", str(image_folder), *TINY, "--dry-run")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    (backbone,) = [line for line in lines if "resnet18-frozen " in line]
+    (head,) = [line for line in lines if "resnet18-frozen/xgboost-n100-d10" in line]
+    assert head.index("resnet18") > backbone.index("resnet18")  # deeper in the tree
+    assert "29 runs" in result.output
+    assert "weights that will be kept:" in result.output
+    assert json.loads(bench("ls", "runs", "--format", "json").output) == []
+
+
+@pytest.fixture
+def failing() -> Iterator[None]:
+    """A model that trains to NaN."""
+
+    def factory(image_size: int) -> object:
+        import torch
+
+        network = models["basic_cnn"].factory(image_size)
+        with torch.no_grad():
+            next(network.parameters()).fill_(float("nan"))
+        return network
+
+    models.add(ModelSpec(name="failing", title="Failing", factory=factory))  # type: ignore[arg-type]
+    yield
+    models.remove("failing")
+
+
+def test_a_failure_gives_exit_code_1_and_the_rest_goes_on(
+    workplace: Path, image_folder: Path, failing: None
+) -> None:
+    result = bench("run", "failing", "basic_cnn", "--data", str(image_folder), *TINY)
+    assert result.exit_code == 1
+    assert "failing-scratch: failed: Diverged" in result.output
+    assert "basic_cnn-scratch: test accuracy" in result.output
+    assert "1 completed" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        ("run", ["bench run --all"]),
+        ("run convmixer --all", ["bench run --all"]),
+        ("run resnet19", ["did you mean resnet18"]),
+        ("run convmixer --preset quik", ["did you mean quick"]),
+        ("run convmixer --set train.epoch=3", ["did you mean train.epochs"]),
+        ("run convmixer --data nowhere", ["there is no folder or zip 'nowhere'", "--data DIR"]),
+        ("run convmixer --weights nowhere", ["--weights nowhere is no folder"]),
+        ("run vit_b_16 --set data.image_size=40", ["16 divides", "--set data.image_size="]),
+        ("run convmixer --device tpu9", ["no device 'tpu9'", "--device cpu"]),
+        ("leaderboard", ["bench run --all"]),
+        ("ls runs", ["bench run --all"]),
+        ("data nowhere", ["there is no folder or zip 'nowhere'"]),
+    ],
+)
+def test_mistakes_get_one_line_that_says_what_to_type(
+    workplace: Path, command: str, parts: list[str]
+) -> None:
+    tiny_demo = ["--set", "demo.species=2", "--set", "demo.images_per_species=4"]
+    extra = tiny_demo if command.startswith("run") else []
+    assert_one_line_error(bench(*command.split(), *extra), *parts)
+
+
+def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path) -> None:
+    import shutil
+
+    shutil.copytree(image_folder, workplace / "few")
+    for path in sorted((workplace / "few" / "red").iterdir())[2:]:
+        path.unlink()
+    assert_one_line_error(bench("run", "convmixer", "--data", "few"), "class 'red' has 2")
+
+
+def test_data_are_explored_as_tables_and_pictures(workplace: Path, image_folder: Path) -> None:
+    (workplace / "mine").symlink_to(image_folder)
+    result = bench("data", "mine", "--out", "explored")
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (workplace / "explored").iterdir()}
+    assert {"class_distribution.png", "image_sizes.png", "classes.csv", "sizes.csv"} <= names
+    sizes = json.loads(bench("data", "mine", "--table", "sizes", "--format", "json").output)
+    assert sizes == [{"width": 40, "height": 30, "images": 42, "share": 1.0}]
+    classes = bench("data", "mine", "--table", "classes", "--format", "csv").output.splitlines()
+    assert classes == ["class,images,train,val,test"] + [
+        f"{name},14,10,2,2" for name in ("blue", "green", "red")
+    ]
+
+
+def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
+    rows = json.loads(bench("ls", "systems", "--format", "json").output)
+    counts = {row["name"]: row["parameters"] for row in rows}
+    assert len(rows) == 27
+    assert counts["basic_cnn-scratch"] == "29,623,511"
+    assert counts["residual_cnn-scratch"] == "129,529,943"
+    assert counts["convmixer-scratch"] == "704,151"
+    assert counts["resnet18-scratch"] == counts["resnet18-staged"] == "11,253,975"
+    assert counts["vit_b_16-scratch"] == counts["vit_b_16-staged"] == "85,937,047"
+    assert counts["resnet18-frozen"] == "11,609,303"
+    assert counts["vit_b_16-frozen"] == "86,384,791"
+    assert counts["resnet18-staged/xgboost-n100-d10"] == "n_estimators=100, max_depth=10"
+    quick = json.loads(bench("ls", "systems", "--preset", "quick", "--format", "json").output)
+    assert {row["name"]: row["parameters"] for row in quick}["basic_cnn-scratch"] != "29,623,511"
+
+
+@pytest.mark.parametrize("what", ["models", "heads", "presets"])
+def test_what_is_registered_is_listed(workplace: Path, what: str) -> None:
+    rows = json.loads(bench("ls", what, "--format", "json").output)
+    assert {"resnet18", "extra_trees", "quick"} & {row["name"] for row in rows}
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    return list(main.commands.items())
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_command_and_option_has_help_and_stands_in_the_readme(
+    name: str, command: click.Command
+) -> None:
+    assert command.help
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert all(option.help for option in options)
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert f"bench {name}" in readme
+
+
+def test_help_and_mistakes_answer_without_importing_what_is_heavy(workplace: Path) -> None:
+    code = (
+        "import sys; from benchmark.cli import main\n"
+        "try: main(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mlflow', 'sklearn', 'pandas', 'xgboost', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    assert time.monotonic() - started < 5  # half a second on an idle machine

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark.config import TrainConfig
+from benchmark.data.prepared import PreparedData
+from benchmark.training.images import image_examples
+from benchmark.training.inference import (
+    classify,
+    embed,
+    load_embeddings,
+    pool_examples,
+    save_embeddings,
+)
+from benchmark.training.network import build_network
+from registry.specs import Schedule
+
+CONFIG = TrainConfig(precision="float32")
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("schedule", "size"), [("staged", 512), ("frozen", 256)])
+def test_embeddings_are_what_enters_the_last_linear_layer(
+    data: PreparedData, schedule: Schedule, size: int
+) -> None:
+    network = build_network("resnet18", schedule, 32, 3).eval()
+    entered: list[torch.Tensor] = []
+    network.classifier[-1].register_forward_pre_hook(lambda module, args: entered.append(args[0]))
+    examples = image_examples(data, CPU)
+    rows = examples.rows("test")
+    with torch.no_grad():
+        logits = network(examples.batch(rows))
+    embeddings = embed(network, examples, rows, CONFIG)
+    assert embeddings.shape == (len(rows), size)
+    np.testing.assert_allclose(embeddings, entered[0].numpy(), rtol=1e-4, atol=1e-5)
+    probabilities = classify(network, embeddings)
+    np.testing.assert_allclose(probabilities, logits.softmax(1).numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_deep_heads_embeddings_are_its_second_relus_output(data: PreparedData) -> None:
+    network = build_network("resnet18", "frozen", 32, 3).eval()
+    relus = [module for module in network.classifier if isinstance(module, torch.nn.ReLU)]
+    assert len(relus) == 2
+    captured: list[torch.Tensor] = []
+    relus[1].register_forward_hook(lambda module, args, output: captured.append(output))
+    examples = image_examples(data, CPU)
+    embeddings = embed(network, examples, examples.rows("val"), CONFIG)
+    np.testing.assert_array_equal(embeddings, captured[0].numpy())
+
+
+def test_embeddings_from_pooled_features_equal_those_from_images(data: PreparedData) -> None:
+    network = build_network("resnet18", "frozen", 32, 3)
+    images = image_examples(data, CPU)
+    rows = images.rows("test")
+    pooled = pool_examples(network, images, CONFIG)
+    np.testing.assert_allclose(
+        embed(network, pooled, rows, CONFIG), embed(network, images, rows, CONFIG), atol=1e-5
+    )
+
+
+def test_stored_embeddings_come_back(tmp_path: Path) -> None:
+    embeddings = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    save_embeddings(tmp_path / "e.safetensors", embeddings, inference_ms=1.5)
+    loaded, inference_ms = load_embeddings(tmp_path / "e.safetensors")
+    np.testing.assert_array_equal(loaded, embeddings)
+    assert inference_ms == 1.5

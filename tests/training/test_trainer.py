@@ -1,0 +1,177 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from benchmark.config import TrainConfig
+from benchmark.data.prepared import PreparedData
+from benchmark.training.images import Examples, image_examples, shuffled
+from benchmark.training.network import Network, build_network
+from benchmark.training.trainer import Diverged, EpochResult, Trainer
+from registry.specs import Schedule
+
+CPU = torch.device("cpu")
+
+
+def make(model: str, schedule: Schedule, seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return build_network(model, schedule, 32, 3)
+
+
+def settings(**changes: object) -> TrainConfig:
+    defaults = {"epochs": 4, "batch_size": 8, "freeze_epochs": 2, "precision": "float32"}
+    return TrainConfig.model_validate({**defaults, **changes})
+
+
+def backbone_state(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
+
+
+def changed(before: dict[str, torch.Tensor], network: Network) -> set[str]:
+    after = network.backbone.state_dict()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.fixture
+def examples(data: PreparedData) -> Examples:
+    return image_examples(data, CPU)
+
+
+def test_a_network_learns_colours_from_scratch(examples: Examples) -> None:
+    network = make("convmixer", "scratch")
+    trainer = Trainer(network, examples, settings(epochs=8, patience=8), "scratch", 0)
+    history = list(trainer.fit())
+    assert history[-1].train_accuracy > 0.9
+    assert trainer.best.result is not None
+    assert trainer.best.result.val_accuracy > 0.9
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(examples: Examples) -> None:
+    def losses(seed: int) -> list[float]:
+        trainer = Trainer(make("basic_cnn", "scratch", seed), examples, settings(), "scratch", seed)
+        return [result.train_loss for result in trainer.fit()]
+
+    assert losses(0) == losses(0)
+    assert losses(0) != losses(1)
+
+
+def test_a_frozen_backbone_never_changes_its_batch_statistics_included(examples: Examples) -> None:
+    network = make("resnet18", "frozen")
+    before = backbone_state(network)
+    classifier = copy.deepcopy(network.classifier.state_dict())
+    list(Trainer(network, examples, settings(), "frozen", 0).fit())
+    assert changed(before, network) == set()
+    assert not torch.equal(classifier["0.weight"], network.classifier.state_dict()["0.weight"])
+
+
+def test_staged_training_frees_the_backbone_after_its_frozen_epochs(examples: Examples) -> None:
+    network = make("resnet18", "staged")
+    before = backbone_state(network)
+    changed_by_epoch = [
+        bool(changed(before, network))
+        for _ in Trainer(network, examples, settings(patience=4), "staged", 0).fit()
+    ]
+    assert changed_by_epoch == [False, False, True, True]
+
+
+def test_training_on_stored_features_equals_running_the_frozen_backbone_every_epoch(
+    examples: Examples,
+) -> None:
+    fast = make("resnet18", "frozen")
+    plain = copy.deepcopy(fast)
+    config = settings(epochs=3, patience=3)
+    torch.manual_seed(5)  # dropout
+    fast_losses = [
+        result.train_loss for result in Trainer(fast, examples, config, "frozen", 0).fit()
+    ]
+
+    torch.manual_seed(5)
+    optimizer = torch.optim.Adam(plain.classifier.parameters(), lr=config.lr)
+    plain_losses = []
+    for epoch in range(3):
+        plain.backbone.eval()
+        plain.classifier.train()
+        total = 0.0
+        rows = shuffled(examples.rows("train"), 0, epoch)
+        for images, labels in examples.batches(rows, config.batch_size):
+            with torch.no_grad():
+                features = plain.pool(images)
+            loss = cross_entropy(plain.classifier(features), labels)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += float(loss.detach()) * len(labels)
+        plain_losses.append(total / len(rows))
+    assert fast_losses == pytest.approx(plain_losses, rel=1e-4)
+
+
+def test_early_stopping_waits_for_its_patience_and_restores_the_best_weights(
+    examples: Examples,
+) -> None:
+    network = make("basic_cnn", "scratch")
+    # The rate is so high that training soon gets worse.
+    trainer = Trainer(network, examples, settings(epochs=40, patience=2, lr=0.05), "scratch", 0)
+    history = []
+    best_state: dict[str, torch.Tensor] = {}
+    for result in trainer.fit():
+        history.append(result)
+        if result.val_loss == min(past.val_loss for past in history):
+            best_state = copy.deepcopy(network.state_dict())
+    best = min(range(len(history)), key=lambda epoch: history[epoch].val_loss)
+    assert len(history) == best + 1 + 2 < 40
+    assert trainer.best.result is not None
+    assert trainer.best.result.epoch == best
+    restored = network.state_dict()
+    assert all(torch.equal(best_state[name], restored[name]) for name in restored)
+
+
+def test_staged_training_restores_a_best_epoch_from_before_the_backbone_changed(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = make("resnet18", "staged")
+    before = backbone_state(network)
+    trainer = Trainer(network, examples, settings(), "staged", 0)
+    losses = iter([0.5, 0.1, 0.9, 0.9])  # the second epoch, still frozen, is the best
+    monkeypatch.setattr(trainer, "_evaluate", lambda *arguments: (next(losses), 0.0))
+    list(trainer.fit())
+    assert trainer.best.result is not None
+    assert trainer.best.result.epoch == 1
+    assert changed(before, network) == set()
+
+
+def test_a_stage_has_patience_of_its_own(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(
+        make("resnet18", "staged"), examples, settings(epochs=6, patience=2), "staged", 0
+    )
+    losses = iter([0.1, 0.9, 0.9, 0.9, 0.9, 0.9])
+    monkeypatch.setattr(trainer, "_evaluate", lambda *arguments: (next(losses), 0.0))
+    assert [result.epoch for result in trainer.fit()] == [0, 1, 2, 3]
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(examples: Examples) -> None:
+    network = make("basic_cnn", "scratch")
+    with torch.no_grad():
+        network.classifier[0].bias.fill_(math.nan)  # type: ignore[operator]
+    with pytest.raises(Diverged, match=r"epoch 0 .*--set train.lr=0.0001"):
+        list(Trainer(network, examples, settings(), "scratch", 0).fit())
+
+
+def test_batches_differ_by_at_most_one_so_that_none_is_a_single_image(examples: Examples) -> None:
+    sizes = [len(labels) for _, labels in examples.batches(torch.arange(33), 8)]
+    assert sum(sizes) == 33
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 1
+
+
+def test_bfloat16_trains_to_about_the_same_loss(examples: Examples) -> None:
+    def last(precision: str) -> EpochResult:
+        network = make("convmixer", "scratch")
+        config = settings(epochs=3, precision=precision)
+        return list(Trainer(network, examples, config, "scratch", 0).fit())[-1]
+
+    assert last("bfloat16").train_loss == pytest.approx(last("float32").train_loss, abs=0.15)
+    assert last("bfloat16").train_loss != last("float32").train_loss
