@@ -101,6 +101,18 @@ def setting_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[st
     return keys
 
 
+def setting_values(config: Config) -> dict[str, Any]:
+    """Give the value of each dotted key."""
+    values: dict[str, Any] = {}
+    for key in setting_keys():
+        *sections, name = key.split(".")
+        section: Any = config
+        for part in sections:
+            section = getattr(section, part)
+        values[key] = getattr(section, name)
+    return values
+
+
 def override(config: Config, assignments: Iterable[str]) -> Config:
     """Apply ``key=value`` settings.
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
+from benchmark.config import (
+    Config,
+    DataConfig,
+    DemoConfig,
+    PretrainConfig,
+    TrainConfig,
+    setting_values,
+)
 from registry.core import near
 
 
@@ -30,12 +37,28 @@ def quick() -> Config:
         data=DataConfig(image_size=64, classes=10, images_per_class=30),
         demo=DemoConfig(species=10, images_per_species=30),
         train=TrainConfig(epochs=5, batch_size=16, freeze_epochs=2),
-        pretrain=PretrainConfig(species=40, images_per_species=20, epochs=3),
+        pretrain=PretrainConfig(species=40, images_per_species=15, epochs=3),
         weights="demo",
     )
 
 
 PRESETS: dict[str, Callable[[], Config]] = {"study": study, "quick": quick}
+
+
+def changes(config: Config) -> list[str]:
+    """Say where a configuration departs from the study's, as ``train.epochs=5 (study: 25)``.
+
+    Which images and which seed are left out: they make no other study.
+    """
+    published = setting_values(study())
+    return [
+        f"{key}={value} (study: {'all' if published[key] is None else published[key]})"
+        for key, value in setting_values(config).items()
+        if key.startswith(_STUDIED) and key != "data.source" and value != published[key]
+    ]
+
+
+_STUDIED = ("data.", "train.", "weights")
 
 
 def preset(name: str) -> Config:

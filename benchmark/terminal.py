@@ -26,14 +26,14 @@ from benchmark.leaderboard import Context
 from benchmark.options import Outcome, RunOptions
 from benchmark.plan import Plan, RunSpec
 from benchmark.planning import Study, weights_bytes
+from benchmark.presets import changes
 from benchmark.runner import find_run
 from benchmark.tables import count, duration
 from benchmark.training.trainer import EpochResult
 
-SHRUNK = (
-    "This is the quick preset, to see everything work: small images, few classes and epochs, and "
-    "weights pretrained on drawn creatures.\nIts accuracies say little about the systems; the "
-    "study preset is the real thing: bench run --all --data DIR"
+QUICK = (
+    "The quick preset shows everything at work; its accuracies say little about the systems. "
+    "The real thing: bench run --all --data DIR"
 )
 
 
@@ -65,8 +65,10 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     ]
     if study.data.left_out:
         lines.insert(1, f"{len(study.data.left_out)} files left out; bench data lists them")
+    if changed := changes(config):
+        lines.insert(0, f"not the study as published: {', '.join(changed)}")
     if config.preset == "quick":
-        lines.insert(0, SHRUNK)
+        lines.insert(0, QUICK)
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
 
 

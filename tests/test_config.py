@@ -1,7 +1,7 @@
 import pytest
 
 from benchmark.config import Config, override, setting_keys
-from benchmark.presets import PRESETS, preset
+from benchmark.presets import PRESETS, changes, preset
 
 
 def test_study_preset_is_the_study() -> None:
@@ -18,6 +18,15 @@ def test_quick_preset_is_smaller_and_needs_no_network() -> None:
     assert quick.data.image_size < study.data.image_size
     assert quick.train.epochs < study.train.epochs
     assert quick.train.freeze_epochs < quick.train.epochs  # the backbone gets its turn
+
+
+def test_what_a_preset_shrank_is_said_in_numbers() -> None:
+    assert changes(preset("study")) == []
+    assert changes(override(preset("study"), ["seed=3", "data.source=mine"])) == []
+    said = changes(preset("quick"))
+    assert "data.image_size=64 (study: 240)" in said
+    assert "data.classes=10 (study: all)" in said
+    assert "weights=demo (study: imagenet)" in said
 
 
 def test_presets_are_called_by_their_name() -> None:
