@@ -69,7 +69,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         lines.insert(0, f"not the study as published: {', '.join(changed)}")
     if config.preset == "quick":
         lines.insert(0, QUICK)
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    console.print("\n".join(lines), highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_plan(console: Console, launch: Launch) -> None:
@@ -119,7 +119,7 @@ def print_other_contexts(console: Console, others: list[Context]) -> None:
             f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})",
             style="dim",
             highlight=False,
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
 
 
@@ -199,4 +199,5 @@ class ProgressDisplay:
             self._print(f"{place} [{colour}]{name}: {outcome.status}[/]: {outcome.reason}")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self._console.print(text, style=style, highlight=False, soft_wrap=True)
+        wrap = not self._console.is_terminal
+        self._console.print(text, style=style, highlight=False, soft_wrap=wrap)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlparse
 
@@ -56,20 +57,20 @@ class TorchvisionWeights:
         import torch
 
         filename = Path(urlparse(self.url).path).name
+        cache = Path(torch.hub.get_dir(), "checkpoints")
+        files = [place / filename for place in (folder, cache) if place is not None]
         try:
-            if folder is not None and (folder / filename).is_file():
-                _check_hash(folder / filename)
-                state = torch.load(folder / filename, map_location="cpu", weights_only=True)
+            if local := next((file for file in files if file.is_file()), None):
+                _check_hash(local)
+                state = torch.load(local, map_location="cpu", weights_only=True)
             else:
                 state = torch.hub.load_state_dict_from_url(
                     self.url, map_location="cpu", check_hash=True, progress=False, weights_only=True
                 )
-        except (
-            OSError,
-            RuntimeError,
-        ) as error:  # URLError is an OSError, a bad hash a RuntimeError
+        # URLError is an OSError, a bad hash a RuntimeError, a file of another kind any of these.
+        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
             raise WeightsUnavailable(
-                f"ImageNet weights {filename} cannot be had ({error}); "
+                f"ImageNet weights {filename} cannot be had ({_reason(error)}); "
                 "put that file into a folder and pass --weights FOLDER, or use --weights demo"
             ) from error
         return self.adapt(state, image_size)
@@ -101,10 +102,15 @@ class TimmWeights:
         except Exception as error:  # the hub's client raises errors of many libraries
             raise WeightsUnavailable(
                 f"pretrained weights of timm's {self.model} cannot be had "
-                f"({type(error).__name__}: {str(error).splitlines()[0]}); put {names[0]} "
+                f"({type(error).__name__}: {_reason(error)}); put {names[0]} "
                 "into a folder and pass --weights FOLDER, or use --weights demo"
             ) from error
         return backbone.state_dict()
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error's message, which may be long or empty."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _check_hash(path: Path) -> None:
@@ -112,4 +118,4 @@ def _check_hash(path: Path) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if published and not digest.startswith(published[1]):
-        raise RuntimeError(f"{path} is damaged: its SHA-256 begins with {digest[:8]}")
+        raise RuntimeError(f"{path} is damaged, delete it: its SHA-256 begins with {digest[:8]}")

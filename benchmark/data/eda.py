@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmark.data.audit import audit
@@ -86,8 +87,9 @@ def write_exploration(data: PreparedData, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         table(data).to_csv(folder / f"{name}.csv", index=False)
-    _class_distribution(data).savefig(folder / "class_distribution.png")
-    _image_sizes(data).savefig(folder / "image_sizes.png")
+    with rc_context({"text.parse_math": False}):  # a $ in a name begins no formula
+        _class_distribution(data).savefig(folder / "class_distribution.png")
+        _image_sizes(data).savefig(folder / "image_sizes.png")
 
 
 def _class_distribution(data: PreparedData) -> Figure:

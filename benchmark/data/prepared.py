@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -150,19 +151,12 @@ def _decode_all(
     images = np.lib.format.open_memmap(
         partial, mode="w+", dtype=np.uint8, shape=(total, image_size, image_size, 3)
     )
-    samples: list[Sample] = []
-    left_out: list[LeftOut] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes without the GIL
-        results = pool.map(lambda file: _decode_file(file, image_size), source.files)
-        for done, result in enumerate(results, start=1):
-            if isinstance(result, LeftOut):
-                left_out.append(result)
-            else:
-                sample, pixels = result
-                images[len(samples)] = pixels
-                samples.append(sample)
-            progress(done, total)
-    images.flush()
+    try:
+        samples, left_out = _decode_into(images, source.files, progress)
+        images.flush()
+    except BaseException:  # an interrupted array may be gigabytes, and the next call starts anew
+        partial.unlink()
+        raise
     partial.rename(folder / "images.npy")
     index = {
         "samples": [asdict(sample) for sample in samples],
@@ -171,6 +165,30 @@ def _decode_all(
     partial_index = partial.with_suffix(".json")
     partial_index.write_text(json.dumps(index))
     partial_index.rename(folder / "index.json")
+
+
+def _decode_into(
+    images: NDArray[np.uint8], files: Sequence[ImageFile], progress: Callable[[int, int], None]
+) -> tuple[list[Sample], list[LeftOut]]:
+    samples: list[Sample] = []
+    left_out: list[LeftOut] = []
+    # Pillow warns of odd EXIF and ICC data, which do not concern the pixels, and decodes without
+    # the GIL. Warning filters belong to the process, so no thread may set them.
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")
+        results = pool.map(lambda file: _decode_file(file, images.shape[1]), files)
+        try:
+            for done, result in enumerate(results, start=1):
+                if isinstance(result, LeftOut):
+                    left_out.append(result)
+                else:
+                    sample, pixels = result
+                    images[len(samples)] = pixels
+                    samples.append(sample)
+                progress(done, len(files))
+        finally:
+            pool.shutdown(cancel_futures=True)  # if interrupted, without decoding the rest
+    return samples, left_out
 
 
 def _decode_file(file: ImageFile, image_size: int) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,27 +107,17 @@ def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
 def find_images(folder: Path) -> list[ImageFile]:
     """List the files of a class-per-folder tree, wherever below a folder it lies.
 
-    The tree may be divided into train, val and test folders; hidden files and plain documents are
-    passed over, anything else is taken for an image until it fails to decode.
+    If several folders could be the tree's root, the one with most files is. The tree may be
+    divided into train, val and test folders; hidden files and plain documents are passed over,
+    anything else is taken for an image until it fails to decode.
 
     Raises:
         ValueError: There are fewer than two class folders.
     """
-    root = _class_root(folder)
-    files = []
-    parts: list[tuple[Split | None, Path]] = [*_split_folders(root)] or [(None, root)]
-    for split, split_folder in parts:
-        for class_folder in _folders(split_folder):
-            files += [
-                ImageFile(
-                    path=path,
-                    name=path.relative_to(root).as_posix(),
-                    label=class_folder.name,
-                    split=split,
-                )
-                for path in _files(class_folder)
-            ]
-    if len({file.label for file in files}) < 2:
+    trees = map(_files_of_classes, _folders_below(folder))
+    with_classes = (files for files in trees if len({file.label for file in files}) > 1)
+    files = max(with_classes, key=len, default=[])
+    if not files:
         raise ValueError(
             f"{folder} has no class folders; put each class's images into a folder of its own: "
             f"{folder}/CLASS/IMAGE.jpg, or train/CLASS, val/CLASS and test/CLASS"
@@ -133,26 +125,50 @@ def find_images(folder: Path) -> list[ImageFile]:
     return sorted(files, key=lambda file: file.name)
 
 
-def _class_root(folder: Path) -> Path:
-    """Descend to the folder whose children are classes: the one with most folders of images."""
-    best, most = folder, 0
-    for candidate in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
-        if candidate.name.lower() in _SPLIT_FOLDERS and candidate != folder:
-            continue  # its parent stands for it
-        parts = [part for _, part in _split_folders(candidate)] or [candidate]
-        classes = sum(1 for part in parts for child in _folders(part) if _has_files(child))
-        if classes > most:
-            best, most = candidate, classes
-    return best
+def _files_of_classes(root: Path) -> list[ImageFile]:
+    parts: list[tuple[Split | None, Path]] = [*_split_folders(root)] or [(None, root)]
+    return [
+        ImageFile(
+            path=path,
+            name=_text(path.relative_to(root)),
+            label=_text(Path(class_folder.name)),
+            split=split,
+        )
+        for split, split_folder in parts
+        for class_folder in _folders(split_folder)
+        for path in _files(class_folder)
+    ]
 
 
 def _split_folders(folder: Path) -> list[tuple[Split, Path]]:
+    """The folders of train, val and test; none if train or both of the others are missing.
+
+    Without test, val is the part that the data set's authors held out: it becomes test.
+    """
     found = [
         (_SPLIT_FOLDERS[child.name.lower()], child)
         for child in _folders(folder)
         if child.name.lower() in _SPLIT_FOLDERS and any(map(_has_files, _folders(child)))
     ]
-    return found if {"train", "test"} <= {split for split, _ in found} else []
+    splits = {split for split, _ in found}
+    if splits == {"train", "val"}:
+        return [("test" if split == "val" else split, child) for split, child in found]
+    return found if {"train", "test"} <= splits else []
+
+
+def _folders_below(folder: Path) -> Iterator[Path]:
+    """The folder and those below it; a link is yielded but not followed, since it may loop."""
+    yield folder
+    for child in _folders(folder):
+        if child.is_symlink():
+            yield child
+        else:
+            yield from _folders_below(child)
+
+
+def _text(path: Path) -> str:
+    """A relative path with ``/`` that can be written anywhere, though file names are any bytes."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -202,8 +218,9 @@ def _download_kaggle(name: str) -> Path:
     try:
         return Path(kagglehub.dataset_download(name))
     except Exception as error:  # kagglehub raises errors of several libraries
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(
-            f"Kaggle's data set {name!r} cannot be had ({str(error).splitlines()[0]}); check "
+            f"Kaggle's data set {name!r} cannot be had ({reason}); check "
             "OWNER/NAME and the connection, or download its zip and write --data FILE.zip"
         ) from error
 
@@ -214,7 +231,14 @@ def _unpack(archive: Path, home: Path) -> Path:
     folder = home / "unpacked" / digest
     if not folder.exists():
         partial = folder.with_suffix(".partial")
-        with zipfile.ZipFile(archive) as file_in_zip:
-            file_in_zip.extractall(partial)
+        try:
+            with zipfile.ZipFile(archive) as file_in_zip:
+                file_in_zip.extractall(partial)
+        # An encrypted file is a RuntimeError, a rare compression a NotImplementedError.
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            raise ValueError(
+                f"{archive} cannot be unpacked ({error}); download it again, or unpack it yourself "
+                "and write --data DIR"
+            ) from error
         partial.rename(folder)
     return folder

@@ -21,6 +21,8 @@ def create(name: str, image_size: int, **options: Any) -> nn.Module:
         model: nn.Module = timm.create_model(name, num_classes=0, img_size=image_size, **options)
     except TypeError:  # convolutional networks take no img_size
         model = timm.create_model(name, num_classes=0, **options)
+    # Where a hidden layer follows the pooling, as in MobileNet, timm's num_features is its input.
+    model.num_features = model.head_hidden_size
     return model
 
 

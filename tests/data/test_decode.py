@@ -1,0 +1,285 @@
+"""Decoding: any file that is an image becomes upright RGB, anything else says why not."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.data.decode import Undecodable, decode
+from tests.data.images import encoded, png
+
+ODD = Path(__file__).parents[2].parent / "shared" / "data" / "odd"
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+CORNERS = {"top left": (0, 0), "top right": (0, -1), "low left": (-1, 0), "low right": (-1, -1)}
+
+
+def quarters(size: tuple[int, int] = (40, 20)) -> Image.Image:
+    """Red, green, blue and white quarters, from the top left in reading order."""
+    image = Image.new("RGB", (2, 2))
+    image.putdata([RED, GREEN, BLUE, WHITE])
+    return image.resize(size, Image.Resampling.NEAREST)
+
+
+def corners(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    return [tuple(pixels[place].tolist()) for place in CORNERS.values()]
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG file that claims a size and holds no pixels."""
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+def grey(value: float, kind: type[np.generic]) -> Image.Image:
+    return Image.fromarray(np.full((6, 8), value, kind))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+def test_image_is_resized_to_the_square_and_its_size_reported(kind: str) -> None:
+    decoded = decode(encoded(quarters(), kind), 16)
+    assert decoded.pixels.shape == (16, 16, 3)
+    assert decoded.pixels.dtype == np.uint8
+    assert decoded.size == (40, 20)
+    np.testing.assert_allclose(corners(decoded.pixels), [RED, GREEN, BLUE, WHITE], atol=20)
+
+
+def test_image_of_the_right_size_keeps_its_pixels() -> None:
+    data = png("square", (16, 16))
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(decode(data, 16).pixels, np.asarray(image))
+
+
+@pytest.mark.parametrize("image_size", [16, 64])
+def test_resizing_averages_or_interpolates(image_size: int) -> None:
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = 200
+    pixels = decode(encoded(Image.fromarray(stripes), "PNG"), image_size).pixels
+    assert pixels.shape == (image_size, image_size, 3)
+    assert pixels.mean() == pytest.approx(100, abs=4)
+    assert 50 < np.median(pixels) < 150
+
+
+@pytest.mark.parametrize(
+    ("orientation", "expected"),
+    [
+        (1, [RED, GREEN, BLUE, WHITE]),
+        (2, [GREEN, RED, WHITE, BLUE]),
+        (3, [WHITE, BLUE, GREEN, RED]),
+        (4, [BLUE, WHITE, RED, GREEN]),
+        (5, [RED, BLUE, GREEN, WHITE]),
+        (6, [BLUE, RED, WHITE, GREEN]),
+        (7, [WHITE, GREEN, BLUE, RED]),
+        (8, [GREEN, WHITE, RED, BLUE]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_exif_orientation_is_applied(
+    kind: str, orientation: int, expected: list[tuple[int, int, int]]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = decode(encoded(quarters(), kind, exif=exif), 16)
+    np.testing.assert_allclose(corners(decoded.pixels), expected, atol=20)
+    assert decoded.size == ((40, 20) if orientation <= 4 else (20, 40))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_exif_does_not_matter() -> None:
+    data = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+    assert decode(data, 8).size == (40, 20)
+
+
+def transparent(mode: str) -> Image.Image:
+    """Left half opaque black, right half transparent black."""
+    image = Image.new("LA", (40, 20), (0, 255))
+    image.paste((0, 0), (20, 0, 40, 20))
+    return image.convert(mode)
+
+
+def transparent_palette() -> Image.Image:
+    image = Image.new("P", (40, 20), 0)
+    image.putpalette([0, 0, 0, 200, 0, 0])
+    image.paste(1, (20, 0, 40, 20))
+    return image
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(encoded(transparent("RGBA"), "PNG"), id="RGBA"),
+        pytest.param(encoded(transparent("LA"), "PNG"), id="LA"),
+        pytest.param(encoded(transparent_palette(), "PNG", transparency=1), id="palette index"),
+        pytest.param(
+            encoded(transparent_palette(), "PNG", transparency=b"\xff\x00"), id="palette alphas"
+        ),
+        pytest.param(encoded(transparent_palette(), "GIF", transparency=1), id="GIF"),
+        pytest.param(encoded(transparent("RGBA"), "WEBP", lossless=True), id="WebP"),
+        pytest.param(
+            encoded(transparent_palette().convert("RGB"), "PNG", transparency=(200, 0, 0)),
+            id="colour key",
+        ),
+    ],
+)
+def test_transparency_is_put_on_white(data: bytes) -> None:
+    pixels = decode(data, 16).pixels
+    assert (pixels[:, :6] == 0).all()
+    assert (pixels[:, -6:] == 255).all()
+
+
+def test_half_transparency_mixes_with_white() -> None:
+    data = encoded(Image.new("RGBA", (8, 8), (0, 0, 255, 128)), "PNG")
+    np.testing.assert_allclose(decode(data, 8).pixels[0, 0], (127, 127, 255), atol=1)
+
+
+def test_palette_gives_its_colours() -> None:
+    image = quarters().convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+    assert image.mode == "P"
+    pixels = decode(encoded(image, "PNG"), 16).pixels
+    assert corners(pixels) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_grey_becomes_three_equal_channels(kind: str) -> None:
+    pixels = decode(encoded(Image.new("L", (9, 9), 77), kind), 8).pixels
+    assert pixels.shape == (8, 8, 3)
+    assert (pixels == 77).all()
+
+
+def test_one_bit_images_are_black_and_white() -> None:
+    image = Image.new("1", (40, 20), 0)
+    image.paste(1, (20, 0, 40, 20))
+    pixels = decode(encoded(image, "PNG"), 16).pixels
+    assert (pixels[:, :6] == 0).all()
+    assert (pixels[:, -6:] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
+def test_print_and_video_colours_become_rgb(kind: str, mode: str) -> None:
+    image = Image.new("RGB", (16, 16), (200, 30, 90)).convert(mode)
+    pixels = decode(encoded(image, kind), 8).pixels
+    np.testing.assert_allclose(pixels[4, 4], (200, 30, 90), atol=6)
+
+
+def test_lab_colours_become_rgb() -> None:
+    middle_grey = Image.new("LAB", (8, 8), (137, 128, 128))
+    pixels = decode(encoded(middle_grey, "TIFF"), 8).pixels
+    np.testing.assert_allclose(pixels[0, 0], (128, 128, 128), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(65535, 255), (60000, 233), (25700, 100), (200, 1), (0, 0)]
+)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_keep_their_brightness(kind: str, value: int, expected: int) -> None:
+    pixels = decode(encoded(grey(value, np.uint16), kind), 8).pixels
+    assert (pixels == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"), [(np.int32, 255), (np.int32, 65535), (np.float32, 1), (np.float32, 255)]
+)
+def test_32_bits_are_scaled_by_the_range_that_holds_them(
+    kind: type[np.generic], white: float
+) -> None:
+    ramp = np.linspace(0, white, 16).astype(kind)
+    image = Image.fromarray(np.tile(ramp, (16, 1)))
+    pixels = decode(encoded(image, "TIFF"), 16).pixels
+    np.testing.assert_allclose(pixels[0, :, 0], np.linspace(0, 255, 16), atol=1)
+
+
+def test_floats_without_a_value_are_black_and_the_others_keep_theirs() -> None:
+    values = np.full((8, 8), 0.6, np.float32)
+    values[:, :4] = np.nan
+    pixels = decode(encoded(Image.fromarray(values), "TIFF"), 8).pixels
+    assert (pixels[:, :4] == 0).all()
+    assert (pixels[:, 4:] == 153).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF", "MPO"])
+def test_first_frame_stands_for_an_animation(kind: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, GREEN, BLUE)]
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    with Image.open(io.BytesIO(data)) as image:
+        assert getattr(image, "n_frames", 1) == 3
+    np.testing.assert_allclose(decode(data, 8).pixels[4, 4], RED, atol=4)
+
+
+@pytest.mark.parametrize("size", [(1, 5000), (5000, 1), (1, 1)])
+def test_extreme_shapes_fill_the_square(size: tuple[int, int]) -> None:
+    decoded = decode(encoded(Image.new("RGB", size, RED), "PNG"), 8)
+    assert decoded.size == size
+    assert (decoded.pixels == RED).all()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    ("width", "height"), [(100_000, 100_000), (20_000, 10_000), (10_001, 10_000)]
+)
+def test_decompression_bomb_is_refused_by_its_header(width: int, height: int) -> None:
+    with pytest.raises(Undecodable, match="pixels"):
+        decode(png_header(width, height), 8)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_largest_image_is_not_taken_for_a_bomb() -> None:
+    with pytest.raises(Undecodable, match="damaged"):
+        decode(png_header(10_000, 10_000), 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "TIFF"])
+def test_truncated_file_is_damaged(kind: str) -> None:
+    with Image.open(io.BytesIO(png("noise", (64, 64)))) as image:
+        data = encoded(image, kind)
+    with pytest.raises(Undecodable, match=r"damaged|not an image"):
+        decode(data[: len(data) // 2], 8)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x00" * 4096, id="zeros"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="SVG"),
+        pytest.param(b"<!DOCTYPE html><title>404</title>", id="HTML"),
+        pytest.param(png_header(0, 0), id="no pixels"),
+    ],
+)
+def test_what_is_no_image_says_so(data: bytes) -> None:
+    with pytest.raises(Undecodable, match="not an image"):
+        decode(data, 8)
+
+
+@pytest.mark.skipif(not ODD.is_dir(), reason="the odd files are not here")
+def test_odd_files_decode_except_those_named_undecodable() -> None:
+    shapes: dict[str, tuple[int, int]] = {}
+    refused: set[str] = set()
+    for file in ODD.iterdir():
+        try:
+            decoded = decode(file.read_bytes(), 24)
+        except Undecodable:
+            refused.add(file.name)
+        else:
+            assert decoded.pixels.shape == (24, 24, 3)
+            assert decoded.pixels.std() > 5, file.name
+            shapes[file.name] = decoded.size
+    assert refused == {file.name for file in ODD.glob("undecodable__*")} != set()
+    for name, (width, height) in shapes.items():
+        if name.startswith("extreme_aspect__"):
+            assert max(width, height) > 3 * min(width, height)
+        if name.startswith("tiny__"):
+            assert max(width, height) < 50
+    # Its pixels lie on their side; EXIF turns them.
+    assert shapes["Bulbasaur__pyimg-109.jpg"] == (2448, 3264)

@@ -1,0 +1,283 @@
+"""What every model promises, and that the study's are built as the study describes them."""
+
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from benchmark.explain.gradcam import find_cam_layer
+from benchmark.training.network import Network, build_network, linear_classifier, meta_network
+from registry import models
+from registry.models.convmixer import ConvMixer, Residual
+from registry.models.residual_cnn import ResidualBlock
+from registry.specs import Schedule
+
+IMAGE_SIZE = 64
+ZOO = ["timm:resnet10t", "timm:vit_tiny_patch16_224"]
+PARAMETERS: dict[tuple[str, Schedule], int] = {
+    ("basic_cnn", "scratch"): 29_623_511,
+    ("residual_cnn", "scratch"): 129_529_943,
+    ("convmixer", "scratch"): 704_151,
+    ("resnet18", "scratch"): 11_253_975,
+    ("vit_b_16", "scratch"): 85_937_047,
+    ("resnet18", "staged"): 11_253_975,
+    ("vit_b_16", "staged"): 85_937_047,
+    ("resnet18", "frozen"): 11_609_303,
+    ("vit_b_16", "frozen"): 86_384_791,
+}
+"""At 240 x 240 pixels and 151 classes; the study gives 29.6M, 129M, 700K, 11.3M, 85.9M, …"""
+
+
+@pytest.fixture(scope="module", params=[spec.name for spec in models] + ZOO)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def backbone(name: str) -> Any:
+    """A backbone with every weight a little off its start, where some are zero."""
+    torch.manual_seed(0)
+    made = models[name].factory(IMAGE_SIZE)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return made
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return torch.rand(3, 3, IMAGE_SIZE, IMAGE_SIZE, generator=torch.Generator().manual_seed(0))
+
+
+def embed(backbone: Any, images: Tensor) -> Tensor:
+    embeddings: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
+    return embeddings
+
+
+def test_embeddings_have_the_promised_shape(backbone: Any, images: Tensor) -> None:
+    backbone.eval()
+    with torch.inference_mode():
+        features = backbone.forward_features(images)
+        embeddings = backbone.forward_head(features, pre_logits=True)
+    assert len(features) == 3
+    assert features.ndim in (3, 4)
+    assert embeddings.shape == (3, backbone.num_features)
+    assert embeddings.isfinite().all()
+
+
+def test_evaluation_is_deterministic_and_tells_images_apart(backbone: Any, images: Tensor) -> None:
+    backbone.eval()
+    with torch.inference_mode():
+        first, again, alone = (embed(backbone, batch) for batch in (images, images, images[1:2]))
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    torch.testing.assert_close(first[1:2], alone, rtol=1e-3, atol=1e-4)
+    assert (first[0] - first[1]).abs().max() > 1e-4
+
+
+def test_gradient_reaches_every_parameter(backbone: Any, images: Tensor) -> None:
+    backbone.train()
+    embeddings = embed(backbone, images)
+    torch.manual_seed(1)
+    loss = (embeddings * torch.randn_like(embeddings)).sum()
+    parameters = dict(backbone.named_parameters())
+    gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+    dead = [
+        name
+        for name, gradient in zip(parameters, gradients, strict=True)
+        if gradient is None or not gradient.any() or not gradient.isfinite().all()
+    ]
+    assert dead == []
+
+
+def test_layer_for_grad_cam_gives_feature_maps(name: str, backbone: Any, images: Tensor) -> None:
+    spec = models[name]
+    if spec.explanation != "gradcam":
+        pytest.skip(f"shown by {spec.explanation}")
+    network = Network(backbone, linear_classifier(backbone.num_features, 2)).eval()
+    shapes: list[torch.Size] = []
+    layer = find_cam_layer(network, spec.cam_layer)
+    with (
+        torch.inference_mode(),
+        layer.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape)),
+    ):
+        network(images)
+    assert len(shapes) == 1
+    batch, channels, height, width = shapes[0]
+    assert batch == 3
+    assert channels >= 32
+    assert height == width > 1
+
+
+def test_model_is_described(name: str) -> None:
+    spec = models[name]
+    assert spec.title != spec.name
+    assert spec.schedules
+    if spec.schedules != ("scratch",):
+        assert spec.weights is not None
+
+
+def test_every_network_of_the_study_is_counted() -> None:
+    trained = {(spec.name, schedule) for spec in models for schedule in spec.schedules}
+    assert trained == set(PARAMETERS)
+
+
+@pytest.mark.parametrize(("system", "count"), PARAMETERS.items(), ids=str)
+def test_network_has_as_many_parameters_as_the_studys(
+    system: tuple[str, Schedule], count: int
+) -> None:
+    network = meta_network(*system, 240, 151)
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+
+
+@pytest.mark.parametrize("model", ["vit_b_16"])
+@pytest.mark.parametrize(("image_size", "near"), [(250, 256), (100, 96), (225, 224)])
+def test_image_size_that_does_not_fit_is_refused_with_one_that_does(
+    model: str, image_size: int, near: int
+) -> None:
+    with pytest.raises(ValueError, match=f"not {image_size}; try --set data.image_size={near}"):
+        models[model].factory(image_size)
+    with torch.device("meta"):
+        models[model].factory(near)
+
+
+def described(layer: nn.Module) -> str:
+    match layer:
+        case nn.Conv2d():
+            kind = "depthwise" if layer.groups == layer.in_channels else "conv"
+            size = f"{layer.in_channels}-{layer.out_channels}"
+            return f"{kind} {size} kernel {layer.kernel_size[0]} stride {layer.stride[0]}"
+        case nn.Linear():
+            return f"linear {layer.in_features}-{layer.out_features}"
+        case nn.BatchNorm2d():
+            return f"norm {layer.num_features}"
+        case nn.Dropout():
+            return f"dropout {layer.p}"
+        case nn.MaxPool2d():
+            return f"maxpool {layer.kernel_size}"
+    return type(layer).__name__.lower()
+
+
+def layers_used(model: str, schedule: Schedule = "scratch") -> list[str]:
+    """The layers that an image of the study passes, in the order in which it does."""
+    network = meta_network(model, schedule, 240, 151)
+    used: list[str] = []
+    for module in network.modules():
+        if not list(module.children()):
+            module.register_forward_hook(
+                lambda layer, inputs, output: used.append(described(layer))
+            )
+    assert network(torch.empty(2, 3, 240, 240, device="meta")).shape == (2, 151)
+    return used
+
+
+def test_basic_cnn_is_the_studys() -> None:
+    convolutions = [
+        layer
+        for channels, filters in ((3, 32), (32, 64), (64, 128))
+        for layer in (f"conv {channels}-{filters} kernel 3 stride 1", "relu", "maxpool 2")
+    ]
+    dense = ["flatten", "linear 115200-256", "relu", "dropout 0.5", "linear 256-151"]
+    assert layers_used("basic_cnn") == convolutions + dense
+
+
+def test_residual_cnn_is_the_studys() -> None:
+    stages: list[str] = []
+    for channels, filters in ((3, 64), (64, 128), (128, 256), (256, 512)):
+        for inputs in (channels, filters, filters, filters):  # the last two in the residual block
+            stages += [f"conv {inputs}-{filters} kernel 3 stride 1", f"norm {filters}", "relu"]
+        stages.append("maxpool 2")
+    dense = ["flatten", "linear 115200-1024", "relu", "dropout 0.4"]
+    dense += ["linear 1024-512", "relu", "dropout 0.4", "linear 512-151"]
+    assert layers_used("residual_cnn") == stages + dense
+
+
+def test_convmixer_is_the_studys() -> None:
+    stem = ["conv 3-256 kernel 10 stride 10", "relu", "norm 256"]
+    block = ["depthwise 256-256 kernel 5 stride 1", "relu", "norm 256"]
+    block += ["conv 256-256 kernel 1 stride 1", "relu", "norm 256"]
+    head = ["adaptiveavgpool2d", "flatten", "linear 256-151"]
+    assert layers_used("convmixer") == stem + 8 * block + head
+
+
+@pytest.mark.parametrize(("model", "features"), [("resnet18", 512), ("vit_b_16", 768)])
+def test_frozen_backbones_carry_the_studys_deep_head(model: str, features: int) -> None:
+    head = [f"linear {features}-512", "relu", "dropout 0.4"]
+    head += ["linear 512-256", "relu", "dropout 0.2", "linear 256-151"]
+    assert layers_used(model, "frozen")[-7:] == head
+    assert layers_used(model, "staged")[-1] == f"linear {features}-151"
+    assert "dropout 0.4" not in layers_used(model, "staged")
+
+
+def silenced(norm: nn.Module) -> None:
+    """Make a normalisation give zero for anything."""
+    assert isinstance(norm, nn.BatchNorm2d)
+    nn.init.zeros_(norm.weight)
+    nn.init.zeros_(norm.bias)
+
+
+def test_convmixer_adds_the_depthwise_convolution_to_its_input_but_not_the_pointwise() -> None:
+    torch.manual_seed(0)
+    mixer: Any = ConvMixer(dim=8, depth=2).eval()
+    blocks = mixer.blocks
+    x = torch.randn(2, 8, 6, 6)
+    for depthwise, pointwise in blocks:
+        assert not torch.allclose(depthwise(x), x)
+        silenced(depthwise.body[2])
+        torch.testing.assert_close(depthwise(x), x)
+        silenced(pointwise[2])
+        assert not pointwise(x).any()
+    residuals: list[Any] = [layer for layer in blocks.modules() if isinstance(layer, Residual)]
+    assert len(residuals) == 2
+    assert all(residual.body[0].groups == 8 for residual in residuals)
+
+
+def test_residual_cnn_has_one_residual_connection_in_each_stage() -> None:
+    with torch.device("meta"):
+        stages: Any = models["residual_cnn"].factory(32).stages
+    blocks = [[type(part) for part in stage].count(ResidualBlock) for stage in stages]
+    assert blocks == [1, 1, 1, 1]
+    torch.manual_seed(0)
+    block: Any = ResidualBlock(8).eval()
+    x = torch.randn(2, 8, 6, 6)
+    assert not torch.allclose(block(x), x.relu())
+    silenced(block.body[2][1])
+    torch.testing.assert_close(block(x), x.relu())
+
+
+@pytest.mark.parametrize(("model", "classifier"), [("resnet18", "fc"), ("vit_b_16", "heads")])
+def test_forward_is_torchvisions(images: Tensor, model: str, classifier: str) -> None:
+    torch.manual_seed(0)
+    own: Any = models[model].factory(IMAGE_SIZE).eval()
+    options = {"image_size": IMAGE_SIZE} if model == "vit_b_16" else {}
+    with torch.device("meta"):
+        reference = getattr(torchvision.models, model)(**options)
+    setattr(reference, classifier, nn.Identity())
+    reference.load_state_dict(own.state_dict(), assign=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(embed(own, images), reference.eval()(images))
+
+
+def test_zoo_model_with_a_layer_after_the_pooling_gives_that_layers_size(images: Tensor) -> None:
+    network = build_network("timm:mobilenetv3_small_050", "scratch", IMAGE_SIZE, 5).eval()
+    with torch.inference_mode():
+        embeddings = network.pool(images)
+        assert network(images).shape == (3, 5)
+    assert embeddings.shape == (3, 1024) == (3, network.backbone.num_features)
+
+
+def test_zoo_transformer_is_made_for_the_image_size() -> None:
+    with torch.device("meta"):
+        vit: Any = models["timm:vit_tiny_patch16_224"].factory(96)
+    assert vit.pos_embed.shape == (1, 1 + 6 * 6, 192)
+
+
+def test_zoo_is_explained_by_what_its_models_have() -> None:
+    assert models["timm:vit_tiny_patch16_224"].explanation == "attention"
+    assert models["timm:resnet10t"].explanation == "gradcam"
+
+
+def test_unknown_zoo_model_suggests_near_ones() -> None:
+    with pytest.raises(ValueError, match=r"timm has no model 'resnet181'; did you mean resnet18"):
+        models["timm:resnet181"]
