@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.pictures import draw_confusion
 from benchmark.evaluation.predictions import Predictions
+from benchmark.figures import save_figure
 from benchmark.tracking import Artifact, LogItem, metrics
 
 
@@ -25,5 +26,5 @@ def log_predictions(predictions: Predictions, title: str, scratch: Path) -> Iter
     yield from metrics(score(predictions))
     predictions.save(scratch / "predictions")
     yield Artifact(scratch / "predictions", "predictions")
-    draw_confusion(predictions, title).savefig(scratch / "confusion.png")
+    save_figure(draw_confusion(predictions, title), scratch / "confusion.png")
     yield Artifact(scratch / "confusion.png")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
@@ -16,6 +17,12 @@ from benchmark.tracking import Store
 
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
 IMAGE_SIZE = 32
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tensors are tiny here: threads cost more than they bring."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmark.data.audit import audit
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import SPLITS
+from benchmark.figures import save_figure
 
 
 def class_table(data: PreparedData) -> pd.DataFrame:
@@ -87,9 +87,8 @@ def write_exploration(data: PreparedData, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         table(data).to_csv(folder / f"{name}.csv", index=False)
-    with rc_context({"text.parse_math": False}):  # a $ in a name begins no formula
-        _class_distribution(data).savefig(folder / "class_distribution.png")
-        _image_sizes(data).savefig(folder / "image_sizes.png")
+    save_figure(_class_distribution(data), folder / "class_distribution.png")
+    save_figure(_image_sizes(data), folder / "image_sizes.png")
 
 
 def _class_distribution(data: PreparedData) -> Figure:
