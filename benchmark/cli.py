@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from benchmark.commands.run import run
+from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
 
@@ -32,7 +33,7 @@ def main() -> None:
     """Benchmark image classifiers on any folder of images, tracked in MLflow."""
 
 
-for command in (run, leaderboard, data_command, ls_command, ui):
+for command in (run, sweep, leaderboard, data_command, ls_command, ui):
     main.add_command(command)
 
 

@@ -43,9 +43,11 @@ TAGS = (
     "hardware",
     "git_commit",
     "context",
+    "tuned",
 )
 GROUPS = ("from scratch", "experiment 1", "experiment 2")
 """The parts of the study that its tables show; pretraining and data explorations are others."""
+TRIAL_GROUP = "sweep trial"
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")
 
 
@@ -84,7 +86,7 @@ def fetch(store: Store) -> pd.DataFrame:
 
 
 def run_states(store: Store) -> pd.DataFrame:
-    """List all runs with what became of them, the newest first.
+    """List all runs but the trials of sweeps with what became of them, the newest first.
 
     Returns:
         ``run``, ``group``, ``status`` (completed, failed, skipped, interrupted or running),
@@ -107,6 +109,7 @@ def run_states(store: Store) -> pd.DataFrame:
                 "reason": run.data.tags.get("error", run.data.tags.get("skipped", "")),
             }
             for run in _search(store, "")
+            if run.data.tags.get("group") != TRIAL_GROUP
         ]
     )
 
@@ -207,21 +210,25 @@ def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context],
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """The study's summary table: each system once, the best test accuracy first.
 
-    Of a head's grid, the point with the best validation accuracy stands for it.
+    Of a head's grid, the point with the best validation accuracy stands for it; likewise the best
+    of its sweeps, in a row of its own.
 
     Args:
         runs: Of one context.
 
     Returns:
         ``system``, ``experiment``, ``test_accuracy``, ``study_accuracy``, ``parameters``
-        (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``.
+        (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``; if
+        there was a sweep, ``gain``: its test accuracy above that of the grid.
     """
     best_first = runs.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    best = best_first.drop_duplicates(["system", "group", "weights", "model", "head"])
+    keys = ["system", "group", "weights", "model", "head"]
+    best = best_first.drop_duplicates([*keys, "tuned"])
     ranked = best.sort_values("test_accuracy", ascending=False, kind="stable")
-    return pd.DataFrame(
+    tuned = ranked["tuned"] != ""
+    table = pd.DataFrame(
         {
-            "system": ranked["system"],
+            "system": ranked["system"] + tuned.map({True: " (tuned)", False: ""}),
             "experiment": ranked["group"],
             "test_accuracy": ranked["test_accuracy"],
             "study_accuracy": ranked["published_accuracy"],
@@ -229,11 +236,16 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
             "weights": ranked["weights"],
             "fit_seconds": ranked["fit_seconds"],
         }
-    ).reset_index(drop=True)
+    )
+    if tuned.any():
+        grid = ranked[~tuned].set_index(keys)["test_accuracy"].rename("grid")
+        beside = ranked[keys].join(grid, on=keys)["grid"]
+        table.insert(3, "gain", (ranked["test_accuracy"] - beside).where(tuned))
+    return table.reset_index(drop=True)
 
 
 def trees(runs: pd.DataFrame) -> pd.DataFrame:
-    """The study's table of experiment 1 against experiment 2, for every setting of every head.
+    """The study's table of experiment 1 against experiment 2, for every setting of every grid.
 
     Args:
         runs: Of one context.
@@ -241,7 +253,8 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         ``head``, ``parameters``, and for both experiments the test accuracy beside the study's.
     """
-    fitted = runs[runs["head"] != ""].rename(columns={"head_params": "parameters"})
+    in_grid = (runs["head"] != "") & (runs["tuned"] == "")
+    fitted = runs[in_grid].rename(columns={"head_params": "parameters"})
     fitted = fitted.assign(head=fitted["system"].str.partition(" on ")[0])
     keys = ["head", "parameters", "weights"]
     sides = [

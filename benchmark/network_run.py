@@ -13,7 +13,7 @@ from benchmark.evaluation.cost import network_cost, time_inference
 from benchmark.evaluation.pictures import draw_training
 from benchmark.evaluation.predictions import predict_split
 from benchmark.explain.gallery import write_gallery
-from benchmark.figures import save_figure
+from benchmark.figures import write_figure
 from benchmark.options import Report, RunOptions
 from benchmark.plan import RunSpec
 from benchmark.result_log import log_predictions
@@ -132,8 +132,10 @@ class NetworkRun:
         )
         staged = self.spec.system.schedule == "staged"
         unfrozen = trainer.frozen_epochs if staged else None
-        figure = draw_training(history, best.epoch, unfrozen, self.spec.name)
-        save_figure(figure, self.scratch / "training.png")
+        write_figure(
+            self.scratch / "training.png",
+            lambda: draw_training(history, best.epoch, unfrozen, self.spec.name),
+        )
         yield Artifact(self.scratch / "training.png")
 
     def _log_results(self, examples: Examples, inference_ms: float) -> Iterator[LogItem]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.pictures import draw_confusion
 from benchmark.evaluation.predictions import Predictions
-from benchmark.figures import save_figure
+from benchmark.figures import write_figure
 from benchmark.tracking import Artifact, LogItem, metrics
 
 
@@ -26,5 +26,5 @@ def log_predictions(predictions: Predictions, title: str, scratch: Path) -> Iter
     yield from metrics(score(predictions))
     predictions.save(scratch / "predictions")
     yield Artifact(scratch / "predictions", "predictions")
-    save_figure(draw_confusion(predictions, title), scratch / "confusion.png")
+    write_figure(scratch / "confusion.png", lambda: draw_confusion(predictions, title))
     yield Artifact(scratch / "confusion.png")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -56,7 +57,10 @@ def find_run(spec: RunSpec, options: RunOptions) -> str | None:
 
 
 def run_one(
-    spec: RunSpec, options: RunOptions, report: Report = lambda spec, result: None
+    spec: RunSpec,
+    options: RunOptions,
+    report: Report = lambda spec, result: None,
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
     """Train or fit, evaluate, explain and track one run.
 
@@ -64,6 +68,7 @@ def run_one(
         spec: The run; those that it needs are completed.
         options: Where and how.
         report: Called after each epoch.
+        tags: Added to the run's own, or in place of them; ``mlflow.runName`` names the run.
 
     Returns:
         The outcome: what goes wrong in the run is told there, and is no exception.
@@ -73,7 +78,9 @@ def run_one(
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            tracker.start(spec.name, _tags(spec, options)) as run,
+            tracker.start(
+                tags.get("mlflow.runName", spec.name), {**_tags(spec, options), **tags}
+            ) as run,
         ):
             for item in _log(spec, options, run, Path(folder), report):
                 run.log(item)

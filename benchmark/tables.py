@@ -18,6 +18,11 @@ def percent(value: float) -> str:
     return f"{value:.2%}"
 
 
+def points(value: float) -> str:
+    """0.0213 -> +2.13 points."""
+    return f"{100 * value:+.2f} points"
+
+
 def duration(seconds: float) -> str:
     """Seconds -> ``0.4 s``, ``38 s``, ``4 min 10 s`` or ``2 h 05 min``."""
     if seconds < 10:
@@ -46,6 +51,7 @@ def size(value: float | str) -> str:
 FORMATS: Mapping[str, Callable[[Any], str]] = {
     "accuracy": percent,
     "share": percent,
+    "gain": points,
     "seconds": duration,
     "parameters": size,
     "params_": count,

@@ -3,13 +3,16 @@
 from registry.core import Registry
 from registry.heads import heads, register_head
 from registry.models import models, register_model
-from registry.specs import HeadSpec, ModelSpec
+from registry.specs import Growth, HeadSpec, ModelSpec, SearchSpace, Suggest
 from registry.weights import TorchvisionWeights, WeightsUnavailable
 
 __all__ = [
+    "Growth",
     "HeadSpec",
     "ModelSpec",
     "Registry",
+    "SearchSpace",
+    "Suggest",
     "TorchvisionWeights",
     "WeightsUnavailable",
     "heads",

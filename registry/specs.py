@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
     from torch import nn
 
@@ -40,6 +42,56 @@ class ModelSpec:
     cam_layer: str | None = None
 
 
+class Suggest(Protocol):
+    """The part of an Optuna trial that a search space uses."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Suggest a whole number from ``low`` to ``high``, both included."""
+        ...
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Suggest a number from ``low`` to ``high``."""
+        ...
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Suggest one of the choices."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """The settings of a head that a sweep varies.
+
+    Attributes:
+        suggest: Trial -> the head's parameters.
+        defaults: For each setting that the head's grid leaves open, what the head then takes: with
+            it, a point of the grid is a point of the space.
+    """
+
+    suggest: Callable[[Suggest], dict[str, Any]]
+    defaults: Mapping[str, Any]
+
+
+class Growth(Protocol):
+    """An ensemble that grows in place: its first k trees (or rounds) are the ensemble of size k."""
+
+    @property
+    def size(self) -> int:
+        """How many trees or rounds it has."""
+        ...
+
+    def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
+        """Grow to a size.
+
+        Yields:
+            After each tree or round, the probabilities (V, C) of the images to score: those that
+            an ensemble of that size, fitted by itself, gives.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeadSpec:
     """A classical classifier that is fitted to a backbone's embeddings.
@@ -50,6 +102,9 @@ class HeadSpec:
         factory: ``factory(seed=…, jobs=…, **params)`` -> an unfitted scikit-learn classifier.
         grid: The parameters of each run that ``bench run --all`` makes.
         describe: Fitted classifier -> metrics of its size, such as trees and nodes.
+        search_space: What `bench sweep` varies; None if it cannot be swept.
+        growth: (unfitted classifier, embeddings (N, F), labels (N,), embeddings to score (V, F))
+            -> a `Growth` over its ``n_estimators``; None if it has to be fitted anew for each.
     """
 
     name: str
@@ -57,3 +112,5 @@ class HeadSpec:
     factory: Callable[..., ClassifierMixin]
     grid: tuple[Mapping[str, Any], ...] = ({},)
     describe: Callable[[Any], dict[str, float]] | None = None
+    search_space: SearchSpace | None = None
+    growth: Callable[..., Growth] | None = None

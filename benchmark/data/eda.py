@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmark.data.audit import audit
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import SPLITS
-from benchmark.figures import save_figure
+from benchmark.figures import write_figure
 
 
 def class_table(data: PreparedData) -> pd.DataFrame:
@@ -87,8 +87,8 @@ def write_exploration(data: PreparedData, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         table(data).to_csv(folder / f"{name}.csv", index=False)
-    save_figure(_class_distribution(data), folder / "class_distribution.png")
-    save_figure(_image_sizes(data), folder / "image_sizes.png")
+    write_figure(folder / "class_distribution.png", lambda: _class_distribution(data))
+    write_figure(folder / "image_sizes.png", lambda: _image_sizes(data))
 
 
 def _class_distribution(data: PreparedData) -> Figure:

@@ -1,4 +1,4 @@
-"""Classical heads by name; each file holds one head's factory and the study's grid."""
+"""Classical heads by name; each file holds one head's factory, its grid and its search space."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from registry.core import Registry, load_plugins
-from registry.specs import HeadSpec
+from registry.specs import Growth, HeadSpec, SearchSpace
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -38,6 +38,8 @@ def register_head(
     title: str,
     grid: tuple[Mapping[str, Any], ...] = ({},),
     describe: Callable[[Any], dict[str, float]] | None = None,
+    search_space: SearchSpace | None = None,
+    growth: Callable[..., Growth] | None = None,
 ) -> Callable[[F], F]:
     """Register a factory of scikit-learn classifiers; see `HeadSpec` for the arguments.
 
@@ -46,7 +48,17 @@ def register_head(
     """
 
     def register(factory: F) -> F:
-        heads.add(HeadSpec(name=name, title=title, factory=factory, grid=grid, describe=describe))
+        heads.add(
+            HeadSpec(
+                name=name,
+                title=title,
+                factory=factory,
+                grid=grid,
+                describe=describe,
+                search_space=search_space,
+                growth=growth,
+            )
+        )
         return factory
 
     return register

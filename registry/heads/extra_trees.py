@@ -7,10 +7,33 @@ from typing import Any
 from sklearn.ensemble import ExtraTreesClassifier
 
 from registry.heads import STUDY_GRID, register_head
-from registry.heads.forests import describe_forest
+from registry.heads.forests import (
+    FOREST_DEFAULTS,
+    ForestGrowth,
+    describe_forest,
+    suggest_forest,
+)
+from registry.specs import SearchSpace, Suggest
 
 
-@register_head("extra_trees", title="Extra Trees", grid=STUDY_GRID, describe=describe_forest)
+def suggest_extra_trees(trial: Suggest) -> dict[str, Any]:
+    """Suggest a forest's settings, and whether each tree sees a bootstrap sample."""
+    return {
+        **suggest_forest(trial),
+        "bootstrap": trial.suggest_categorical("bootstrap", [False, True]),
+    }
+
+
+@register_head(
+    "extra_trees",
+    title="Extra Trees",
+    grid=STUDY_GRID,
+    describe=describe_forest,
+    search_space=SearchSpace(
+        suggest=suggest_extra_trees, defaults={**FOREST_DEFAULTS, "bootstrap": False}
+    ),
+    growth=ForestGrowth,
+)
 def extra_trees(*, seed: int, jobs: int, **params: Any) -> ExtraTreesClassifier:
     """Make an unfitted Extra Trees classifier; ``params`` are scikit-learn's."""
     return ExtraTreesClassifier(random_state=seed, n_jobs=jobs, **params)

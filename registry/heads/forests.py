@@ -1,8 +1,17 @@
-"""Turns a fitted scikit-learn forest into the figures of its size."""
+"""What scikit-learn's forests share: their size, their search space, and how they grow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.specs import Suggest
+
+FOREST_DEFAULTS = {"max_features": "sqrt", "min_samples_leaf": 1, "criterion": "gini"}
+"""scikit-learn's own, for what `suggest_forest` varies besides the study's two settings."""
 
 
 def describe_forest(forest: Any) -> dict[str, float]:
@@ -20,3 +29,51 @@ def describe_forest(forest: Any) -> dict[str, float]:
         "depth": float(max(tree.max_depth for tree in trees)),
         "nodes": float(sum(tree.node_count for tree in trees)),
     }
+
+
+def suggest_forest(trial: Suggest) -> dict[str, Any]:
+    """Suggest what every forest takes: the study's two settings first, then what matters next."""
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 50, 600, step=10),
+        "max_depth": trial.suggest_int("max_depth", 4, 32),
+        "max_features": trial.suggest_categorical("max_features", ["sqrt", "log2", 0.1, 0.2, 0.4]),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 8),
+        "criterion": trial.suggest_categorical("criterion", ["gini", "entropy"]),
+    }
+
+
+class ForestGrowth:
+    """A scikit-learn forest with a fixed seed that grows by warm starts.
+
+    A warm start draws from the seed what the trees that are there have drawn, so that tree k is the
+    same whether it is grown at once or later, on any number of threads. The sum of the trees'
+    probabilities is kept and the trees are not: they can take gigabytes.
+    """
+
+    def __init__(
+        self,
+        classifier: Any,
+        embeddings: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        scored: NDArray[np.float32],
+    ) -> None:
+        """Begin without trees; see `registry.specs.HeadSpec.growth` for the arguments."""
+        self._forest = classifier.set_params(warm_start=True)
+        self._train = embeddings, labels
+        self._scored = np.ascontiguousarray(scored, dtype=np.float32)
+        self._sum = np.zeros((len(scored), len(np.unique(labels))))
+        self.size = 0
+
+    def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
+        """See `registry.specs.Growth.grow`."""
+        if size <= self.size:
+            return
+        self._forest.set_params(n_estimators=size).fit(*self._train)
+        grown = self._forest.estimators_[self.size :]
+        # Of the trees that are there, a warm start asks only how many they are.
+        self._forest.estimators_ = [None] * size
+        for tree in grown:
+            # In the forest's own order and arithmetic, to end in the very same bits.
+            self._sum += tree.predict_proba(self._scored, check_input=False)
+            self.size += 1
+            yield self._sum / self.size

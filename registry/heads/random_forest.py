@@ -7,10 +7,33 @@ from typing import Any
 from sklearn.ensemble import RandomForestClassifier
 
 from registry.heads import STUDY_GRID, register_head
-from registry.heads.forests import describe_forest
+from registry.heads.forests import (
+    FOREST_DEFAULTS,
+    ForestGrowth,
+    describe_forest,
+    suggest_forest,
+)
+from registry.specs import SearchSpace, Suggest
 
 
-@register_head("random_forest", title="Random Forest", grid=STUDY_GRID, describe=describe_forest)
+def suggest_random_forest(trial: Suggest) -> dict[str, Any]:
+    """Suggest a forest's settings, and the share of the images that each tree's sample draws."""
+    return {
+        **suggest_forest(trial),
+        "max_samples": trial.suggest_float("max_samples", 0.3, 1.0),
+    }
+
+
+@register_head(
+    "random_forest",
+    title="Random Forest",
+    grid=STUDY_GRID,
+    describe=describe_forest,
+    search_space=SearchSpace(
+        suggest=suggest_random_forest, defaults={**FOREST_DEFAULTS, "max_samples": 1.0}
+    ),
+    growth=ForestGrowth,
+)
 def random_forest(*, seed: int, jobs: int, **params: Any) -> RandomForestClassifier:
     """Make an unfitted Random Forest; ``params`` are scikit-learn's."""
     return RandomForestClassifier(random_state=seed, n_jobs=jobs, **params)

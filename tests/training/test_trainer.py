@@ -41,7 +41,8 @@ def examples(data: PreparedData) -> Examples:
 
 def test_a_network_learns_colours_from_scratch(examples: Examples) -> None:
     network = make("convmixer", "scratch")
-    trainer = Trainer(network, examples, settings(epochs=8, patience=8), "scratch", 0)
+    config = settings(epochs=20, patience=20)  # batch statistics take their time
+    trainer = Trainer(network, examples, config, "scratch", 0)
     history = list(trainer.fit())
     assert history[-1].train_accuracy > 0.9
     assert trainer.best.result is not None

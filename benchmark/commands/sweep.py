@@ -1,0 +1,192 @@
+"""``bench sweep``: turns names of heads into Optuna studies and leaderboard rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.commands.options import config_options, home, make_config, make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchmark.data.prepared import PreparedData
+    from benchmark.launch import Launch
+    from benchmark.options import RunOptions
+    from benchmark.sweep.run import Sweep
+
+TRIALS = 50
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--grid",
+    "axes",
+    metavar="NAME=VALUES",
+    multiple=True,
+    help="Try every combination instead: n_estimators=50:600:50, max_depth=4,8,none; repeatable.",
+)
+@click.option("--space", metavar="NAME,NAME", help="Vary these settings of the search space only.")
+@click.option(
+    "--sampler",
+    type=click.Choice(["tpe", "random", "qmc", "gp", "grid"]),
+    help="Optuna's sampler. [default: tpe, or grid with --grid]",
+)
+@click.option(
+    "--pruner",
+    type=click.Choice(["median", "hyperband", "none"]),
+    help="Stops poor trials early, on their trees. [default: median, or none with --grid]",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    help=f"Of each study in all, earlier ones included. [default: {TRIALS}, or the whole grid]",
+)
+@click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="Of each study.")
+@click.option(
+    "--storage", metavar="URL|FILE", help="Any Optuna storage. [default: files in .bench/sweeps]"
+)
+@click.option("--status", is_flag=True, help="Show how far the sweeps are, and stop.")
+@config_options
+@click.option("--weights", metavar="imagenet|demo|DIR", help="As for bench run.")
+@click.option("--seed", type=click.IntRange(0), help="As for bench run, and of the sampler.")
+@click.option("--device", default="auto", show_default=True, help="Of missing backbones.")
+def sweep(
+    names: tuple[str, ...],
+    axes: tuple[str, ...],
+    space: str | None,
+    sampler: Any,
+    pruner: Any,
+    trials: int | None,
+    timeout: float | None,
+    storage: str | None,
+    status: bool,
+    data: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    weights: str | None,
+    seed: int | None,
+    device: str,
+) -> None:
+    """Search better settings of the heads that NAMES match: trees, a head, or BACKBONE/HEAD.
+
+    Each study begins with the grid of the head and chooses by validation accuracy; its best is
+    scored on the test split once and is shown by bench leaderboard. The same command goes on where
+    an interrupted one stopped, and beside one that runs.
+    """
+    if status:
+        _show_status(storage)
+        return
+    if not names:
+        raise ValueError("name what to sweep: bench sweep trees, or bench sweep extra_trees")
+    if sampler is not None and bool(axes) != (sampler == "grid"):
+        raise ValueError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
+    if axes and space:
+        raise ValueError("--grid names its axes itself; leave --space out")
+    folder = None
+    if weights is not None and weights not in ("imagenet", "demo"):
+        folder = Path(weights)
+        if not folder.is_dir():
+            raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
+        weights = "imagenet"
+    config = make_config(data, preset, settings, weights=weights, seed=seed)
+
+    from benchmark.launch import Launch
+    from benchmark.sweep.run import Sweep
+    from benchmark.sweep.space import read_grid
+    from benchmark.sweep.study import Budget
+    from benchmark.sweep.targets import find_targets, make_space
+    from benchmark.terminal import decoding
+
+    console = make_console()
+    with decoding(console) as progress:
+        study, targets = find_targets(config, names, home(), progress)
+    budget = Budget(
+        sampler=sampler or ("grid" if axes else "tpe"),
+        pruner=pruner or ("none" if axes else "median"),
+        trials=trials or (None if axes or timeout else TRIALS),
+        timeout=timeout,
+        seed=config.seed,
+    )
+    sweeps = [
+        Sweep(
+            target=target,
+            space=make_space(
+                target.head,
+                read_grid(axes, target.head) if axes else None,
+                space.split(",") if space else (),
+            ),
+            budget=budget,
+            storage=storage,
+            home=home(),
+        )
+        for target in targets
+    ]
+    launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
+    sys.exit(_execute(console, launch, sweeps))
+
+
+def _show_status(storage: str | None) -> None:
+    _quiet_optuna()
+
+    from benchmark.sweep.status import sweep_states
+    from benchmark.sweep.storage import sweeps_folder
+    from benchmark.tables import show
+
+    show(sweep_states(sweeps_folder(home()), storage), "table", make_console())
+
+
+def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
+    _quiet_optuna()
+
+    from benchmark.sweep.display import SweepDisplay
+    from benchmark.sweep.targets import sweep_options
+
+    options = sweep_options(launch)
+    for sweep in sweeps:
+        sweep.open()  # an unreachable storage is told before a backbone is trained
+    failed = False
+    try:
+        _run_missing(console, launch, options)
+        images: PreparedData = launch.study.data
+        for place, sweep in enumerate(sweeps, start=1):
+            with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
+                result = sweep.run(images, options, display.told)
+            display.result(result)
+            failed |= result.best is None or (
+                result.row is not None and result.row.status != "completed"
+            )
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. The same command goes on where this one stopped.")
+        return EXIT_INTERRUPTED
+    console.print("bench leaderboard shows the best of each study; bench ui, its trials")
+    return EXIT_FAILED if failed else 0
+
+
+def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
+    from benchmark.sweep.targets import missing_backbones, run_backbones
+    from benchmark.terminal import ProgressDisplay
+
+    plan = launch.study.plan
+    if not (missing := missing_backbones(plan, options)):
+        return
+    names = ", ".join(spec.name for spec in missing)
+    console.print(f"No embeddings of {names} yet; they are made first", highlight=False)
+    with ProgressDisplay(console, plan) as display:
+        for outcome in run_backbones(plan, options, display):
+            display.ended(outcome)
+
+
+def _quiet_optuna() -> None:
+    import warnings
+
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -1,0 +1,121 @@
+"""Turns the trials of a sweep into lines on a terminal, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmark.sweep.run import Sweep, SweepResult
+from benchmark.sweep.space import describe
+from benchmark.sweep.status import goal, seconds_left
+from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.tables import duration
+
+
+class SweepDisplay:
+    """Shows trials done, the best so far with its parameters, and the time left."""
+
+    def __init__(self, console: Console, sweep: Sweep, place: str) -> None:
+        """Begin; use it in a ``with`` statement.
+
+        Args:
+            console: Where to; a live line if it is a terminal.
+            sweep: What is made.
+            place: Which sweep of how many.
+        """
+        self._console = console
+        self._sweep = sweep
+        self._place = place
+        self._end = (
+            None if sweep.budget.timeout is None else (time.monotonic() + sweep.budget.timeout)
+        )
+        self._live = Progress(
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._live.add_task("", place=place, total=None)
+
+    def __enter__(self) -> SweepDisplay:
+        self._print(f"{self._place}: [bold]{self._sweep.name}[/]")
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def told(self, study: Study, trial: FrozenTrial) -> None:
+        """Tell a trial's result, the best so far and the time left."""
+        trials = study.get_trials(deepcopy=False)
+        done, planned = sum(map(is_finished, trials)), goal(study)
+        best = best_trial(trials)
+        so_far = f"best {best.value:.2%}" if best else "none yet"
+        by = describe(params_of(best)) if best else ""
+        left = self._left(trials, planned)
+        self._live.update(
+            self._task,
+            completed=done,
+            total=planned,
+            description=f"{done}/{planned or '?'}  {so_far} {by}  {left}",
+        )
+        place = f"({done}/{planned or '?'}, {so_far}, {left})"
+        self._print(
+            f"  trial {trial.number}: {_result(trial)}  {describe(params_of(trial))}"
+            + ("" if self._console.is_terminal else f"  {place}")
+        )
+
+    def result(self, result: SweepResult) -> None:
+        """Tell what a study came to."""
+        if result.best is None or result.best.value is None:
+            self._print("  [yellow]no trial is complete[/]; bench sweep --status tells more")
+            return
+        value = result.best.value
+        gain = ""
+        if result.grid_accuracy is not None:
+            points = 100 * (value - result.grid_accuracy)
+            gain = f" (the study's grid {result.grid_accuracy:.2%}, gain {points:+.2f} points)"
+        self._print(
+            f"  best val accuracy [bold]{value:.2%}[/]{gain}: {describe(params_of(result.best))}"
+        )
+        if result.row is None:
+            self._print("  another process goes on with this study and will score its best")
+        elif result.row.status == "completed":
+            self._print(f"  its test accuracy: [bold]{result.row.test_accuracy:.2%}[/]")
+        else:
+            self._print(f"  [red]its test accuracy is missing[/]: {result.row.reason}")
+
+    def _left(self, trials: list[FrozenTrial], planned: int | None) -> str:
+        guesses = [seconds_left(trials, planned, 1)]
+        if self._end is not None:
+            guesses.append(max(self._end - time.monotonic(), 0.0))
+        known = [guess for guess in guesses if guess is not None]
+        return f"about {duration(min(known))} left" if known else ""
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def _result(trial: FrozenTrial) -> str:
+    notes = trial.user_attrs.get("notes", {})
+    if trial.state == TrialState.FAIL:
+        return f"[red]failed[/]: {trial.user_attrs.get('error', '')}"
+    if trial.state == TrialState.PRUNED:
+        return f"[dim]pruned[/], {notes.get('reason', '')}"
+    took = duration(notes.get("seconds", 0.0))
+    source = notes.get("answered_by")
+    how = took if source is None else f"known from trial {source}"
+    return f"[green]{trial.value:.2%}[/], {how}"

@@ -1,0 +1,124 @@
+"""Turns parameters of a head into validation accuracies, without growing any tree twice."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from registry.specs import Growth, HeadSpec
+
+SIZE = "n_estimators"
+"""The setting that says how large an ensemble is; scikit-learn and XGBoost agree on its name."""
+KEPT = 4
+"""How many ensembles stay in memory to be grown further; their curves all stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """What heads are fitted to and scored on.
+
+    Attributes:
+        train: (N, F) embeddings of the train split.
+        train_labels: (N,), every class present.
+        val: (V, F) embeddings of the val split.
+        val_labels: (V,).
+    """
+
+    train: NDArray[np.float32]
+    train_labels: NDArray[np.int64]
+    val: NDArray[np.float32]
+    val_labels: NDArray[np.int64]
+
+
+def ensemble_key(head: HeadSpec, params: Mapping[str, Any]) -> str:
+    """Name what is grown: two settings with the same key are one ensemble at two sizes."""
+    sized = {SIZE} if head.growth is not None else set()
+    return json.dumps({k: v for k, v in params.items() if k not in sized}, sort_keys=True)
+
+
+def ensemble_size(head: HeadSpec, params: Mapping[str, Any]) -> int:
+    """How many trees or rounds are asked for; 1 for a head that does not grow."""
+    return int(params.get(SIZE, 100)) if head.growth is not None else 1
+
+
+class SharedGrowth:
+    """Keeps every accuracy-by-trees curve, and the ensembles last grown.
+
+    A smaller size is answered from the curve, a larger one grows from what is there.
+    """
+
+    def __init__(self, head: HeadSpec, data: Embedded, *, seed: int, jobs: int) -> None:
+        """Begin with nothing grown.
+
+        Args:
+            head: Which.
+            data: To fit and to score.
+            seed: Of every ensemble.
+            jobs: Threads of a fit.
+        """
+        self.head = head
+        self.trees_grown = 0
+        """Trees of a forest, rounds of a booster; fits, for a head that does not grow."""
+        self._data = data
+        self._seed = seed
+        self._jobs = jobs
+        self._curves: dict[str, list[float]] = {}
+        self._growing: OrderedDict[str, Growth] = OrderedDict()
+
+    def curve(self, params: Mapping[str, Any]) -> list[float]:
+        """Validation accuracy after each tree that has been grown with these parameters."""
+        return self._curves.get(ensemble_key(self.head, params), [])
+
+    def grow(self, params: Mapping[str, Any], size: int) -> list[float]:
+        """Grow to a size where it is not known, and return the curve at least so far."""
+        key = ensemble_key(self.head, params)
+        curve = self._curves.setdefault(key, [])
+        if len(curve) < size:
+            growth = self._open(key, params)
+            for probabilities in growth.grow(size):
+                self.trees_grown += 1
+                # A regrown ensemble passes again through what its curve tells already.
+                if growth.size > len(curve):
+                    hits = probabilities.argmax(axis=1) == self._data.val_labels
+                    curve.append(float(hits.mean()))
+        return curve
+
+    def _open(self, key: str, params: Mapping[str, Any]) -> Growth:
+        if key not in self._growing:
+            classifier: Any = self.head.factory(seed=self._seed, jobs=self._jobs, **params)
+            make = self.head.growth or _SingleFit
+            self._growing[key] = make(
+                classifier, self._data.train, self._data.train_labels, self._data.val
+            )
+        self._growing.move_to_end(key)
+        while len(self._growing) > KEPT:
+            self._growing.popitem(last=False)
+        return self._growing[key]
+
+
+class _SingleFit:
+    """A head that does not grow: one fit, of size 1."""
+
+    def __init__(
+        self,
+        classifier: Any,
+        embeddings: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        scored: NDArray[np.float32],
+    ) -> None:
+        self._classifier = classifier
+        self._train = embeddings, labels
+        self._scored = scored
+        self.size = 0
+
+    def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
+        """See `registry.specs.Growth.grow`."""
+        if self.size == 0:
+            self.size = 1
+            yield self._classifier.fit(*self._train).predict_proba(self._scored)

@@ -1,0 +1,151 @@
+"""Turns an Optuna study's trials into MLflow runs nested in one parent run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmark.leaderboard import TRIAL_GROUP
+from benchmark.nested_tracking import Family, PastRun
+from benchmark.sweep.growth import SIZE
+from benchmark.sweep.pictures import draw_sweep
+from benchmark.sweep.space import describe
+from benchmark.sweep.storage import locked
+from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.tracking import LogItem, Metric, Param, Tag, Tracker
+
+MIRROR_SECONDS = 15.0
+SWEEP_GROUP = "sweep"
+_NUMBER = "trial"
+_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED"}
+
+
+class Mirror:
+    """Writes finished trials to MLflow, in batches: there they are shown, not stored.
+
+    Processes on one machine take turns; whoever has the turn writes the trials of all.
+    """
+
+    def __init__(self, study: Study, tracker: Tracker, tags: Mapping[str, str], lock: Path) -> None:
+        """Open the parent run.
+
+        Args:
+            study: Whose trials.
+            tracker: Of the MLflow store.
+            tags: Of the parent and all trials.
+            lock: File that keeps two processes from writing the same trial.
+        """
+        self._study = study
+        self._tags = dict(tags)
+        self._lock = lock
+        with locked(lock):
+            self._family = Family(tracker, study.study_name, {"sweep": study.study_name})
+        self._family.relabel(self._family.id, {**tags, "group": SWEEP_GROUP, "kind": "sweep"})
+        self._written = time.monotonic()
+
+    @property
+    def run_id(self) -> str:
+        """Of the parent run."""
+        return self._family.id
+
+    def write_sometimes(self) -> None:
+        """Write what has finished, if the last time is some seconds ago."""
+        if time.monotonic() - self._written > MIRROR_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write each finished trial that MLflow does not have."""
+        with locked(self._lock):
+            trials = self._study.get_trials(deepcopy=False)
+            there = self._family.children(_NUMBER)
+            for trial in trials:
+                if is_finished(trial) and str(trial.number) not in there:
+                    self._family.add(self._past_run(trial, trials))
+        self._written = time.monotonic()
+
+    def end(self, *, running: bool, finished: bool, points: list[dict[str, object]]) -> None:
+        """Write the rest, the figures of the whole study and its pictures.
+
+        Args:
+            running: Whether another process goes on: the parent run then stays open.
+            finished: Whether this one came to its end.
+            points: The head's own grid, to be marked.
+        """
+        self.write()
+        trials = self._study.get_trials(deepcopy=False)
+        done = [trial for trial in trials if is_finished(trial)]
+        if best := best_trial(done):
+            assert best.value is not None
+            self._family.parent.log(
+                Metric("best_val_accuracy", best.value),
+                Metric("trials", len(done)),
+                Metric("trees_grown", sum(_note(trial, "trees_grown") for trial in done)),
+                Metric("fit_seconds", sum(_note(trial, "seconds") for trial in done)),
+                Tag("best", describe(params_of(best))),
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                for name, figure in draw_sweep(self._study, points).items():
+                    path = Path(folder) / f"{name}.png"
+                    figure.savefig(path)
+                    self._family.upload(path)
+        if finished and not running:
+            self._family.finish()
+        elif not running:
+            self._family.pause()
+
+    def _past_run(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> PastRun:
+        notes = trial.user_attrs.get("notes", {})
+        items: list[LogItem] = [
+            Param(f"head.{name}", value) for name, value in params_of(trial).items()
+        ]
+        curve = curve_of(trial, trials)
+        items += [Metric("val_accuracy", value, step) for step, value in sorted(curve.items())]
+        if trial.value is not None:
+            items.append(Metric("best_val_accuracy", trial.value))
+        items += [
+            Metric("fit_seconds", _note(trial, "seconds")),
+            Metric("trees_grown", _note(trial, "trees_grown")),
+            Tag("trial_state", trial.state.name.lower()),
+        ]
+        if "reason" in notes:
+            items.append(Tag("pruned", notes["reason"]))
+        if "answered_by" in notes:
+            items.append(Tag("answered_by_trial", str(notes["answered_by"])))
+        if "error" in trial.user_attrs:
+            items.append(Tag("error", trial.user_attrs["error"]))
+        return PastRun(
+            name=f"trial {trial.number}: {describe(params_of(trial))}",
+            tags={**self._tags, "group": TRIAL_GROUP, "kind": "trial", _NUMBER: str(trial.number)},
+            items=items,
+            status=_STATUS.get(trial.state, "FAILED"),
+            start=_milliseconds(trial.datetime_start),
+            end=_milliseconds(trial.datetime_complete),
+        )
+
+
+def curve_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> dict[int, float]:
+    """A trial's accuracy by trees; one answered from another trial has that one's beginning."""
+    curve = dict(trial.intermediate_values)
+    source = trial.user_attrs.get("notes", {}).get("answered_by")
+    size = trial.params.get(SIZE)
+    if source is not None and size is not None:
+        curve |= {
+            step: value
+            for step, value in trials[source].intermediate_values.items()
+            if step <= size
+        }
+    return curve
+
+
+def _note(trial: FrozenTrial, name: str) -> float:
+    return float(trial.user_attrs.get("notes", {}).get(name, 0.0))
+
+
+def _milliseconds(moment: datetime | None) -> int:
+    return int(1000 * (moment.timestamp() if moment else time.time()))

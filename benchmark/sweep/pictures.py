@@ -1,0 +1,173 @@
+"""Turns a study into pictures: its history, its parameters' importance, its plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from optuna.importance import get_param_importances
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmark.sweep.growth import SIZE
+
+DEPTH = "max_depth"
+_ENOUGH_FOR_IMPORTANCE = 8
+
+
+def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """Draw what a study's trials allow.
+
+    Args:
+        study: With at least one complete trial.
+        points: The grid that the study began from; marked.
+
+    Returns:
+        Figures by name: ``history``, ``importance``, ``plane``.
+    """
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
+    trials += [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state == TrialState.COMPLETE and not trial.intermediate_values
+    ]
+    trials.sort(key=lambda trial: trial.number)
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    figures = {"history": _draw_history(trials, complete, study.study_name)}
+    varied = {name for name in _names(complete) if len({t.params.get(name) for t in complete}) > 1}
+    if len(complete) >= _ENOUGH_FOR_IMPORTANCE and len({t.value for t in complete}) > 1 and varied:
+        figures["importance"] = _draw_importance(study)
+    if any(SIZE in trial.params and DEPTH in trial.params for trial in complete):
+        figures["plane"] = _draw_plane(trials, complete, points, study.study_name)
+    return figures
+
+
+def _names(trials: Sequence[FrozenTrial]) -> list[str]:
+    return list(dict.fromkeys(name for trial in trials for name in trial.params))
+
+
+def _draw_history(
+    trials: Sequence[FrozenTrial], complete: Sequence[FrozenTrial], title: str
+) -> Figure:
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    repeats = [t for t in complete if "answered_by" in t.user_attrs.get("notes", {})]
+    fitted = [trial for trial in complete if trial not in repeats]
+    for group, marker, colour, label in (
+        (fitted, "o", "tab:blue", "fitted"),
+        (repeats, "o", "tab:cyan", "answered from what is known"),
+        (pruned, "x", "tab:grey", "pruned"),
+    ):
+        if group:
+            axes.scatter(
+                [trial.number for trial in group],
+                [_accuracy(trial) for trial in group],
+                marker=marker,
+                color=colour,
+                s=22,
+                label=label,
+            )
+    best = np.maximum.accumulate([_accuracy(trial) for trial in complete])
+    axes.step([t.number for t in complete], best, where="post", color="tab:red", label="best")
+    axes.set(title=f"{title}\noptimisation history", xlabel="trial", ylabel="val accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _accuracy(trial: FrozenTrial) -> float:
+    if trial.state == TrialState.COMPLETE and trial.value is not None:
+        return trial.value
+    return trial.intermediate_values[max(trial.intermediate_values)]
+
+
+def _draw_importance(study: Study) -> Figure:
+    importances = get_param_importances(study)
+    names = list(reversed(importances))
+    figure = Figure(figsize=(7, 1.2 + 0.4 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    bars = axes.barh(names, [importances[name] for name in names], color="tab:blue")
+    axes.bar_label(bars, fmt="%.2f", padding=3)
+    axes.set(title=f"{study.study_name}\nparameter importance (fANOVA)", xlim=(0, 1.1))
+    return figure
+
+
+def _draw_plane(
+    trials: Sequence[FrozenTrial],
+    complete: Sequence[FrozenTrial],
+    points: Sequence[Mapping[str, Any]],
+    title: str,
+) -> Figure:
+    """Draw accuracy by size and depth; each depth has a row, since none stands for no limit."""
+    placed = [trial for trial in complete if SIZE in trial.params and DEPTH in trial.params]
+    depths = sorted({t.params[DEPTH] for t in placed}, key=lambda d: (d is None, d or 0))
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    if len(depths) * len({t.params[SIZE] for t in placed}) == len(placed):
+        _draw_cells(figure, axes, placed, depths)
+        rows = {depth: row for row, depth in enumerate(depths)}
+        axes.set_yticks(range(len(depths)), ["none" if d is None else str(d) for d in depths])
+    else:
+        rows = {depth: -1 if depth is None else depth for depth in depths}
+        shown = axes.scatter(
+            [trial.params[SIZE] for trial in placed],
+            [rows[trial.params[DEPTH]] for trial in placed],
+            c=[_accuracy(trial) for trial in placed],
+            cmap="viridis",
+            s=60,
+        )
+        figure.colorbar(shown, ax=axes, label="val accuracy")
+        axes.grid(alpha=0.3)
+    _mark(axes, placed, points, rows)
+    axes.set(title=f"{title}\naccuracy by trees and depth", xlabel=SIZE, ylabel=DEPTH)
+    return figure
+
+
+def _draw_cells(
+    figure: Figure, axes: Axes, placed: Sequence[FrozenTrial], depths: Sequence[Any]
+) -> None:
+    sizes = sorted({trial.params[SIZE] for trial in placed})
+    values = np.full((len(depths), len(sizes)), np.nan)
+    for trial in placed:
+        place = depths.index(trial.params[DEPTH]), sizes.index(trial.params[SIZE])
+        values[place] = trial.value
+    edges = np.interp(np.arange(-0.5, len(sizes)), np.arange(len(sizes)), sizes)
+    edges[0] = sizes[0] - (edges[1] - sizes[0]) if len(sizes) > 1 else sizes[0] - 1
+    edges[-1] = sizes[-1] + (sizes[-1] - edges[-2]) if len(sizes) > 1 else sizes[0] + 1
+    cells = axes.pcolormesh(edges, np.arange(len(depths) + 1) - 0.5, values, cmap="viridis")
+    figure.colorbar(cells, ax=axes, label="val accuracy")
+
+
+def _mark(
+    axes: Axes,
+    placed: Sequence[FrozenTrial],
+    points: Sequence[Mapping[str, Any]],
+    rows: Mapping[Any, int],
+) -> None:
+    """Mark the study's points, and the best trial."""
+    marked = [point for point in points if point.get(DEPTH) in rows and SIZE in point]
+    axes.scatter(
+        [point[SIZE] for point in marked],
+        [rows[point[DEPTH]] for point in marked],
+        marker="s",
+        s=160,
+        facecolors="none",
+        edgecolors="tab:red",
+        linewidths=2,
+        label="the study's grid",
+    )
+    best = max(placed, key=lambda trial: trial.value or 0.0)
+    axes.scatter(
+        [best.params[SIZE]],
+        [rows[best.params[DEPTH]]],
+        marker="*",
+        s=220,
+        color="white",
+        edgecolors="black",
+        label=f"best: {best.value:.2%}",
+    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, frameon=False)

@@ -1,0 +1,270 @@
+"""Turns a head's search space and the command line's axes into what a study varies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Protocol
+
+from benchmark.plan import content_hash
+from benchmark.sweep.growth import SIZE
+from registry import heads
+from registry.core import near
+from registry.specs import HeadSpec, Suggest
+
+_NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
+_MAX_CELLS = 100_000
+_SHORT = {SIZE: "n", "max_depth": "d"}
+Params = dict[str, Any]
+
+
+class Space(Protocol):
+    """What a study varies."""
+
+    @property
+    def settings(self) -> Any:
+        """Plain values that tell one space from another."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """The parameters that it varies."""
+        ...
+
+    def suggest(self, trial: Suggest) -> Params:
+        """Take a trial's parameters."""
+        ...
+
+    def points(self) -> list[Params]:
+        """The points that are tried in any case, first."""
+        ...
+
+
+@dataclass(kw_only=True)
+class _Recorder:
+    """Notes what a search space suggests, and answers with the lowest or first value."""
+
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        self.asked[name] = [low, high, step, log]
+        return low
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        self.asked[name] = [low, high, log]
+        return low
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.asked[name] = list(choices)
+        return choices[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpace:
+    """A registered search space, or some of its settings with the others at their defaults.
+
+    Attributes:
+        head: The head's name.
+        only: The settings to vary; none for all.
+    """
+
+    head: str
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ValueError: The head has no search space, or not such a setting in it.
+        """
+        if self._spec.search_space is None:
+            known = [head.name for head in heads if head.search_space is not None]
+            raise ValueError(
+                f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
+                "--grid NAME=VALUE,VALUE"
+            )
+        for name in self.only:
+            if name not in self._asked:
+                raise ValueError(
+                    f"the search space of {self.head} has no setting {name!r}; "
+                    f"{near(name, self._asked)}"
+                )
+
+    @property
+    def _spec(self) -> HeadSpec:
+        return heads[self.head]
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        assert self._spec.search_space is not None
+        recorder = _Recorder()
+        self._spec.search_space.suggest(recorder)
+        return recorder.asked
+
+    @property
+    def settings(self) -> Any:
+        """See `Space`."""
+        return {name: asked for name, asked in self._asked.items() if name in self.names}
+
+    @property
+    def names(self) -> list[str]:
+        """See `Space`."""
+        return [name for name in self._asked if not self.only or name in self.only]
+
+    def suggest(self, trial: Suggest) -> Params:
+        """See `Space`; a setting that is not varied has the grid's last or its default value."""
+        space = self._spec.search_space
+        assert space is not None
+        if not self.only:
+            return space.suggest(trial)
+        fixed = {**self._spec.grid[-1], **space.defaults}
+        return space.suggest(_Partly(trial, fixed, self.only))
+
+    def points(self) -> list[Params]:
+        """The head's grid, with the defaults of what it leaves open."""
+        space = self._spec.search_space
+        assert space is not None
+        points = [{**space.defaults, **point} for point in self._spec.grid]
+        return [{name: point[name] for name in self.names} for point in points]
+
+
+class _Partly:
+    """Suggests the chosen settings by a trial, and the others at fixed values."""
+
+    def __init__(self, trial: Suggest, fixed: Mapping[str, Any], only: Sequence[str]) -> None:
+        self._trial = trial
+        self._fixed = fixed
+        self._only = only
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        if name in self._only:
+            return self._trial.suggest_int(name, low, high, step=step, log=log)
+        return int(self._fixed.get(name, low))
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        if name in self._only:
+            return self._trial.suggest_float(name, low, high, log=log)
+        return float(self._fixed.get(name, low))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if name in self._only:
+            return self._trial.suggest_categorical(name, choices)
+        return self._fixed.get(name, choices[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A full factorial: every combination of the values of its axes.
+
+    Attributes:
+        axes: Values by setting.
+    """
+
+    axes: tuple[tuple[str, tuple[Any, ...]], ...]
+
+    @property
+    def settings(self) -> Any:
+        """See `Space`."""
+        return {"grid": dict(self.axes)}
+
+    @property
+    def names(self) -> list[str]:
+        """See `Space`."""
+        return [name for name, _ in self.axes]
+
+    def suggest(self, trial: Suggest) -> Params:
+        """See `Space`."""
+        return {name: trial.suggest_categorical(name, values) for name, values in self.axes}
+
+    def points(self) -> list[Params]:
+        """All cells, those of the largest ensembles first: they answer all the others."""
+        names = self.names
+        cells = [dict(zip(names, cell, strict=True)) for cell in product(*dict(self.axes).values())]
+        return sorted(cells, key=lambda cell: -cell.get(SIZE, 0))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of ensembles among the cells."""
+        return tuple(dict(self.axes).get(SIZE, ()))
+
+
+def read_grid(axes: Iterable[str], head: str) -> Grid:
+    """Read axes such as ``n_estimators=50:600:50`` and ``max_depth=4,8,none``.
+
+    Args:
+        axes: ``NAME=VALUE,VALUE,...`` or ``NAME=FIRST:LAST:STEP``, the last included.
+        head: Whose settings they name.
+
+    Raises:
+        ValueError: The head has no such setting, or an axis cannot be read.
+    """
+    known = setting_names(head)
+    read: dict[str, tuple[Any, ...]] = {}
+    for axis in axes:
+        name, equals, values = axis.partition("=")
+        if not equals or not values:
+            raise ValueError(f"--grid {axis!r} has no values; write {name}=VALUE,VALUE")
+        if name not in known:
+            raise ValueError(f"{head} has no setting {name!r}; {near(name, known)}")
+        if name in read:
+            raise ValueError(f"--grid names {name} twice; give all its values in one")
+        read[name] = _values(axis, values)
+        if name == SIZE and not all(type(n) is int and n > 0 for n in read[name]):
+            raise ValueError(f"--grid {axis!r}: {SIZE} takes whole numbers from 1")
+    cells = 1
+    for values_ in read.values():
+        cells *= len(values_)
+    if cells > _MAX_CELLS:
+        raise ValueError(f"the grid has {cells:,} cells; give fewer values, at most {_MAX_CELLS:,}")
+    return Grid(axes=tuple(read.items()))
+
+
+def setting_names(head: str) -> list[str]:
+    """The settings that a head's factory takes."""
+    classifier: Any = heads[head].factory(seed=0, jobs=1)
+    return [name for name in classifier.get_params() if name not in _NOT_SWEPT]
+
+
+def _values(axis: str, values: str) -> tuple[Any, ...]:
+    if ":" in values:
+        try:
+            first, last, step = (int(part) for part in values.split(":"))
+        except ValueError as error:
+            raise ValueError(
+                f"--grid {axis!r} is no range of whole numbers; write FIRST:LAST:STEP"
+            ) from error
+        if step < 1 or last < first:
+            raise ValueError(f"--grid {axis!r} is empty; write FIRST:LAST:STEP with STEP from 1")
+        return tuple(range(first, last + 1, step))
+    return tuple(dict.fromkeys(_value(part) for part in values.split(",")))
+
+
+def _value(text: str) -> Any:
+    words: dict[str, Any] = {"none": None, "true": True, "false": False}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def describe(params: Mapping[str, object]) -> str:
+    """Parameters in one line: ``n=300 d=24 max_features=sqrt``."""
+
+    def written(value: object) -> str:
+        return f"{value:.3g}" if isinstance(value, float) else str(value).lower()
+
+    return " ".join(f"{_SHORT.get(name, name)}={written(v)}" for name, v in params.items())
+
+
+def point_key(params: Mapping[str, Any]) -> str:
+    """The same text for the same parameters."""
+    return content_hash(dict(params))

@@ -1,0 +1,89 @@
+"""Turns studies, seen from outside, into their state: how far, how good, how long yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmark.sweep.space import describe
+from benchmark.sweep.storage import file_name, live_workers, open_storage, study_states
+from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.tables import duration
+
+
+def others_running(study: Study, folder: Path) -> bool:
+    """Whether a living process is busy with a trial of a study."""
+    workers = {
+        trial.user_attrs.get("worker")
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state == TrialState.RUNNING
+    }
+    return bool(workers & live_workers(study, folder))
+
+
+def goal(study: Study) -> int | None:
+    """How many trials are planned in all."""
+    about = study.user_attrs.get("about", {})
+    planned: int | None = about.get("trials") or about.get("cells")
+    return planned
+
+
+def seconds_left(trials: list[FrozenTrial], planned: int | None, workers: int) -> float | None:
+    """Guess how long the rest takes, by the mean of what was fitted; None if it cannot be told."""
+    seconds: list[float] = [
+        trial.user_attrs["notes"]["seconds"] for trial in trials if "notes" in trial.user_attrs
+    ]
+    if planned is None or not seconds:
+        return None
+    done = sum(map(is_finished, trials))
+    return max(planned - done, 0) * sum(seconds) / len(seconds) / max(workers, 1)
+
+
+def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
+    """Read the studies of a storage, or all of the default folder.
+
+    Args:
+        folder: The default folder of studies.
+        place: URL or file of an Optuna storage; None for the default.
+
+    Returns:
+        A row a study: ``study``, ``state``, ``trials``, ``pruned``, ``failed``,
+        ``best_val_accuracy``, ``best``, ``left``.
+
+    Raises:
+        ValueError: There is no study.
+    """
+    if place is None:
+        files = sorted(folder.glob("*.journal"))
+        storages = [open_storage(str(file), file) for file in files]
+    else:
+        storages = [open_storage(place, folder / "status")]
+    rows = [_row(study, folder) for storage in storages for study in study_states(storage)]
+    if not rows:
+        raise ValueError("no sweep has begun here; type: bench sweep trees")
+    return pd.DataFrame(rows)
+
+
+def _row(study: Study, folder: Path) -> dict[str, Any]:
+    trials = study.get_trials(deepcopy=False)
+    workers = live_workers(study, folder / "workers" / file_name(study.study_name))
+    done = sum(map(is_finished, trials))
+    planned = goal(study)
+    best = best_trial(trials)
+    left = seconds_left(trials, planned, len(workers)) if workers else None
+    complete = planned is not None and done >= planned
+    state = f"running ({len(workers)})" if workers else "finished" if complete else "stopped"
+    return {
+        "study": study.study_name,
+        "state": state,
+        "trials": f"{done} of {planned}" if planned else str(done),
+        "pruned": sum(trial.state == TrialState.PRUNED for trial in trials),
+        "failed": sum("error" in trial.user_attrs for trial in trials),
+        "best_val_accuracy": best.value if best else None,
+        "best": describe(params_of(best)) if best else "",
+        "left": "" if left is None else duration(left),
+    }

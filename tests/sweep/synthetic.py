@@ -1,0 +1,92 @@
+"""Embeddings and studies for tests, in this process or in one that is killed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+
+from benchmark.sweep.growth import Embedded, SharedGrowth
+from benchmark.sweep.space import HeadSpace, Space, read_grid
+from benchmark.sweep.storage import open_storage
+from benchmark.sweep.study import Budget, Search
+from registry import heads
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def make_embedded(classes: int = 6, per_class: int = 16, features: int = 12) -> Embedded:
+    """Overlapping clouds, so that accuracies differ."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(classes * per_class) % classes
+    centres = rng.normal(size=(classes, features))
+    rows = (centres[labels] + 1.6 * rng.normal(size=(len(labels), features))).astype(np.float32)
+    half = len(labels) // 2
+    return Embedded(
+        train=rows[:half], train_labels=labels[:half], val=rows[half:], val_labels=labels[half:]
+    )
+
+
+def make_growth(head: str = "extra_trees") -> SharedGrowth:
+    return SharedGrowth(heads[head], make_embedded(), seed=3, jobs=1)
+
+
+def open_study(place: str) -> optuna.Study:
+    return optuna.create_study(
+        study_name="study",
+        storage=open_storage(place, Path(place.removeprefix("sqlite:///"))),
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+class Slow(SharedGrowth):
+    """Grows as slowly as a large ensemble does."""
+
+    def grow(self, params: Mapping[str, Any], size: int) -> list[float]:
+        time.sleep(0.05)
+        return super().grow(params, size)
+
+
+def make_search(
+    place: str,
+    folder: Path,
+    *,
+    budget: Budget,
+    space: Space | None = None,
+    growth: SharedGrowth | None = None,
+) -> Search:
+    return Search(
+        study=open_study(place),
+        space=space or HeadSpace(head="extra_trees", only=("n_estimators", "max_depth")),
+        growth=growth or make_growth(),
+        budget=budget,
+        folder=folder / "workers",
+    )
+
+
+def grid() -> Space:
+    return read_grid(["n_estimators=5:40:5", "max_depth=2,3,4,6,none"], "extra_trees")
+
+
+def work(place: str, folder: str, trials: str) -> Iterator[str]:
+    """What a separate process does: ``grid`` for the whole grid, else so many trials."""
+    growth = Slow(heads["extra_trees"], make_embedded(), seed=3, jobs=1)
+    if trials == "grid":
+        budget, space = Budget(sampler="grid", pruner="none"), grid()
+    else:
+        budget, space = Budget(sampler="random", pruner="none", trials=int(trials)), None
+    search = make_search(place, Path(folder), budget=budget, space=space, growth=growth)
+    for trial in search.run():
+        yield f"{trial.number}"
+
+
+if __name__ == "__main__":
+    for line in work(*sys.argv[1:]):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()

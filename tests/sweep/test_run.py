@@ -1,0 +1,234 @@
+"""A sweep from stored embeddings to MLflow's nested runs, a tuned row and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from benchmark.cli import main
+from benchmark.config import Config
+from benchmark.data.prepared import PreparedData
+from benchmark.leaderboard import fetch, run_states, summary, trees
+from benchmark.options import RunOptions
+from benchmark.plan import RunSpec
+from benchmark.runner import open_tracker, run_one
+from benchmark.suite import System
+from benchmark.sweep.run import Sweep, SweepResult
+from benchmark.sweep.space import HeadSpace, Space, read_grid
+from benchmark.sweep.study import Budget, is_finished
+from benchmark.sweep.targets import Target
+from benchmark.tracking import Artifact, Store, Tag
+from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
+
+SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]
+
+
+@pytest.fixture
+def backbone(data: PreparedData, config: Config) -> RunSpec:
+    return RunSpec(
+        system=System(model="resnet18", schedule="frozen"),
+        data=data.spec,
+        train=config.train,
+        seed=0,
+        weights="demo",
+    )
+
+
+@pytest.fixture
+def options(
+    backbone: RunSpec, data: PreparedData, store: Store, workplace: Path, image_folder: Path
+) -> RunOptions:
+    """The backbone's run is complete, with noisy embeddings of its images."""
+    import benchmark.runner as runner
+
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(3, 10))
+    rows = centres[data.labels] + 1.5 * rng.normal(size=(len(data.labels), 10))
+    save_embeddings(workplace / EMBEDDINGS_FILE, rows.astype(np.float32), 1.0)
+    tags = {"spec_id": backbone.id, "group": "experiment 2", "embeddings": "kept"}
+    with open_tracker(store).start(backbone.name, {**tags, "group": "data"}) as run:
+        run.log(Artifact(workplace / EMBEDDINGS_FILE), Tag("embeddings", "kept"))
+    options = RunOptions(store=store, home=workplace / "home", device="cpu", explain=False)
+    runner.open_data.cache_clear()
+    return options
+
+
+@pytest.fixture
+def run_sweep(
+    backbone: RunSpec,
+    options: RunOptions,
+    data: PreparedData,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Any:
+    import benchmark.runner as runner
+
+    monkeypatch.setattr(runner, "open_data", lambda spec, home: data)
+
+    def run(space: Space, budget: Budget, head: str = "extra_trees") -> SweepResult:
+        sweep = Sweep(
+            target=Target(backbone=backbone, head=head),
+            space=space,
+            budget=budget,
+            storage=None,
+            home=options.home,
+        )
+        return sweep.run(data, options, lambda study, trial: None)
+
+    return run
+
+
+def children(store: Store, parent: str) -> list[Run]:
+    client = MlflowClient(store.uri)
+    experiment = client.get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    found = client.search_runs(
+        [experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'", max_results=1000
+    )
+    return sorted(found, key=lambda run: int(run.data.tags["trial"]))
+
+
+def parents(store: Store) -> list[Run]:
+    client = MlflowClient(store.uri)
+    experiment = client.get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], "tags.group = 'sweep'"))
+
+
+def test_trials_are_nested_runs_of_one_parent(
+    run_sweep: Any, store: Store, backbone: RunSpec
+) -> None:
+    space = read_grid([*SMALL, "max_features=sqrt,wrong"], "extra_trees")
+    budget = Budget(sampler="grid", pruner="none", trials=12)
+    first = run_sweep(space, budget)
+    result = run_sweep(space, replace(budget, trials=None))
+    assert first.study.study_name == result.study.study_name
+    (parent,) = parents(store)
+    assert parent.info.run_name == result.study.study_name
+    assert parent.info.status == "FINISHED"
+    nested = children(store, parent.info.run_id)
+    trials = [trial for trial in result.study.trials if is_finished(trial)]
+    assert len(nested) == len(trials) == 18
+    for run, trial in zip(nested, trials, strict=True):
+        assert run.data.params["head.max_features"] == trial.params["max_features"]
+        if trial.params["max_features"] == "wrong":
+            assert run.info.status == "FAILED"
+            assert "max_features" in run.data.tags["error"]
+        else:
+            assert run.info.status == "FINISHED"
+            assert run.data.metrics["best_val_accuracy"] == trial.value
+    client = MlflowClient(store.uri)
+    largest = next(run for run in nested if run.data.params["head.n_estimators"] == "12")
+    curve = client.get_metric_history(largest.info.run_id, "val_accuracy")
+    assert [metric.step for metric in curve] == [4, 8, 12]
+    known = next(run for run in nested if "answered_by_trial" in run.data.tags)
+    assert client.get_metric_history(known.info.run_id, "val_accuracy")
+    assert known.data.metrics["trees_grown"] == 0
+    assert parent.data.metrics["trials"] == 18
+    pictures = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"history.png", "plane.png", "importance.png"} <= pictures
+
+
+def test_the_best_is_scored_once_and_stands_beside_the_grid(
+    run_sweep: Any, store: Store, backbone: RunSpec, options: RunOptions
+) -> None:
+    target = Target(backbone=backbone, head="extra_trees")
+    point = target.spec({"n_estimators": 100, "max_depth": 10})
+    assert run_one(point, options).status == "completed"
+    result = run_sweep(read_grid(SMALL, "extra_trees"), Budget(sampler="grid", pruner="none"))
+    assert result.row is not None
+    assert result.row.status == "completed"
+    assert not result.row.reused
+    again = run_sweep(read_grid(SMALL, "extra_trees"), Budget(sampler="grid", pruner="none"))
+    assert again.row.reused
+    assert again.row.test_accuracy == result.row.test_accuracy
+
+    runs = fetch(store)
+    assert len(runs) == 2
+    tuned = runs[runs["tuned"] == "true"].iloc[0]
+    assert result.best is not None
+    assert tuned["best_val_accuracy"] == result.best.value  # by a fit of its own
+    table = summary(runs).set_index("system")
+    title = target.spec({}).system.title
+    gains = table["gain"].to_dict()
+    accuracies = table["test_accuracy"].to_dict()
+    beside = f"{title} (tuned)"
+    assert gains[beside] == pytest.approx(accuracies[beside] - accuracies[title])
+    assert np.isnan(gains[title])
+    assert len(trees(runs)) == 1
+    assert "sweep trial" not in set(run_states(store)["group"])
+
+
+def test_the_gain_is_over_the_studys_own_points(
+    run_sweep: Any, store: Store, backbone: RunSpec, options: RunOptions
+) -> None:
+    result = run_sweep(HeadSpace(head="random_forest"), Budget(trials=5), head="random_forest")
+    values = [trial.value for trial in result.study.trials[:3]]
+    assert result.grid_accuracy == max(values)
+    target = Target(backbone=backbone, head="random_forest")
+    for value, params in zip(values, HeadSpace(head="random_forest").points(), strict=True):
+        spec = target.spec(params)
+        assert spec.name.endswith(f"-n{params['n_estimators']}-d{params['max_depth']}")
+        run_one(spec, options)
+        runs = fetch(store)
+        assert runs[runs["run"] == spec.name].iloc[0]["best_val_accuracy"] == value
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_missing_embeddings_are_made_first(workplace: Path, image_folder: Path) -> None:
+    settings = ["--data", str(image_folder), "--preset", "quick", "--weights", "demo"]
+    for setting in (
+        "data.image_size=32",
+        "train.epochs=2",
+        "train.freeze_epochs=1",
+        "pretrain.species=2",
+        "pretrain.images_per_species=6",
+        "pretrain.epochs=1",
+    ):
+        settings += ["--set", setting]
+    command = ["sweep", "resnet18-frozen/extra_trees", *settings]
+    result = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
+    assert result.exit_code == 0, result.output
+    assert "No embeddings of resnet18-frozen" in result.output
+    assert "its test accuracy" in result.output
+    again = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
+    assert again.exit_code == 0, again.output
+    assert "No embeddings" not in again.output
+    assert "trial 0" not in again.output
+    board = bench("leaderboard")
+    assert "(tuned)" in board.output
+    status = bench("sweep", "--status")
+    assert "4 of 4" in status.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["extra_tres"], "did you mean extra_trees?"),
+        (["resnet18-frozen"], "bench sweep resnet18-frozen/"),
+        ([], "bench sweep trees"),
+        (["extra_trees", "--sampler", "grid"], "--grid n_estimators="),
+        (["extra_trees", "--grid", "max_dep=3"], "did you mean max_depth?"),
+        (["extra_trees", "--space", "lr"], "no setting 'lr'"),
+        (["extra_trees", "--storage", "sqlite:////nowhere/x.db"], "--storage sqlite:///FILE"),
+        (["--status"], "bench sweep trees"),
+    ],
+)
+def test_errors_say_what_to_type(
+    arguments: list[str], told: str, workplace: Path, image_folder: Path
+) -> None:
+    data = ["--data", str(image_folder), "--set", "data.image_size=32", "--weights", "demo"]
+    small = ["--set", "pretrain.species=2", "--set", "pretrain.images_per_species=6"]
+    result = bench("sweep", *arguments, *data, *small)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert len(result.output.splitlines()) == 1

@@ -1,0 +1,82 @@
+"""Search spaces hold their head's grid, and grids are read from the command line."""
+
+from __future__ import annotations
+
+import warnings
+
+import optuna
+import pytest
+
+from benchmark.sweep.space import HeadSpace, read_grid
+from registry import heads
+from tests.sweep.synthetic import make_growth
+
+SWEPT = ["extra_trees", "random_forest", "xgboost"]
+
+
+@pytest.mark.parametrize("head", SWEPT)
+def test_the_heads_grid_lies_in_its_space(head: str) -> None:
+    space = HeadSpace(head=head)
+    points = space.points()
+    assert [(p["n_estimators"], p["max_depth"]) for p in points] == [
+        (100, 10),
+        (200, 16),
+        (300, 24),
+    ]
+    study = optuna.create_study()
+    for point in points:
+        study.enqueue_trial(point)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Optuna warns of values out of range
+            assert space.suggest(study.ask()) == point
+
+
+@pytest.mark.parametrize("head", SWEPT)
+def test_a_point_with_the_defaults_is_the_studys_point(head: str) -> None:
+    space = heads[head].search_space
+    assert space is not None
+    bare = make_growth(head).grow({"max_depth": 10}, 12)
+    spelled = make_growth(head).grow({"max_depth": 10, **space.defaults}, 12)
+    assert bare == spelled
+
+
+def test_some_settings_vary_and_the_others_stay() -> None:
+    space = HeadSpace(head="extra_trees", only=("n_estimators", "max_depth"))
+    trial = optuna.create_study().ask()
+    params = space.suggest(trial)
+    assert set(trial.params) == {"n_estimators", "max_depth"}
+    assert params["max_features"] == "sqrt"
+    assert params["bootstrap"] is False
+    assert space.points()[0] == {"n_estimators": 100, "max_depth": 10}
+
+
+def test_axes() -> None:
+    grid = read_grid(["n_estimators=50:150:50", "max_depth=4,none"], "random_forest")
+    assert dict(grid.axes) == {"n_estimators": (50, 100, 150), "max_depth": (4, None)}
+    cells = grid.points()
+    assert len(cells) == 6
+    assert [cell["n_estimators"] for cell in cells] == [150, 150, 100, 100, 50, 50]
+    mixed = read_grid(["max_features=sqrt,0.5", "bootstrap=true,false"], "random_forest")
+    assert dict(mixed.axes) == {"max_features": ("sqrt", 0.5), "bootstrap": (True, False)}
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (["max_dept=3"], "did you mean max_depth"),
+        (["max_depth"], "write max_depth=VALUE"),
+        (["n_estimators=5:1:1"], "FIRST:LAST:STEP"),
+        (["n_estimators=a:b"], "FIRST:LAST:STEP"),
+        (["n_estimators=none"], "whole numbers"),
+        (["max_depth=1", "max_depth=2"], "twice"),
+        (["n_jobs=1,2"], "no setting 'n_jobs'"),
+    ],
+)
+def test_wrong_axes(axes: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_grid(axes, "extra_trees")
+
+
+def test_a_setting_that_the_space_lacks() -> None:
+    with pytest.raises(ValueError, match="did you mean max_depth"):
+        HeadSpace(head="extra_trees", only=("max_deph",))

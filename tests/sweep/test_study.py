@@ -1,0 +1,231 @@
+"""Studies keep their points, count their trials, answer repeats, and survive kill -9."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmark.sweep.status import sweep_states
+from benchmark.sweep.storage import open_storage
+from benchmark.sweep.study import Budget, best_trial, is_finished
+from tests.sweep.synthetic import grid, make_growth, make_search, open_study
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@pytest.fixture(params=["journal", "sqlite"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "journal":
+        return str(tmp_path / "study.journal")
+    return f"sqlite:///{tmp_path}/study.db"
+
+
+def finished(place: str) -> list[FrozenTrial]:
+    return [trial for trial in open_study(place).trials if trial.state in FINISHED]
+
+
+def start(place: str, folder: Path, trials: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.sweep.synthetic", place, str(folder), trials]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_points_come_first_and_trials_count_in_all(place: str, tmp_path: Path) -> None:
+    first = list(make_search(place, tmp_path, budget=Budget(trials=5)).run())
+    points = [(t.params["n_estimators"], t.params["max_depth"]) for t in first[:3]]
+    assert points == [(100, 10), (200, 16), (300, 24)]
+    assert len(first) == 5
+    assert len(list(make_search(place, tmp_path, budget=Budget(trials=7)).run())) == 2
+    assert list(make_search(place, tmp_path, budget=Budget(trials=7)).run()) == []
+    assert [trial.number for trial in finished(place)] == list(range(7))
+
+
+def test_a_resumed_study_is_the_uninterrupted_one(tmp_path: Path) -> None:
+    whole, parts = str(tmp_path / "whole.journal"), str(tmp_path / "parts.journal")
+    list(make_search(whole, tmp_path / "a", budget=Budget(trials=9)).run())
+    for trials in (4, 9):
+        list(make_search(parts, tmp_path / "b", budget=Budget(trials=trials)).run())
+    assert [(t.params, t.value) for t in finished(whole)] == [
+        (t.params, t.value) for t in finished(parts)
+    ]
+    assert len({str(t.params) for t in finished(parts)}) == 9
+
+
+def test_repeats_and_smaller_sizes_are_answered_from_what_is_known(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    list(make_search(place, tmp_path, budget=Budget(trials=3)).run())
+    study = open_study(place)
+    study.enqueue_trial({"n_estimators": 200, "max_depth": 16})
+    study.enqueue_trial({"n_estimators": 150, "max_depth": 16})
+    growth = make_growth()  # a new process: its memory is empty
+    again, smaller = make_search(place, tmp_path, budget=Budget(trials=5), growth=growth).run()
+    assert again.value == finished(place)[1].value
+    assert again.user_attrs["notes"]["answered_by"] == 1
+    assert smaller.value == finished(place)[1].intermediate_values[150]
+    assert growth.trees_grown == 0
+    assert smaller.value == make_growth().grow({"max_depth": 16}, 150)[149]
+
+
+def test_a_grid_is_complete_without_repeats_and_stops(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    growth = make_growth()
+    budget = Budget(sampler="grid", pruner="none")
+    trials = list(make_search(place, tmp_path, budget=budget, space=grid(), growth=growth).run())
+    cells = {(t.params["n_estimators"], t.params["max_depth"]) for t in trials}
+    assert len(trials) == len(cells) == 8 * 5
+    assert growth.trees_grown == 5 * 40
+    for trial in trials:
+        params = {"max_depth": trial.params["max_depth"]}
+        size = trial.params["n_estimators"]
+        assert trial.value == growth.curve(params)[size - 1]
+    assert list(make_search(place, tmp_path, budget=budget, space=grid()).run()) == []
+
+
+def test_pruning_leaves_trees_ungrown(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    study = open_study(place)
+    for _ in range(6):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"n_estimators": 300, "max_depth": 20},
+                distributions={
+                    "n_estimators": optuna.distributions.IntDistribution(50, 600, step=10),
+                    "max_depth": optuna.distributions.IntDistribution(4, 32),
+                },
+                value=1.0,
+                intermediate_values=dict.fromkeys(range(25, 301, 25), 1.0),
+            )
+        )
+    growth = make_growth()
+    (trial,) = make_search(place, tmp_path, budget=Budget(trials=7), growth=growth).run()
+    assert trial.state == TrialState.PRUNED
+    assert growth.trees_grown < trial.params["n_estimators"]
+    assert "median" in trial.user_attrs["notes"]["reason"]
+
+
+def test_a_trial_that_raises_counts_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    from benchmark.sweep.space import read_grid
+
+    place = str(tmp_path / "study.journal")
+    space = read_grid(["n_estimators=5", "max_features=0.5,wrong"], "extra_trees")
+    budget = Budget(sampler="grid", pruner="none")
+    trials = list(make_search(place, tmp_path, budget=budget, space=space).run())
+    assert sorted(trial.state.name for trial in trials) == ["COMPLETE", "FAIL"]
+    failed = next(trial for trial in trials if trial.state == TrialState.FAIL)
+    assert "max_features" in failed.user_attrs["error"]
+    assert is_finished(failed)
+    assert list(make_search(place, tmp_path, budget=budget, space=space).run()) == []
+
+
+def test_timeout(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    begin = time.monotonic()
+    trials = list(make_search(place, tmp_path, budget=Budget(timeout=1.0)).run())
+    assert trials
+    assert 1.0 <= time.monotonic() - begin < 20
+
+
+def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
+    processes = [start(place, tmp_path, "grid") for _ in range(2)]
+    told = [process.communicate(timeout=120)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert all(told), "one process did everything"
+    trials = finished(place)
+    cells = [(t.params["n_estimators"], t.params["max_depth"]) for t in trials]
+    assert len(cells) == len(set(cells)) == 40
+    assert sorted(map(int, told[0] + told[1])) == [trial.number for trial in trials]
+    growth = make_growth()
+    for trial in trials:
+        curve = growth.grow({"max_depth": trial.params["max_depth"]}, 40)
+        assert trial.value == curve[trial.params["n_estimators"] - 1]
+
+
+def test_two_processes_make_so_many_trials_in_all(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    processes = [start(place, tmp_path, "14") for _ in range(2)]
+    told = [process.communicate(timeout=120)[0].split() for process in processes]
+    assert all(told)
+    assert len(finished(place)) == 14
+    params = [str(trial.params) for trial in finished(place)]
+    assert len(set(params)) > 11, "both drew the same"
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.2])
+def test_kill_9_loses_and_repeats_nothing(delay: float, tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    process = start(place, tmp_path, "grid")
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = finished(place)
+    assert 0 < len(before) < 40
+    budget = Budget(sampler="grid", pruner="none")
+    rest = list(make_search(place, tmp_path, budget=budget, space=grid()).run())
+    trials = finished(place)
+    assert len(trials) == len(before) + len(rest) == 40
+    assert len({str(t.params) for t in trials}) == 40
+    assert not [t for t in open_study(place).trials if t.state == TrialState.RUNNING]
+    for old in before:
+        assert trials[[t.number for t in trials].index(old.number)].value == old.value
+
+
+def test_a_killed_trial_of_a_sampler_is_made_again(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    list(make_search(place, tmp_path, budget=Budget(trials=4)).run())
+    study = open_study(place)
+    lost = study.ask()
+    params = {
+        "n_estimators": lost.suggest_int("n_estimators", 50, 600, step=10),
+        "max_depth": lost.suggest_int("max_depth", 4, 32),
+    }
+    lost.set_user_attr("worker", "a-process-that-is-gone")
+    (made,) = make_search(place, tmp_path, budget=Budget(trials=5)).run()
+    assert made.params == params
+    assert open_study(place).trials[lost.number].state == TrialState.FAIL
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
+    place = tmp_path / "study.journal"
+    list(make_search(str(place), tmp_path, budget=Budget(trials=2)).run())
+    with place.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"killed whi')
+    list(make_search(str(place), tmp_path, budget=Budget(trials=4)).run())
+    assert len(finished(str(place))) == 4
+
+
+def test_status_from_outside(tmp_path: Path) -> None:
+    place = str(tmp_path / "sweeps" / "study.journal")
+    with pytest.raises(ValueError, match="bench sweep trees"):
+        sweep_states(tmp_path / "sweeps", None)
+    search = make_search(place, tmp_path, budget=Budget(trials=3))
+    search.study.set_user_attr("about", {"trials": 3})
+    steps = search.run()
+    next(steps)
+    search.folder.rename(tmp_path / "moved")  # where workers of this study are looked for
+    (tmp_path / "sweeps" / "workers").mkdir(parents=True)
+    (tmp_path / "moved").rename(tmp_path / "sweeps" / "workers" / "study")
+    row = sweep_states(tmp_path / "sweeps", None).iloc[0]
+    assert (row["state"], row["trials"]) == ("running (1)", "1 of 3")
+    assert row["left"]
+    list(steps)
+    row = sweep_states(tmp_path / "sweeps", None).iloc[0]
+    assert (row["state"], row["trials"]) == ("finished", "3 of 3")
+    best = best_trial(finished(place))
+    assert best is not None
+    assert row["best_val_accuracy"] == best.value
+
+
+def test_an_unreachable_storage(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--storage"):
+        open_storage(f"sqlite:///{tmp_path}/missing/study.db", tmp_path / "default")
+    with pytest.raises(ValueError, match="--storage"):
+        open_storage("nonsense://x", tmp_path / "default")
+    assert not (tmp_path / "missing").exists()
