@@ -210,8 +210,8 @@ def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context],
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
     """The study's summary table: each system once, the best test accuracy first.
 
-    Of a head's grid, the point with the best validation accuracy stands for it; likewise the best
-    of its sweeps, in a row of its own.
+    Of a head's grid, the point with the best validation accuracy stands for it, of equals the
+    first; likewise the best of its sweeps, in a row of its own.
 
     Args:
         runs: Of one context.
@@ -221,7 +221,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``; if
         there was a sweep, ``gain``: its test accuracy above that of the grid.
     """
-    best_first = runs.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    oldest_first = runs.sort_values("started", kind="stable")
+    best_first = oldest_first.sort_values("best_val_accuracy", ascending=False, kind="stable")
     keys = ["system", "group", "weights", "model", "head"]
     best = best_first.drop_duplicates([*keys, "tuned"])
     ranked = best.sort_values("test_accuracy", ascending=False, kind="stable")

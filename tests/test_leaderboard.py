@@ -83,6 +83,12 @@ def test_of_a_grid_the_best_on_validation_stands_not_the_best_on_test(
     assert table["test_accuracy"].tolist() == [0.6]
 
 
+def test_of_equal_grid_points_the_first_stands(tracker: Tracker, store: Store) -> None:
+    for trees_, val in ((100, 0.5), (200, 0.7), (300, 0.7)):
+        log_head(tracker, trees_, "experiment 1", 0.3, test_accuracy=0.6, best_val_accuracy=val)
+    assert summary(fetch(store))["parameters"].tolist() == ["n_estimators=200"]
+
+
 def test_trees_sets_experiment_1_against_experiment_2(tracker: Tracker, store: Store) -> None:
     for trees_ in (100, 200):
         log_head(
