@@ -30,6 +30,23 @@ def make_console() -> Console:
     return console
 
 
+def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
+    """Read ``--weights``: a folder stands for the ImageNet weights that it holds.
+
+    Returns:
+        The setting ``weights``, or None to leave it as it is, and the folder, if one was named.
+
+    Raises:
+        ValueError: It is neither a known name nor a folder.
+    """
+    if weights is None or weights in ("imagenet", "demo"):
+        return weights, None
+    folder = Path(weights)
+    if not folder.is_dir():
+        raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
+    return "imagenet", folder
+
+
 def make_config(
     data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
 ) -> Config:

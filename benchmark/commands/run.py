@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, home, make_config, make_console
+from benchmark.commands.options import (
+    config_options,
+    home,
+    make_config,
+    make_console,
+    read_weights,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,12 +69,7 @@ def run(
     """
     if bool(names) == run_all:
         raise ValueError("name what to run, or write: bench run --all (bench ls systems lists it)")
-    folder = None
-    if weights is not None and weights not in ("imagenet", "demo"):
-        folder = Path(weights)
-        if not folder.is_dir():
-            raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
-        weights = "imagenet"
+    weights, folder = read_weights(weights)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.launch import Launch

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, home, make_config, make_console
+from benchmark.commands.options import (
+    config_options,
+    home,
+    make_config,
+    make_console,
+    read_weights,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,12 +94,7 @@ def sweep(
         raise ValueError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
     if axes and space:
         raise ValueError("--grid names its axes itself; leave --space out")
-    folder = None
-    if weights is not None and weights not in ("imagenet", "demo"):
-        folder = Path(weights)
-        if not folder.is_dir():
-            raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
-        weights = "imagenet"
+    weights, folder = read_weights(weights)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.launch import Launch
