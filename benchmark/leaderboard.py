@@ -48,6 +48,7 @@ TAGS = (
 GROUPS = ("from scratch", "experiment 1", "experiment 2")
 """The parts of the study that its tables show; pretraining and data explorations are others."""
 TRIAL_GROUP = "sweep trial"
+_SYSTEM_KEYS = ["system", "group", "weights", "model", "head"]
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")
 
 
@@ -76,7 +77,7 @@ def fetch(store: Store) -> pd.DataFrame:
     """
     rows = [
         _row(run)
-        for run in _search(store, "tags.completed = 'true'")
+        for run in search(store, "tags.completed = 'true'")
         if run.data.tags.get("group") in GROUPS
     ]
     if not rows:
@@ -100,7 +101,7 @@ def run_states(store: Store) -> pd.DataFrame:
             {
                 "run": run.info.run_name,
                 "group": run.data.tags.get("group", ""),
-                "status": _state(run),
+                "status": state(run),
                 "test_accuracy": run.data.metrics.get("test_accuracy"),
                 "data": run.data.tags.get("data", ""),
                 "weights": run.data.tags.get("weights", ""),
@@ -108,13 +109,14 @@ def run_states(store: Store) -> pd.DataFrame:
                 "run_id": run.info.run_id,
                 "reason": run.data.tags.get("error", run.data.tags.get("skipped", "")),
             }
-            for run in _search(store, "")
+            for run in search(store, "")
             if run.data.tags.get("group") != TRIAL_GROUP
         ]
     )
 
 
-def _state(run: Run) -> str:
+def state(run: Run) -> str:
+    """Say what became of a run: completed, failed, skipped, interrupted or running."""
     if run.data.tags.get("completed"):
         return "completed"
     if run.data.tags.get("skipped"):
@@ -122,8 +124,12 @@ def _state(run: Run) -> str:
     return {"FAILED": "failed", "RUNNING": "running"}.get(run.info.status, "interrupted")
 
 
-def _search(store: Store, query: str) -> Iterator[Run]:
-    """Find runs, the newest first."""
+def search(store: Store, query: str) -> Iterator[Run]:
+    """Find the experiment's runs by a query in MLflow's language, the newest first.
+
+    Raises:
+        ValueError: The store has no experiment yet.
+    """
     client = MlflowClient(store.uri)
     experiment = store.exists() and client.get_experiment_by_name(store.experiment)
     if not experiment:
@@ -207,11 +213,26 @@ def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context],
     return chosen, [context for context in known if context not in chosen]
 
 
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """The study's summary table: each system once, the best test accuracy first.
+def representatives(runs: pd.DataFrame) -> pd.DataFrame:
+    """Choose the run that stands for each system, the best test accuracy first.
 
-    Of a head's grid, the point with the best validation accuracy stands for it, of equals the
-    first; likewise the best of its sweeps, in a row of its own.
+    Of a head's grid, it is the point with the best validation accuracy, of equals the first;
+    likewise the best of its sweeps, besides.
+
+    Args:
+        runs: Of one context.
+
+    Returns:
+        Rows of ``runs``.
+    """
+    oldest_first = runs.sort_values("started", kind="stable")
+    best_first = oldest_first.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    best = best_first.drop_duplicates([*_SYSTEM_KEYS, "tuned"])
+    return best.sort_values("test_accuracy", ascending=False, kind="stable")
+
+
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """The study's summary table: each system once, as `representatives` chooses and orders them.
 
     Args:
         runs: Of one context.
@@ -221,11 +242,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``; if
         there was a sweep, ``gain``: its test accuracy above that of the grid.
     """
-    oldest_first = runs.sort_values("started", kind="stable")
-    best_first = oldest_first.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    keys = ["system", "group", "weights", "model", "head"]
-    best = best_first.drop_duplicates([*keys, "tuned"])
-    ranked = best.sort_values("test_accuracy", ascending=False, kind="stable")
+    ranked = representatives(runs)
     tuned = ranked["tuned"] != ""
     table = pd.DataFrame(
         {
@@ -239,8 +256,8 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         }
     )
     if tuned.any():
-        grid = ranked[~tuned].set_index(keys)["test_accuracy"].rename("grid")
-        beside = ranked[keys].join(grid, on=keys)["grid"]
+        grid = ranked[~tuned].set_index(_SYSTEM_KEYS)["test_accuracy"].rename("grid")
+        beside = ranked[_SYSTEM_KEYS].join(grid, on=_SYSTEM_KEYS)["grid"]
         table.insert(3, "gain", (ranked["test_accuracy"] - beside).where(tuned))
     return table.reset_index(drop=True)
 
