@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.cost import network_cost, time_inference
@@ -14,18 +14,16 @@ from benchmark.evaluation.pictures import draw_training
 from benchmark.evaluation.predictions import predict_split
 from benchmark.explain.gallery import write_gallery
 from benchmark.figures import write_figure
+from benchmark.initial_weights import WEIGHTS_FILE, start_network
 from benchmark.options import Report, RunOptions
 from benchmark.plan import RunSpec
 from benchmark.result_log import log_predictions
-from benchmark.tracking import Artifact, LogItem, Metric, Skipped, Tag, Tracker, metrics
+from benchmark.tracking import Artifact, LogItem, Metric, Tag, Tracker, metrics
 from benchmark.training.devices import PeakMemory, find_device, now
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
-from benchmark.training.network import build_network
 from benchmark.training.trainer import EpochResult, Trainer
-from registry import WeightsUnavailable, models
-
-WEIGHTS_FILE = "weights.safetensors"
+from registry import models
 
 
 class NetworkRun:
@@ -56,34 +54,7 @@ class NetworkRun:
         self.data = data
         self.scratch = scratch
         self.device = find_device(options.device)
-        torch.manual_seed(spec.seed)
-        self.network = build_network(
-            spec.system.model, spec.system.schedule, spec.data.image_size, spec.data.num_classes
-        )
-        self._load_weights(tracker)
-
-    def _load_weights(self, tracker: Tracker) -> None:
-        spec = self.spec
-        backbone = self.network.backbone
-        source = models[spec.system.model].weights
-        if spec.weights == "imagenet" and source is not None:
-            try:
-                state = source.load(spec.data.image_size, self.options.weights_folder)
-            except WeightsUnavailable as error:
-                raise Skipped(str(error)) from error
-            backbone.load_state_dict(state)
-        elif spec.weights == "demo":
-            run_id = tracker.find_completed({"spec_id": spec.needs[0], "weights_file": "kept"})
-            assert run_id is not None, f"{spec.name} was started before its pretraining"
-            state = load_file(tracker.download(run_id, WEIGHTS_FILE))
-            prefix = "backbone."
-            backbone.load_state_dict(
-                {
-                    name.removeprefix(prefix): tensor
-                    for name, tensor in state.items()
-                    if name.startswith(prefix)
-                }
-            )
+        self.network = start_network(spec, options, tracker)
 
     def log(self, report: Report) -> Iterator[LogItem]:
         """Train, evaluate and explain.

@@ -93,7 +93,7 @@ class Trainer:
         }[schedule]
         self.best = BestEpoch()
         self.features: Examples | None = None
-        """Pooled features of all rows, as long as the backbone is frozen."""
+        """Pooled features of all rows, as long as the backbone is frozen; computed unless set."""
         self._images = examples
         self._optimizer = torch.optim.Adam(
             network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
@@ -106,7 +106,7 @@ class Trainer:
             Diverged: The loss became infinite or not a number.
         """
         if self.frozen_epochs:
-            self.features = pool_examples(self.network, self._images, self.config)
+            self.features = self.features or pool_examples(self.network, self._images, self.config)
             yield from self._stage(self.network.classifier, self.features, "classifier.", 0)
         if self.frozen_epochs < self.config.epochs:
             if self.features is not None:
