@@ -12,10 +12,13 @@ from benchmark.plan import content_hash
 from benchmark.runner import dataset_inputs
 from benchmark.tracking import Artifact, Tracker, metrics
 
+EXPLORATION_VERSION = 2
+"""Raise it when more is logged: the exploration of data seen before is then logged once more."""
+
 
 def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     """Log tables and pictures of a data set, unless a completed run holds them already."""
-    spec_id = content_hash("exploration", asdict(data.spec))
+    spec_id = content_hash("exploration", EXPLORATION_VERSION, asdict(data.spec))
     if tracker.find_completed({"spec_id": spec_id}):
         return
     tags = {"spec_id": spec_id, "kind": "data", "group": "data", "data": data.spec.name}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmark.data.audit import audit
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import SPLITS
 from benchmark.figures import write_figure
+
+CLASS_PICTURE = 96
+"""Side of a class's picture in pixels, at most."""
 
 
 def class_table(data: PreparedData) -> pd.DataFrame:
@@ -83,12 +89,40 @@ TABLES: Mapping[str, Callable[[PreparedData], pd.DataFrame]] = {
 
 
 def write_exploration(data: PreparedData, folder: Path) -> None:
-    """Write each table as CSV, ``class_distribution.png`` and ``image_sizes.png``."""
+    """Write each table as CSV, two charts as PNG, and ``classes.webp``, a picture of each class."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         table(data).to_csv(folder / f"{name}.csv", index=False)
     write_figure(folder / "class_distribution.png", lambda: _class_distribution(data))
     write_figure(folder / "image_sizes.png", lambda: _image_sizes(data))
+    draw_classes(data).save(folder / "classes.webp", quality=75)
+
+
+def draw_classes(data: PreparedData) -> Image.Image:
+    """Put a train image of each class on one sheet, in the order of `class_table`, row by row.
+
+    One file, since a store on a server would answer for each of 151; `class_pictures` cuts it up.
+
+    Returns:
+        Squares of at most `CLASS_PICTURE` pixels, as many rows as columns or one row less.
+    """
+    train = data.rows("train")
+    _, first = np.unique(data.labels[train], return_index=True)
+    side = min(CLASS_PICTURE, data.spec.image_size)
+    columns = math.isqrt(len(first) - 1) + 1
+    sheet = Image.new("RGB", (columns * side, math.ceil(len(first) / columns) * side), "white")
+    for i, row in enumerate(train[first]):
+        picture = Image.fromarray(data.images[row]).resize((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (i % columns * side, i // columns * side))
+    return sheet
+
+
+def class_pictures(sheet: Image.Image, classes: int) -> list[Image.Image]:
+    """Cut the sheet of `draw_classes` into the pictures of so many classes."""
+    columns = math.isqrt(classes - 1) + 1
+    side = sheet.width // columns
+    corners = [(i % columns * side, i // columns * side) for i in range(classes)]
+    return [sheet.crop((left, top, left + side, top + side)) for left, top in corners]
 
 
 def _class_distribution(data: PreparedData) -> Figure:

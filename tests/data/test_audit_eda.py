@@ -9,7 +9,9 @@ from PIL import Image
 
 from benchmark.data.audit import Finding, audit
 from benchmark.data.eda import (
+    class_pictures,
     class_table,
+    draw_classes,
     findings_table,
     size_table,
     summary,
@@ -18,6 +20,7 @@ from benchmark.data.eda import (
 )
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import SPLITS, Source, find_images
+from tests.conftest import COLOURS
 from tests.data.images import png, write_tree
 
 DRAWN = ((31, 119, 180), (255, 127, 14), (44, 160, 44))  # train, val, test
@@ -140,6 +143,7 @@ def test_exploration_is_written_as_tables_and_pictures(data: PreparedData, tmp_p
     assert sorted(file.name for file in folder.iterdir()) == [
         "class_distribution.png",
         "classes.csv",
+        "classes.webp",
         "findings.csv",
         "image_sizes.png",
         "sizes.csv",
@@ -162,6 +166,28 @@ def test_bars_stack_each_classs_parts(data: PreparedData, tmp_path: Path) -> Non
     bars = [np.median(bar[:, bar.any(axis=0)], axis=1) for bar in drawn_bars]
     expected = class_table(data)[list(SPLITS)].to_numpy()
     np.testing.assert_allclose(np.array(bars) / bars[0][0], expected / expected[0][0], atol=0.03)
+
+
+def test_every_class_has_its_own_picture_in_the_order_of_the_table(
+    image_folder: Path, tmp_path: Path
+) -> None:
+    data = prepared(image_folder, tmp_path)
+    write_exploration(data, tmp_path / "eda")
+    with Image.open(tmp_path / "eda" / "classes.webp") as sheet:
+        assert sheet.size == (32, 32)
+        pictures = class_pictures(sheet, 3)
+    assert class_table(data)["class"].tolist() == list(COLOURS)
+    for picture, colour in zip(pictures, COLOURS.values(), strict=True):
+        assert picture.size == (16, 16)
+        np.testing.assert_allclose(np.asarray(picture).mean(axis=(0, 1)), colour, atol=25)
+
+
+@pytest.mark.parametrize(("classes", "columns", "rows"), [(2, 2, 1), (4, 2, 2), (5, 3, 2)])
+def test_the_sheet_of_classes_is_about_square(
+    classes: int, columns: int, rows: int, tmp_path: Path
+) -> None:
+    data = prepared(write_tree(tmp_path / "some", {f"c{i}": 3 for i in range(classes)}), tmp_path)
+    assert draw_classes(data).size == (16 * columns, 16 * rows)
 
 
 def test_picture_of_many_classes_is_wider(tmp_path: Path) -> None:
