@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -20,16 +21,16 @@ from rich.progress import (
 from rich.tree import Tree
 
 from benchmark.data.sources import SPLITS
-from benchmark.evaluation.cost import network_cost
-from benchmark.launch import Launch
-from benchmark.leaderboard import Context
-from benchmark.options import Outcome, RunOptions
-from benchmark.plan import Plan, RunSpec
-from benchmark.planning import Study, weights_bytes
 from benchmark.presets import changes
-from benchmark.runner import find_run
 from benchmark.tables import count, duration
-from benchmark.training.trainer import EpochResult
+
+if TYPE_CHECKING:
+    from benchmark.launch import Launch
+    from benchmark.leaderboard import Context
+    from benchmark.options import Outcome, RunOptions
+    from benchmark.plan import Plan, RunSpec
+    from benchmark.planning import Study
+    from benchmark.training.trainer import EpochResult
 
 QUICK = (
     "The quick preset shows everything at work; its accuracies say little about the systems. "
@@ -74,6 +75,9 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
 
 def print_plan(console: Console, launch: Launch) -> None:
     """Show the plan as a tree: under each run, those that need it."""
+    from benchmark.planning import weights_bytes
+    from benchmark.runner import find_run
+
     plan, options = launch.study.plan, launch.options
     tree = Tree("plan")
 
@@ -97,6 +101,8 @@ def print_plan(console: Console, launch: Launch) -> None:
 def _size(spec: RunSpec) -> str:
     if spec.system.head is not None:
         return ""
+    from benchmark.evaluation.cost import network_cost
+
     cost = network_cost(spec.system, spec.data.image_size, spec.data.num_classes)
     return f"  {count(cost['params_total'])} parameters"
 

@@ -72,13 +72,15 @@ def run(
     weights, folder = read_weights(weights)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.launch import Launch
     from benchmark.planning import plan_study
     from benchmark.terminal import decoding, print_header, print_plan
 
     console = make_console()
     with decoding(console) as progress:
         study = plan_study(config, names, home(), progress)
+
+    from benchmark.launch import Launch  # heavy: a wrong name is told without it
+
     launch = Launch(
         study=study,
         home=home(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sklearn.ensemble import RandomForestClassifier
+from typing import TYPE_CHECKING, Any
 
 from registry.heads import STUDY_GRID, register_head
 from registry.heads.forests import (
@@ -14,6 +12,9 @@ from registry.heads.forests import (
     suggest_forest,
 )
 from registry.specs import SearchSpace, Suggest
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 
 def suggest_random_forest(trial: Suggest) -> dict[str, Any]:
@@ -36,4 +37,6 @@ def suggest_random_forest(trial: Suggest) -> dict[str, Any]:
 )
 def random_forest(*, seed: int, jobs: int, **params: Any) -> RandomForestClassifier:
     """Make an unfitted Random Forest; ``params`` are scikit-learn's."""
+    from sklearn.ensemble import RandomForestClassifier
+
     return RandomForestClassifier(random_state=seed, n_jobs=jobs, **params)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xgboost import Booster, DMatrix, QuantileDMatrix, XGBClassifier
 
 from registry.heads import STUDY_GRID, register_head
 from registry.specs import SearchSpace, Suggest
+
+if TYPE_CHECKING:
+    from xgboost import XGBClassifier
 
 BOOSTER_DEFAULTS = {
     "learning_rate": 0.3,
@@ -86,6 +88,8 @@ class BoosterGrowth:
         scored: NDArray[np.float32],
     ) -> None:
         """Begin without rounds; see `registry.specs.HeadSpec.growth` for the arguments."""
+        from xgboost import Booster, DMatrix, QuantileDMatrix
+
         params = classifier.get_xgb_params()
         classes = len(np.unique(labels))
         if classes > 2:
@@ -126,6 +130,8 @@ def xgboost(*, seed: int, jobs: int, **params: Any) -> XGBClassifier:
         jobs: Threads.
         params: XGBoost's; a ``max_depth`` of None stands for no limit, as it does for forests.
     """
+    from xgboost import XGBClassifier
+
     if "max_depth" in params and params["max_depth"] is None:
         params["max_depth"] = 0
     return XGBClassifier(random_state=seed, n_jobs=jobs, seed_per_iteration=True, **params)
