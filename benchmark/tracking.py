@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from dotenv import load_dotenv
 
@@ -33,6 +31,16 @@ DEFAULTS = {
 FLUSH_SECONDS = 5.0
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
+_ABOUT = """\
+Image classifiers of one study, side by side. The menu of views, above the table on the right, has
+*Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
+networks and trees on their embeddings (**experiment 1**), and the same with a frozen backbone
+(**experiment 2**).
+
+`test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses.
+`published_accuracy` is the original study's, on its own data. Only runs with the same tag `context`
+are comparable: it stands for the same data, settings and seed.
+"""
 
 
 def load_environment() -> None:
@@ -215,6 +223,8 @@ class Tracker:
     def _open_experiment(self, store: Store) -> str:
         if found := self.client.get_experiment_by_name(store.experiment):
             return found.experiment_id
+        from benchmark.saved_views import study_views
+
         location = None
         if store.uri.startswith("sqlite:///"):
             with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
@@ -223,9 +233,18 @@ class Tracker:
         return self.client.create_experiment(
             store.experiment,
             artifact_location=location and str(Path(location).resolve() / store.experiment),
-            # Without it, MLflow's UI opens in the mode for language models.
-            tags={"mlflow.experimentKind": "custom_model_development"},
+            tags={
+                # Without it, MLflow's pages open in the mode for language models.
+                "mlflow.experimentKind": "custom_model_development",
+                "mlflow.note.content": _ABOUT,
+                **dict(view.tag() for view in study_views()),
+            },
         )
+
+    def set_experiment_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment."""
+        for name, value in tags.items():
+            self.client.set_experiment_tag(self.experiment_id, name, value)
 
     def start(self, name: str, tags: Mapping[str, str]) -> TrackedRun:
         """Create a run; to be used in a ``with`` statement."""
@@ -253,22 +272,3 @@ class Tracker:
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""
         self.client.log_inputs(run_id, inputs)
-
-
-def ui_address(tracker: Tracker, port: int) -> str:
-    """Address of the experiment's runs in MLflow's user interface, the best test accuracy first."""
-    query = urlencode(
-        {
-            "workflowType": "machine_learning",  # not the mode for language models
-            "orderByKey": "metrics.`test_accuracy`",
-            "orderByAsc": "false",
-        }
-    )
-    return f"http://127.0.0.1:{port}/#/experiments/{tracker.experiment_id}/runs?{query}"
-
-
-def ui_command(port: int) -> list[str]:
-    """Command that serves the user interface from this machine's store, on loopback."""
-    uri = os.environ["MLFLOW_TRACKING_URI"]
-    server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    return [*server, "--host", "127.0.0.1", "--port", str(port)]

@@ -16,7 +16,6 @@ from benchmark.tracking import (
     TrackedRun,
     Tracker,
     load_environment,
-    ui_address,
 )
 
 
@@ -120,7 +119,8 @@ def test_a_new_store_lets_readers_in_while_it_is_written(tracker: Tracker, workp
 def test_a_new_experiment_opens_as_model_development(tracker: Tracker, store: Store) -> None:
     experiment = MlflowClient(store.uri).get_experiment(tracker.experiment_id)
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
-    assert "workflowType=machine_learning" in ui_address(tracker, 5000)
+    assert "test_accuracy" in experiment.tags["mlflow.note.content"]
+    assert "mlflow.sharedViewState.study" in experiment.tags
 
 
 def test_an_unusable_store_is_named(workplace: Path) -> None:

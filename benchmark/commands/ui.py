@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import signal
+import socket
 
 import click
+
+HOST = "127.0.0.1"
 
 
 @click.command()
 @click.option(
-    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1."
+    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help=f"On {HOST}."
 )
 def ui(port: int) -> None:
-    """Open MLflow's user interface on this machine, until Ctrl-C."""
-    from benchmark.tracking import Store, Tracker, ui_address, ui_command
+    """Open MLflow's user interface on this machine, until Ctrl-C.
 
-    tracker = Tracker(Store())
-    click.echo(f"MLflow shows the runs at {ui_address(tracker, port)} (stop with Ctrl-C)")
+    Its first link shows the newest study's runs, the best test accuracy first.
+    """
+    from benchmark.tracking import Store
+
+    store = Store()
+    if store.uri.startswith("http"):  # its server has pages already
+        from benchmark.pages import save_views
+
+        # Its start page is not ours: without this, it may open in its mode for language models.
+        _show(store.uri.rstrip("/"), save_views(store), "&workflowType=machine_learning")
+        return
+    _check(port)
+    click.echo("MLflow is starting, which takes up to half a minute")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(subprocess.run(ui_command(port), check=False).returncode)
+        from benchmark.pages import save_views, serving
+
+        views = save_views(store)
+        with serving(store, HOST, port) as server:
+            _show(f"http://{HOST}:{port}", views)
+            click.echo("Stop with Ctrl-C")
+            server.wait()
     except KeyboardInterrupt:
-        sys.exit(0)
+        pass
+
+
+def _show(server: str, addresses: dict[str, str], more: str = "") -> None:
+    for title, address in addresses.items():
+        click.echo(f"{title}:\n  {server}{address}{more}")
+
+
+def _check(port: int) -> None:
+    """Make sure that no other program listens, before MLflow is loaded, which takes seconds."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ValueError(
+                f"port {port} is in use; type: bench ui --port {port % 65535 + 1}"
+            ) from error
