@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
@@ -33,7 +34,7 @@ def main() -> None:
     """Benchmark image classifiers on any folder of images, tracked in MLflow."""
 
 
-for command in (run, sweep, leaderboard, data_command, ls_command, ui):
+for command in (run, sweep, leaderboard, report, data_command, ls_command, ui):
     main.add_command(command)
 
 

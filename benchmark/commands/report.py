@@ -1,0 +1,39 @@
+"""``bench report``: turns tracked runs into one HTML file to send around."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--out",
+    metavar="FILE",
+    default="report.html",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where to write the page.",
+)
+@click.option(
+    "--context",
+    metavar="ID",
+    help="Which data and settings. [default: those of the newest run]",
+)
+@click.option("--title", metavar="TEXT", help="Heading. [default: names the data]")
+def report(out: Path, context: str | None, title: str | None) -> None:
+    """Write the completed runs into one HTML file that needs no network and no other file."""
+    from benchmark.report.render import write_report
+    from benchmark.tracking import Store
+
+    start = time.perf_counter()
+    material = write_report(Store(), out, context, title)
+    seconds = time.perf_counter() - start
+    click.echo(
+        f"{out}: {len(material.systems)} systems of {len(material.runs)} runs, "
+        f"{out.stat().st_size / 1e6:.2f} MB, in {seconds:.1f} s"
+    )
+    for other in material.others:
+        click.echo(f"not shown: {other.title} (bench report --context {other.id[:8]})")

@@ -1,0 +1,241 @@
+"""Turns the store into what a report of one context shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from benchmark.data.sources import SPLITS
+from benchmark.evaluation.statistics import wilson_interval
+from benchmark.leaderboard import (
+    GROUPS,
+    TRIAL_GROUP,
+    Context,
+    choose_contexts,
+    fetch,
+    representatives,
+    search,
+    state,
+    summary,
+)
+from benchmark.report.artifacts import Artifacts, Explanations, Exploration
+from benchmark.tracking import Store
+
+CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+NOT_COMPLETED = ("failed", "skipped", "interrupted", "running")
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A row of the summary with what its run logged.
+
+    Attributes:
+        rank: Its place in the summary, from 1.
+        name: Short, unlike any other's.
+        run: Its run.
+        row: The same, with the columns of `leaderboard.fetch`.
+        summary: Its row of `leaderboard.summary`.
+        interval: 95% interval of its test accuracy.
+        fit_seconds: Its own and, for a head, those of the network below.
+        curves: Of a network: by metric, the values of all epochs.
+        unfrozen: The epoch, from 0, from which all layers trained; None where none were frozen.
+        predictions: Of the test split.
+        explanations: Of single test images.
+    """
+
+    rank: int
+    name: str
+    run: Run
+    row: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    interval: tuple[float, float]
+    fit_seconds: float
+    curves: Mapping[str, list[float]]
+    unfrozen: int | None
+    predictions: pd.DataFrame | None
+    explanations: Explanations | None
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it is fitted to a network's embeddings."""
+        return bool(self.row["head"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All that a report shows.
+
+    Attributes:
+        context: Whose runs.
+        others: What else is in the store.
+        runs: Of the context, as `leaderboard.fetch` gives them.
+        systems: The summary's rows.
+        tracked: The same runs as MLflow gives them, with those that pretrained their networks.
+        not_completed: The newest of each run that was never completed.
+        splits: Images in each.
+        environment: Versions and hardware of the newest run.
+        exploration: Of the data.
+    """
+
+    context: Context
+    others: list[Context]
+    runs: pd.DataFrame
+    systems: list[System]
+    tracked: list[Run]
+    not_completed: list[Run]
+    splits: Mapping[str, int]
+    environment: Mapping[str, str]
+    exploration: Exploration | None
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Parameters of the newest run; those of data and training are the same in all."""
+        return self.tracked[0].data.params
+
+
+def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Material:
+    """Read everything about one context.
+
+    Args:
+        store: Where.
+        context_id: The beginning of its id; None for the context of the newest run.
+        artifacts: Of the same store.
+
+    Raises:
+        ValueError: Nothing is completed, or the id does not choose one context.
+    """
+    if context_id == "all":
+        raise ValueError("a report shows one set of runs; name it: bench report --context ID")
+    everything = fetch(store)
+    (context,), others = choose_contexts(everything, context_id)
+    runs = everything[everything["context"] == context.id]
+    inside = [
+        run
+        for run in search(store, f"tags.context = '{context.id}'")
+        if run.data.tags.get("group") != TRIAL_GROUP
+    ]
+    ids = set(runs["run_id"])
+    tracked = [run for run in inside if run.info.run_id in ids]
+    newest = tracked[0]
+    return Material(
+        context=context,
+        others=others,
+        runs=runs,
+        systems=_systems(store, runs, {run.info.run_id: run for run in tracked}, artifacts),
+        tracked=tracked + _pretraining(store, tracked),
+        not_completed=_not_completed(inside),
+        splits={split: int(_profile(newest)[split]) for split in SPLITS},
+        environment=artifacts.json(newest, "environment.json") or {},
+        exploration=_exploration(store, newest, artifacts),
+    )
+
+
+def _profile(run: Run) -> dict[str, Any]:
+    """What the run says of its data set, with the sizes of the splits."""
+    inputs: Any = run.inputs
+    dataset = inputs.dataset_inputs[0].dataset
+    profile: dict[str, Any] = json.loads(dataset.profile)
+    return {**profile, "fingerprint": dataset.digest}
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _systems(
+    store: Store, runs: pd.DataFrame, tracked: Mapping[str, Run], artifacts: Artifacts
+) -> list[System]:
+    client = MlflowClient(store.uri)
+    ranked = _records(representatives(runs))
+    shown = _records(summary(runs))
+    names = _short_names(ranked, tracked)
+    networks = {
+        (row["model"], row["group"], row["weights"]): row["fit_seconds"]
+        for row in _records(runs)
+        if not row["head"] and not row["tuned"]
+    }
+    systems = []
+    for rank, (row, line, name) in enumerate(zip(ranked, shown, names, strict=True), start=1):
+        run = tracked[row["run_id"]]
+        below = networks.get((row["model"], row["group"], row["weights"])) if row["head"] else 0.0
+        staged = run.data.params.get("system.schedule") == "staged" and not row["head"]
+        systems.append(
+            System(
+                rank=rank,
+                name=name,
+                run=run,
+                row=row,
+                summary=line,
+                interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
+                fit_seconds=float("nan") if below is None else row["fit_seconds"] + below,
+                curves={} if row["head"] else _curves(client, run),
+                unfrozen=int(run.data.params["train.freeze_epochs"]) if staged else None,
+                predictions=artifacts.table(run, "predictions/test.csv"),
+                explanations=artifacts.explanations(run),
+            )
+        )
+    return systems
+
+
+def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]) -> list[str]:
+    """Name systems as ``bench run`` does, heads without their parameters."""
+    names = []
+    for row in ranked:
+        schedule = tracked[row["run_id"]].data.params.get("system.schedule", "")
+        name = f"{row['model']}-{schedule}"
+        names.append(
+            name + (f"/{row['head']}" if row["head"] else "") + (" tuned" if row["tuned"] else "")
+        )
+    twice = {name for name in names if names.count(name) > 1}
+    return [
+        f"{name} ({row['weights']})" if name in twice else name
+        for name, row in zip(names, ranked, strict=True)
+    ]
+
+
+def _curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:
+    if not all(name in run.data.metrics for name in CURVES):
+        return {}
+    histories = {name: client.get_metric_history(run.info.run_id, name) for name in CURVES}
+    return {
+        name: [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+        for name, history in histories.items()
+    }
+
+
+def _pretraining(store: Store, tracked: Iterable[Run]) -> list[Run]:
+    """Find the runs that made the networks' first weights; they are of another context."""
+    needed = {need for run in tracked for need in run.data.params.get("needs", "").split(", ")}
+    query = "tags.group = 'pretraining' and tags.completed = 'true'"
+    newest = {run.data.tags["spec_id"]: run for run in reversed(list(search(store, query)))}
+    return [run for spec_id, run in newest.items() if spec_id in needed]
+
+
+def _not_completed(inside: Iterable[Run]) -> list[Run]:
+    """Keep the newest of each run that was never completed."""
+    newest: dict[tuple[str, str], Run] = {}
+    completed = set()
+    for run in inside:
+        key = (run.info.run_name, run.data.tags.get("weights", ""))
+        newest.setdefault(key, run)
+        if state(run) == "completed":
+            completed.add(key)
+    return [
+        run
+        for key, run in newest.items()
+        if key not in completed and run.data.tags.get("group") in GROUPS
+    ]
+
+
+def _exploration(store: Store, newest: Run, artifacts: Artifacts) -> Exploration | None:
+    wanted = _profile(newest)
+    for run in search(store, "tags.kind = 'data' and tags.completed = 'true'"):
+        if _profile(run) == wanted and (found := artifacts.exploration(run)):
+            return found
+    return None

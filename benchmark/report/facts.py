@@ -1,0 +1,117 @@
+"""Turns what runs recorded of their making into facts: departures, commands, times."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlflow.entities import Run
+
+from benchmark.config import Config, setting_values
+from benchmark.presets import PRESETS, changes, study
+from benchmark.suite import PUBLISHED, STUDY_CLASSES
+
+_KEYS = ("data.image_size", *(key for key in setting_values(study()) if key.startswith("train.")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Time spent on one kind of work.
+
+    Attributes:
+        name: What was done.
+        seconds: In all runs together.
+        runs: How many runs did it.
+    """
+
+    name: str
+    seconds: float
+    runs: int
+
+
+def departures(settings: Mapping[str, str], weights: Iterable[str]) -> list[str]:
+    """Say where runs depart from the study as published.
+
+    Args:
+        settings: Parameters of a run.
+        weights: Of all runs; ``none`` for networks from scratch.
+    """
+    classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
+    found = [f"{change}" for change in changes(_config(settings))]
+    if classes != STUDY_CLASSES:
+        found.insert(0, f"{images:,} images of {classes} classes (study: {STUDY_IMAGES})")
+    if other := sorted(set(weights) - {"none", study().weights}):
+        found.append(f"weights={', '.join(other)} (study: {study().weights})")
+    return found
+
+
+STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
+
+
+def _config(settings: Mapping[str, str]) -> Config:
+    """A configuration with the settings that a run's parameters tell."""
+    values = study().model_dump()
+    for key in _KEYS:
+        section, name = key.split(".")
+        if key in settings:
+            values[section][name] = settings[key]
+    return Config.model_validate(values)
+
+
+def command(runs: Iterable[Run]) -> str:
+    """Write the command that makes the same runs.
+
+    Images are named DIR unless bench draws them.
+
+    Args:
+        runs: Of networks and heads, the newest first.
+    """
+    runs = [run for run in runs if run.data.tags["group"] != "pretraining"]
+    settings, tags = runs[0].data.params, runs[0].data.tags
+    preset = PRESETS.get(tags["preset"], study)()
+    names = {run.info.run_name for run in runs if not run.data.tags.get("tuned")}
+    chosen = ["--all"] if names.issuperset(PUBLISHED) else sorted(names)
+    weights = {run.data.tags["weights"] for run in runs} - {"none"}
+    values = {key: str(value) for key, value in setting_values(preset).items()}
+    changed = [
+        f"--set {key}={settings[key]}"
+        for key in _KEYS
+        if key in settings and settings[key] != values[key]
+    ]
+    parts = ["bench run", *map(shlex.quote, chosen)]
+    if settings["data.name"] != "demo":
+        parts.append("--data DIR")
+    parts += [f"--preset {preset.preset}", f"--seed {settings['seed']}"]
+    return " ".join([*parts, *(f"--weights {name}" for name in sorted(weights)[:1]), *changed])
+
+
+def parts(tracked: Iterable[Run]) -> list[Part]:
+    """Add up the time that runs took, by kind of work."""
+    tracked = list(tracked)
+    pretraining = [run for run in tracked if run.data.tags["group"] == "pretraining"]
+    networks = [run for run in tracked if run not in pretraining and not run.data.tags["head"]]
+    heads = [run for run in tracked if run not in pretraining and run.data.tags["head"]]
+    explained = [run for run in networks + heads if "explain_seconds" in run.data.metrics]
+    found = [
+        Part(name="pretraining", seconds=sum(map(_duration, pretraining)), runs=len(pretraining)),
+        Part(name="training networks", seconds=_add(networks, "fit_seconds"), runs=len(networks)),
+        Part(name="fitting heads", seconds=_add(heads, "fit_seconds"), runs=len(heads)),
+        Part(
+            name="explaining images",
+            seconds=_add(explained, "explain_seconds"),
+            runs=len(explained),
+        ),
+    ]
+    told = sum(part.seconds for part in found)
+    rest = sum(map(_duration, tracked)) - told
+    found.append(Part(name="loading, evaluating, tracking", seconds=rest, runs=len(tracked)))
+    return [part for part in found if part.runs and part.seconds > 0]
+
+
+def _add(runs: Iterable[Run], metric: str) -> float:
+    return sum(run.data.metrics.get(metric, 0.0) for run in runs)
+
+
+def _duration(run: Run) -> float:
+    return float(((run.info.end_time or run.info.start_time) - run.info.start_time) / 1000)

@@ -1,0 +1,224 @@
+"""Turns what a report shows into one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmark.leaderboard import GROUPS, state, trees
+from benchmark.report import charts, curves, facts, pictures
+from benchmark.report.artifacts import Artifacts
+from benchmark.report.classes import class_scores
+from benchmark.report.collect import Material, System, collect
+from benchmark.tables import count, duration, percent, points, size
+from benchmark.tracking import Store
+
+WIDE, NARROW = (1080, 400), (340, 330)
+CLASS_SYSTEMS = 12
+"""Columns of the table of classes."""
+HEAT_STEPS = 5
+
+
+def write_report(store: Store, out: Path, context_id: str | None, title: str | None) -> Material:
+    """Write the report of one context.
+
+    Args:
+        store: What it is made from, alone.
+        out: The file.
+        context_id: The beginning of the context's id; None for that of the newest run.
+        title: Its heading; None to name the data.
+
+    Returns:
+        What it shows.
+
+    Raises:
+        ValueError: There is nothing to show, or the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        artifacts = Artifacts(store, Path(folder))
+        material = collect(store, context_id, artifacts)
+        page = render(material, artifacts, title)
+    try:
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
+        ) from error
+    return material
+
+
+def render(material: Material, artifacts: Artifacts, title: str | None = None) -> str:
+    """Fill the page."""
+    environment = Environment(
+        loader=PackageLoader("benchmark.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        {
+            name: _if_known(write)
+            for name, write in (
+                ("percent", percent),
+                ("points", points),
+                ("duration", duration),
+                ("count", count),
+                ("size", size),
+                ("decimals", "{:.3g}".format),
+            )
+        }
+    )
+    environment.filters.update(breakable=_breakable, interval=_interval)
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        title=title or f"Image classifiers on {material.settings['data.name']}",
+        material=material,
+        systems=material.systems,
+        chance=1 / int(material.settings["data.num_classes"]),
+        group_style={group: f"g{i}" for i, group in enumerate(GROUPS, start=1)},
+        symbol=charts.symbol,
+        accuracy_bar=charts.accuracy_bar,
+        state=state,
+        **_inline(environment),
+        **_facts(material),
+        **_tables(material),
+        **_charts(material),
+        **_pictures(material, artifacts),
+    )
+
+
+def _if_known(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: "–" if pd.isna(value) else write(value)
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}%"
+
+
+def _breakable(name: str) -> Markup:
+    """Let a name be broken after its punctuation."""
+    return Markup(re.sub(r"([/_-])", r"\1<wbr>", str(escape(name))))
+
+
+def _inline(environment: Environment) -> dict[str, Any]:
+    """Style and script, and the script's hash: the page lets no other run."""
+    style, script = (
+        environment.loader.get_source(environment, name)[0]  # type: ignore[union-attr]
+        for name in ("report.css", "report.js")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"style": Markup(style), "script": Markup(script), "script_hash": digest}
+
+
+def _facts(material: Material) -> dict[str, Any]:
+    return {
+        "departures": facts.departures(material.settings, set(material.runs["weights"])),
+        "command": facts.command(material.tracked),
+        "parts": facts.parts(material.tracked),
+        "weights": sorted(set(material.runs["weights"]) - {"none"}),
+        "presets": sorted(set(material.runs["preset"])),
+        "hardware": sorted(set(material.runs["hardware"])),
+        "commits": sorted(set(material.runs["git_commit"])),
+    }
+
+
+def _tables(material: Material) -> dict[str, Any]:
+    shown = [one for one in material.systems if one.predictions is not None][:CLASS_SYSTEMS]
+    predictions = {one.name: one.predictions for one in shown if one.predictions is not None}
+    return {
+        "trees": trees(material.runs).to_dict("records"),
+        "networks": {
+            group: [
+                one for one in material.systems if one.row["group"] == group and not one.is_head
+            ]
+            for group in GROUPS
+        },
+        "class_systems": shown,
+        "class_scores": class_scores(predictions).to_dict("index") if predictions else {},
+        "heat": lambda right, images: round(HEAT_STEPS * right / images),
+    }
+
+
+def _charts(material: Material) -> dict[str, Any]:
+    classes = int(material.settings["data.num_classes"])
+    trained = [system for system in material.systems if system.curves]
+    panels = curves.panels(trained, classes)
+    return {
+        "costs": [chart for cost in COSTS if (chart := _cost(material.systems, *cost))],
+        "trained": [(one, [curves.chart(panel, one) for panel in panels]) for one in trained],
+        "losses_cut": panels[1].cut,
+        "loss_top": panels[1].top,
+        "backgrounds": [curves.background(panel, trained) for panel in panels],
+        "distribution": _distribution(material),
+    }
+
+
+COSTS: tuple[tuple[charts.Axis, Callable[[System], float | None]], ...] = (
+    (charts.Axis(title="Parameters", write=count), lambda one: one.row["params_total"]),
+    (charts.Axis(title="FLOPs an image", write=count), lambda one: one.row["flops"]),
+    (
+        charts.Axis(title="Fit time", write=duration, ticks=charts.TIMES),
+        lambda one: one.fit_seconds,
+    ),
+)
+
+
+def _cost(
+    systems: Sequence[System], axis: charts.Axis, cost: Callable[[System], float | None]
+) -> Mapping[str, Any] | None:
+    known = [(one, value) for one in systems if (value := cost(one)) and not pd.isna(value)]
+    if not known:
+        return None
+
+    def draw(size: tuple[int, int], *, numbered: bool) -> Markup:
+        marks = [
+            charts.Mark(
+                x=value,
+                y=one.row["test_accuracy"],
+                label=str(one.rank) if numbered else one.name,
+                title=f"{one.rank}. {one.name}: "
+                f"{percent(one.row['test_accuracy'])}, {axis.write(value)}",
+                group=f"g{GROUPS.index(one.row['group']) + 1}",
+                hollow=one.is_head,
+                system=one.rank,
+            )
+            for one, value in known
+        ]
+        return charts.scatter(marks, size, axis)
+
+    return {
+        "heading": axis.title,
+        "wide": draw(WIDE, numbered=False),
+        "narrow": draw(NARROW, numbered=True),
+    }
+
+
+def _distribution(material: Material) -> Markup | None:
+    if material.exploration is None:
+        return None
+    table = material.exploration.classes.sort_values("images", ascending=False, kind="stable")
+    largest, smallest = table["images"].max(), table["images"].min()
+    words = f"Images of each of {len(table)} classes: {smallest:,} to {largest:,}"
+    return charts.distribution(table[["train", "val", "test"]].to_numpy().tolist(), words)
+
+
+def _pictures(material: Material, artifacts: Artifacts) -> dict[str, Any]:
+    pairs = pictures.confused(material.systems)
+    mistaken, mistakes = pictures.mistakes(material.systems, artifacts)
+    return {
+        "gallery": pictures.gallery(material.systems, artifacts),
+        "mistaken": mistaken,
+        "mistakes": mistakes,
+        "confused": pairs,
+        "class_uris": pictures.class_uris(pairs, material.exploration),
+    }

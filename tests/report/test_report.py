@@ -1,0 +1,252 @@
+"""The whole report: what it shows is what the leaderboard and the store say."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.data.eda import class_table
+from benchmark.data.prepared import PreparedData
+from benchmark.evaluation.statistics import wilson_interval
+from benchmark.leaderboard import fetch, summary, trees
+from benchmark.report.collect import Material
+from benchmark.report.render import write_report
+from benchmark.tables import percent, points
+from benchmark.tracking import Store, Tracker
+from tests.report.page import Page, read
+from tests.report.study import CLASSES, HOSTILE, Study, make_store
+
+
+def written(store: Store, folder: Path, context: str | None = None) -> tuple[Material, Page]:
+    out = folder / "report.html"
+    return write_report(store, out, context, None), read(out)
+
+
+@pytest.fixture(scope="module")
+def report(studied: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, Page]:
+    return written(studied, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(report: tuple[Material, Page]) -> Page:
+    return report[1]
+
+
+@pytest.fixture(scope="module")
+def material(report: tuple[Material, Page]) -> Material:
+    return report[0]
+
+
+def test_the_summary_is_the_leaderboards(studied: Store, page: Page, material: Material) -> None:
+    table = summary(fetch(studied))
+    rows = page.table("Accuracy on")
+    assert len(rows) == len(table) == 6
+    for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
+        assert row[1].startswith(expected["system"])
+        low, high = wilson_interval(expected["test_accuracy"], material.splits["test"])
+        accuracy = f"{percent(expected['test_accuracy'])}{100 * low:.1f} to {100 * high:.1f}%"
+        assert row[2] == accuracy
+        study, gain = expected["study_accuracy"], expected["gain"]
+        assert row[4] == ("–" if math.isnan(study) else percent(study))
+        assert row[5] == ("–" if math.isnan(gain) else points(gain))
+        assert row[7] == expected["weights"]
+    assert [row[5] for row in rows].count("–") == 5  # all but the tuned one
+
+
+def test_the_trees_are_the_leaderboards(studied: Store, page: Page) -> None:
+    table = trees(fetch(studied))
+    rows = page.table("Test accuracy of the tree heads")
+    assert [(row[1], row[3], row[5]) for row in rows] == [
+        (row["parameters"], percent(row["accuracy_exp1"]), percent(row["accuracy_exp2"]))
+        for _, row in table.iterrows()
+    ]
+    assert len(rows) == 2
+
+
+def test_the_networks_of_each_part_have_a_table(studied: Store, page: Page) -> None:
+    runs = fetch(studied).set_index("run")
+    for group, name in (
+        ("from scratch", "convmixer-scratch"),
+        ("experiment 1", "resnet18-staged"),
+        ("experiment 2", "resnet18-frozen"),
+    ):
+        (row,) = page.table(f"Networks, {group}")
+        assert row[0].startswith(runs["system"][name])
+        assert row[1] == percent(runs["test_accuracy"][name])
+        assert row[3] == percent(runs["best_val_accuracy"][name])
+
+
+def test_names_are_shown_and_never_obeyed(page: Page) -> None:
+    assert HOSTILE in page.text
+    assert "<monsters>" in page.text
+    assert not any(attributes.get("src") == "x" for _, attributes in page.tags)
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert {tag for tag, _ in page.tags}.isdisjoint({"monsters", "link rel=stylesheet", "iframe"})
+    shown = {row[0] for row in page.table("Test images classified right")}
+    assert shown == set(CLASSES)  # 007 and NA are names, no number and no gap
+
+
+def test_the_file_needs_no_other(page: Page) -> None:
+    assert page.addresses
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert all((one["src"] or "").startswith("data:image/webp;base64,") for one in pictures)
+    assert all(one["alt"] for one in pictures)
+    assert not re.search(r"https?://", page.text)
+
+
+def test_what_has_no_result_is_told_with_its_reason(page: Page) -> None:
+    assert "2 runs have no result" in page.text
+    assert (
+        f"basic_cnn-scratch failed: ZeroDivisionError: division of {HOSTILE} by zero" in page.text
+    )
+    assert "vit_b_16-frozen skipped: no weights here" in page.text
+
+
+def test_departures_from_the_study_are_told(page: Page) -> None:
+    assert "56 images of 4 classes (study: over 15,100 of 151)" in page.text
+    assert "data.image_size=32 (study: 240)" in page.text
+    assert "train.epochs=3 (study: 25)" in page.text
+    assert "weights=demo (study: imagenet)" in page.text
+    assert "train.lr" not in page.text.split("runs have no result")[0]  # it is the study's
+
+
+def test_the_command_repeats_the_settings(page: Page) -> None:
+    (command,) = (line for line in page.text.splitlines() if line.startswith("bench run"))
+    assert "convmixer-scratch" in command
+    assert "resnet18-frozen/extra_trees-n200" in command
+    assert "777" not in command  # a sweep's
+    assert command.endswith(
+        "--data DIR --preset study --seed 0 --weights demo --set data.image_size=32 "
+        "--set train.epochs=3 --set train.freeze_epochs=1"
+    )
+
+
+def test_classes_are_counted_as_the_predictions_say(
+    page: Page, material: Material, monsters: PreparedData
+) -> None:
+    rows = {row[0]: row[1:] for row in page.table("Test images classified right")}
+    images = class_table(monsters).set_index("class")["test"]
+    for system, column in zip(material.systems, range(1, 7), strict=True):
+        assert system.predictions is not None
+        right = system.predictions[system.predictions["correct"]]["true"].value_counts()
+        for name, row in rows.items():
+            assert int(row[0]) == images[name]
+            assert int(row[column]) == right.get(name, 0)
+    shares = [sum(map(int, row[1:])) for row in rows.values()]
+    assert shares == sorted(shares)  # as many images in each: the hardest first
+
+
+def test_the_gallery_shows_each_system_before_each_image(page: Page, material: Material) -> None:
+    rows = page.table("Predicted class and its probability")
+    assert len(rows) == 3
+    for row in rows:
+        for cell, system in zip(row[1:], material.systems, strict=True):
+            assert ("no picture" in cell) == system.is_head
+            assert "✓" in cell or "✗" in cell
+            assert cell.endswith("%")  # heads: from their predictions
+
+
+def test_curves_are_drawn_for_networks_alone(page: Page) -> None:
+    labels = [attributes.get("aria-label") or "" for _, attributes in page.tags]
+    assert sum(label.startswith("accuracy in 3 epochs") for label in labels) == 3
+    assert sum(label.startswith("loss in 3 epochs: train 2.00 to 0.67") for label in labels) == 3
+
+
+def test_confused_classes_have_pictures(page: Page, material: Material) -> None:
+    alts = {attributes["alt"] for tag, attributes in page.tags if tag == "img"}
+    wrong = material.systems[0].predictions
+    assert wrong is not None
+    wrong = wrong[~wrong["correct"]]
+    assert len(wrong)
+    assert set(wrong["true"]) | set(wrong["predicted"]) <= alts
+
+
+def test_headings_and_tables_are_in_order(page: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert ("html", {"lang": "en"}) in page.tags
+    assert page.tags[[tag for tag, _ in page.tags].index("a")][1]["href"] == "#results"
+    headers = [attributes for tag, attributes in page.tags if tag == "th"]
+    assert all(one.get("scope") in ("col", "row") for one in headers)
+    tables = sum(tag == "table" for tag, _ in page.tags)
+    assert tables == sum(tag == "caption" for tag, _ in page.tags) >= 8
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Store:
+    return make_store(tmp_path)
+
+
+def test_without_artifacts_and_heads_words_take_their_place(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    with study.start("convmixer-scratch", "ConvMixer Model", "from scratch") as run:
+        pass
+    study.tracker.client.log_metric(run.id, "test_accuracy", 0.5)
+    material, page = written(empty, tmp_path)
+    assert len(material.systems) == 1
+    assert page.table("Accuracy on")[0][2].startswith("50.00%")
+    for words in (
+        "No tree head is completed",
+        "No run logged explanations",
+        "No run kept its predictions",
+        "The store holds no exploration of this data",
+        "environment.json",
+    ):
+        assert words in page.text
+    assert "Accuracy against cost" not in page.text  # no run says what it cost
+
+
+def test_sets_of_runs_are_never_mixed(empty: Store, monsters: PreparedData, tmp_path: Path) -> None:
+    for context, skill in (("aaaa1111", 0.2), ("bbbb2222", 0.8)):
+        Study(empty, monsters, context).network(
+            "convmixer-scratch", "ConvMixer Model", "from scratch", tmp_path / context, skill=skill
+        )
+    runs = fetch(empty).set_index("context")["test_accuracy"]
+    newest, page = written(empty, tmp_path)
+    assert newest.context.id == "bbbb2222"
+    assert [row[2].split("%")[0] for row in page.table("Accuracy on")] == [
+        f"{100 * runs['bbbb2222']:.2f}"
+    ]
+    assert "bench report --context aaaa1111" in page.text
+    older, page = written(empty, tmp_path, "aaaa")
+    assert older.context.id == "aaaa1111"
+    assert page.table("Accuracy on")[0][2].startswith(percent(runs["aaaa1111"]))
+
+
+def test_a_run_that_was_repeated_with_success_is_not_missing(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    study.fail("convmixer-scratch", "ConvMixer Model", "from scratch")
+    study.network("convmixer-scratch", "ConvMixer Model", "from scratch", tmp_path / "a", skill=0.5)
+    material, page = written(empty, tmp_path)
+    assert material.not_completed == []
+    assert "no result" not in page.text
+
+
+def test_the_newest_of_two_explorations_counts_if_it_is_of_the_same_data(
+    studied: Store, material: Material, monsters: PreparedData
+) -> None:
+    assert material.exploration is not None
+    pd.testing.assert_frame_equal(material.exploration.classes, class_table(monsters))
+    assert set(material.exploration.pictures) == set(CLASSES)
+    assert len(Tracker(studied).client.search_experiments()) == 2  # reading made none
+
+
+def test_escaped_text_is_what_the_file_holds(studied: Store, tmp_path: Path) -> None:
+    write_report(studied, tmp_path / "titled.html", None, "<h1>mine</h1>")
+    content = (tmp_path / "titled.html").read_text(encoding="utf-8")
+    assert HOSTILE not in content
+    assert html.escape(HOSTILE, quote=True).replace("&quot;", "&#34;") in content
+    assert "<title>&lt;h1&gt;mine&lt;/h1&gt;</title>" in content
