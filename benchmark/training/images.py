@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 
 import numpy as np
@@ -57,13 +56,9 @@ class Examples:
             return chosen.permute(0, 3, 1, 2).float().div_(255)
         return chosen
 
-    def batches(self, rows: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Divide rows into batches of inputs and labels that differ by at most one in size.
-
-        A remainder of one image would stop batch normalisation.
-        """
-        for chosen in torch.tensor_split(rows, -(-len(rows) // batch_size)):
-            yield self.batch(chosen), self.labels[chosen.to(self.device)]
+    def labels_of(self, rows: Tensor) -> Tensor:
+        """Rows -> (N,) labels, on the device."""
+        return self.labels[rows.to(self.device)]
 
 
 def image_examples(data: PreparedData, device: torch.device) -> Examples:
@@ -74,6 +69,14 @@ def image_examples(data: PreparedData, device: torch.device) -> Examples:
         if images.nbytes < RESIDENT_SHARE * free:
             images = images.to(device)
     return Examples(images, data, device)
+
+
+def batches(rows: Tensor, batch_size: int) -> tuple[Tensor, ...]:
+    """Divide rows into batches that differ by at most one in size.
+
+    A remainder of one image would stop batch normalisation.
+    """
+    return torch.tensor_split(rows, -(-len(rows) // batch_size))
 
 
 def shuffled(rows: Tensor, seed: int, epoch: int) -> Tensor:

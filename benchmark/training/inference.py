@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from benchmark.config import TrainConfig
 from benchmark.training.devices import autocast
-from benchmark.training.images import Examples
+from benchmark.training.images import Examples, batches
+from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
 
 INFERENCE_BATCH = 128
@@ -36,11 +37,13 @@ def map_examples(
     Returns:
         The results in the order of the rows, float32, on the device.
     """
-    results = []
-    for chosen in torch.split(rows, INFERENCE_BATCH):
+
+    def map_pieces(pieces: Sequence[Tensor]) -> Tensor:
         with autocast(examples.device, config.precision):
-            results.append(function(examples.batch(chosen)).float())
-    return torch.cat(results)
+            return torch.cat([function(examples.batch(piece)).float() for piece in pieces])
+
+    pieces = Pieces()
+    return torch.cat([pieces.fit(batch, map_pieces) for batch in batches(rows, INFERENCE_BATCH)])
 
 
 def pool_examples(network: Network, images: Examples, config: TrainConfig) -> Examples:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy
 from benchmark.config import TrainConfig
 from benchmark.data.sources import Split
 from benchmark.training.devices import autocast, now
-from benchmark.training.images import Examples, shuffled
-from benchmark.training.inference import INFERENCE_BATCH, pool_examples
+from benchmark.training.images import Examples, batches, shuffled
+from benchmark.training.inference import map_examples, pool_examples
+from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
 from registry.specs import Schedule
 
@@ -94,6 +95,8 @@ class Trainer:
         self.best = BestEpoch()
         self.features: Examples | None = None
         """Pooled features of all rows, as long as the backbone is frozen; computed unless set."""
+        self.pieces = Pieces()
+        """Into how many pieces batches had to be divided to fit into memory."""
         self._images = examples
         self._optimizer = torch.optim.Adam(
             network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
@@ -150,25 +153,37 @@ class Trainer:
         module.train()
         rows = shuffled(examples.rows("train"), self.seed, epoch)
         tally = Tally(examples.device)
-        for inputs, labels in examples.batches(rows, self.config.batch_size):
+        for batch in batches(rows, self.config.batch_size):
+            for logits, labels, loss in self.pieces.fit(
+                batch, lambda pieces: self._gradients(module, examples, pieces)
+            ):
+                tally.add(logits, labels, loss)
+            self._optimizer.step()
+        return tally.means()
+
+    def _gradients(
+        self, module: nn.Module, examples: Examples, pieces: Sequence[Tensor]
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Sum the gradients of a batch's pieces; they are those of the whole batch's mean loss."""
+        self._optimizer.zero_grad(set_to_none=True)
+        count = sum(map(len, pieces))
+        results = []
+        for rows in pieces:
+            inputs, labels = examples.batch(rows), examples.labels_of(rows)
             with self._autocast():
                 logits = module(inputs)
             loss = cross_entropy(logits.float(), labels)
-            self._optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            self._optimizer.step()
-            tally.add(logits, labels, loss)
-        return tally.means()
+            torch.autograd.backward(loss * (len(rows) / count))
+            results.append((logits.detach(), labels, loss.detach()))
+        return results
 
     @torch.inference_mode()
     def _evaluate(self, module: nn.Module, examples: Examples, split: Split) -> tuple[float, float]:
         module.eval()
-        tally = Tally(examples.device)
-        for inputs, labels in examples.batches(examples.rows(split), INFERENCE_BATCH):
-            with self._autocast():
-                logits = module(inputs)
-            tally.add(logits, labels, cross_entropy(logits.float(), labels))
-        return tally.means()
+        rows = examples.rows(split)
+        logits, labels = map_examples(module, examples, rows, self.config), examples.labels_of(rows)
+        hits = logits.argmax(1) == labels
+        return float(cross_entropy(logits, labels)), float(hits.float().mean())
 
     def _autocast(self) -> AbstractContextManager[None]:
         return autocast(self._images.device, self.config.precision)

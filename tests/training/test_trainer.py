@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmark.config import TrainConfig
 from benchmark.data.prepared import PreparedData
-from benchmark.training.images import Examples, image_examples, shuffled
+from benchmark.training.images import Examples, batches, image_examples, shuffled
 from benchmark.training.network import Network, build_network
 from benchmark.training.trainer import Diverged, EpochResult, Trainer
 from registry.specs import Schedule
@@ -96,7 +96,8 @@ def test_training_on_stored_features_equals_running_the_frozen_backbone_every_ep
         plain.classifier.train()
         total = 0.0
         rows = shuffled(examples.rows("train"), 0, epoch)
-        for images, labels in examples.batches(rows, config.batch_size):
+        for batch in batches(rows, config.batch_size):
+            images, labels = examples.batch(batch), examples.labels_of(batch)
             with torch.no_grad():
                 features = plain.pool(images)
             loss = cross_entropy(plain.classifier(features), labels)
@@ -161,8 +162,44 @@ def test_a_loss_that_is_no_number_stops_with_advice(examples: Examples) -> None:
         list(Trainer(network, examples, settings(), "scratch", 0).fit())
 
 
-def test_batches_differ_by_at_most_one_so_that_none_is_a_single_image(examples: Examples) -> None:
-    sizes = [len(labels) for _, labels in examples.batches(torch.arange(33), 8)]
+def limit_memory(network: Network, images: int) -> None:
+    """Let the backbone take no more images at a time."""
+    whole = network.backbone.forward_features
+
+    def forward_features(x: torch.Tensor) -> torch.Tensor:
+        if len(x) > images:
+            raise torch.OutOfMemoryError
+        features: torch.Tensor = whole(x)
+        return features
+
+    network.backbone.forward_features = forward_features
+
+
+def test_a_full_memory_divides_batches_and_changes_nothing_else(
+    examples: Examples, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = make("basic_cnn", "scratch")
+    for module in whole.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # its draws depend on the pieces
+    divided = copy.deepcopy(whole)
+    limit_memory(divided, 3)
+    trainers = [Trainer(one, examples, settings(), "scratch", 0) for one in (whole, divided)]
+    losses = [[(r.train_loss, r.val_loss) for r in trainer.fit()] for trainer in trainers]
+    assert losses[1] == [pytest.approx(pair, rel=1e-3) for pair in losses[0]]
+    assert [trainer.pieces.count for trainer in trainers] == [1, 4]
+    assert "in 4 pieces" in caplog.text
+
+
+def test_a_memory_too_small_for_two_images_is_an_error(examples: Examples) -> None:
+    network = make("basic_cnn", "scratch")
+    limit_memory(network, 1)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(Trainer(network, examples, settings(), "scratch", 0).fit())
+
+
+def test_batches_differ_by_at_most_one_so_that_none_is_a_single_image() -> None:
+    sizes = [len(batch) for batch in batches(torch.arange(33), 8)]
     assert sum(sizes) == 33
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) > 1
