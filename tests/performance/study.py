@@ -1,0 +1,109 @@
+"""The whole quick study, all 27 rows of it, with and without explanations."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tests.performance.images import divided
+from tests.performance.measure import (
+    Comparison,
+    Measurement,
+    Options,
+    Side,
+    call,
+    compare,
+    run_once,
+)
+from tests.performance.store import (
+    SMALL_PRETRAINING,
+    bench,
+    copy_of,
+    overrides,
+    pretrained,
+    pretraining_seconds,
+)
+
+QUICK = {"image_size": 64, "epochs": 5, "batch_size": 16, "freeze_epochs": 2}
+SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16, "freeze_epochs": 1}
+ERRORS = 2.0
+"""Accuracies agree if their mean difference is within so many standard errors of nothing."""
+
+
+def run(options: Options) -> Iterator[Comparison]:
+    """Measure whole commands; each repeat has a seed of its own: of split, weights and batches."""
+    workers = better_workers(options)
+    repeats = [_repeat(options, seed, workers) for seed in range(options.repeats)]
+    sides: dict[str, list[Measurement]] = {}
+    for repeat in repeats:
+        for name, measurements in repeat.sides.items():
+            sides.setdefault(name, []).extend(measurements)
+    notes = [f"plain: {workers} worker processes load images, the faster of 0 and 2"]
+    notes += [note for repeat in repeats for note in repeat.notes]
+    notes += [agreement(sides, name) for name in sides if name != "plain"]
+    yield Comparison(work="27 systems", sides=sides, notes=tuple(notes))
+
+
+def _repeat(options: Options, seed: int, workers: int) -> Comparison:
+    images = divided(options, *((3, 6) if options.small else (10, 30)), seed=seed)
+    settings = SMALL if options.small else QUICK
+    sections = {"image_size": "data"}
+    chosen = overrides({f"{sections.get(k, 'train')}.{k}": v for k, v in settings.items()})
+    chosen += SMALL_PRETRAINING if options.small else []
+    chosen += ["--preset", "quick"]
+    source = pretrained(options, images, ["resnet18", "vit_b_16"], chosen, seed=seed)
+    run_all: list[str | Path] = ["run", "--all", "--data", images, *chosen, "--seed", str(seed)]
+    start = copy_of(source)
+    arguments = {"data": images, "weights": source, "seed": seed, "workers": workers}
+    sides = [
+        bench("bench", run_all, prepare=start),
+        bench("bench --no-explain", [*run_all, "--no-explain"], prepare=start),
+        Side(name="plain", command=call("plain:study", **settings, **arguments)),
+    ]
+    turned = [*sides[seed % len(sides) :], *sides[: seed % len(sides)]]
+    found = compare("27 systems", turned, 1)
+    seconds = pretraining_seconds(source)
+    note = f"seed {seed}: the pretraining, shared and in no side's time, took {seconds:.1f} s"
+    return replace(
+        found, sides={side.name: found.sides[side.name] for side in sides}, notes=(note,)
+    )
+
+
+def better_workers(options: Options) -> int:
+    """Let the plain loop load images as is faster here: in its own process, or in two more."""
+    images = divided(options, *((3, 6) if options.small else (10, 30)))
+    settings = SMALL if options.small else QUICK
+    command = call("plain:faster_workers", data=images, **settings)
+    found = run_once(Side(name="plain", command=command)).figures
+    return int(found["workers"])
+
+
+def agreement(sides: dict[str, list[Measurement]], name: str) -> str:
+    """Say whether a side's test accuracies are the plain loop's, but for chance.
+
+    A network and the heads on its embeddings share their luck: they count as one difference, their
+    mean. So there are nine differences a seed.
+    """
+    differences = []
+    for own, plain in zip(sides[name], sides["plain"], strict=True):
+        ours, theirs = (m.figures["test_accuracies"] for m in (own, plain))
+        by_network = defaultdict(list)
+        for system in theirs:
+            by_network[system.partition("/")[0]].append(ours[system] - theirs[system])
+        differences += [statistics.mean(group) for group in by_network.values()]
+    mean, error = statistics.mean(differences), standard_error(differences)
+    agree = "agree" if abs(mean) <= ERRORS * error else "DISAGREE"
+    return (
+        f"{name}: test accuracies {agree} with plain's: mean difference {100 * mean:+.2f} points, "
+        f"standard error {100 * error:.2f}, n = {len(differences)} networks and seeds, "
+        f"bound {ERRORS:g} standard errors"
+    )
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean."""
+    return statistics.stdev(values) / math.sqrt(len(values))
