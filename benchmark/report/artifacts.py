@@ -87,15 +87,19 @@ class Artifacts:
         """
         self._store = store
         self._folder = folder
+        self._repositories: dict[str, Any] = {}
 
     def read(self, run: Run, name: str) -> bytes | None:
         """Bring a file of a run."""
+        uri = run.info.artifact_uri
         folder = self._folder / run.info.run_id
         folder.mkdir(exist_ok=True)
         # MlflowClient would look the run up for every file, which takes 40 times as long.
-        files: Any = get_artifact_repository(run.info.artifact_uri, self._store.uri)
+        if uri not in self._repositories:
+            self._repositories[uri] = get_artifact_repository(uri, self._store.uri)
         try:
-            return Path(files.download_artifacts(name, str(folder))).read_bytes()
+            path = self._repositories[uri].download_artifacts(name, str(folder))
+            return Path(path).read_bytes()
         except (MlflowException, OSError):
             return None
 

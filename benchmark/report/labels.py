@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-CHARACTER = 0.56
-"""Mean width of a character of a sans-serif font, in font sizes."""
+CHARACTER = 0.64
+"""Mean width of a bold character of a wide sans-serif font, in font sizes."""
 _GAP = 4.0
 _STEPS = 24
 

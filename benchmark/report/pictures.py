@@ -13,7 +13,7 @@ from benchmark.report.artifacts import Artifacts, Explained, Exploration
 from benchmark.report.classes import Confusion, confusions
 from benchmark.report.collect import System
 
-GALLERY_SIDE = 128
+GALLERY_SIDE = 160
 CLASS_SIDE = 96
 QUALITY = 60
 MISTAKES = 8

@@ -78,7 +78,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
             )
         }
     )
-    environment.filters.update(breakable=_breakable, interval=_interval)
+    environment.filters.update(breakable=_breakable, interval=_interval, commit=_commit)
     template = environment.get_template("report.html.j2")
     return template.render(
         title=title or f"Image classifiers on {material.settings['data.name']}",
@@ -103,6 +103,12 @@ def _if_known(write: Callable[[Any], str]) -> Callable[[Any], str]:
 
 def _interval(bounds: tuple[float, float]) -> str:
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}%"
+
+
+def _commit(name: str) -> str:
+    """Shorten a commit, but not what says that the checkout was changed."""
+    commit, dash, changed = name.partition("-")
+    return commit[:10] + dash + changed
 
 
 def _breakable(name: str) -> Markup:

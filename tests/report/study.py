@@ -91,7 +91,7 @@ class Study:
                 "data": self.data.spec.name,
                 "preset": "study",
                 "hardware": "a CPU",
-                "git_commit": "0123456789abcdef",
+                "git_commit": "0123456789abcdef-dirty",
                 "published_accuracy": "",
                 **tags,
             },

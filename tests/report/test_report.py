@@ -109,6 +109,14 @@ def test_what_has_no_result_is_told_with_its_reason(page: Page) -> None:
     assert "vit_b_16-frozen skipped: no weights here" in page.text
 
 
+def test_the_header_says_on_what_and_when_it_was_made(page: Page, material: Material) -> None:
+    assert "<monsters>: 56 images of 4 classes at 32 × 32 pixels" in page.text
+    splits = ", ".join(f"{images} {split}" for split, images in material.splits.items())
+    assert splits + "; one test image is 12 points" in page.text
+    assert "commit 0123456789-dirty" in page.text  # shortened, but not what makes it doubtful
+    assert "study, at most 3 epochs, seed 0" in page.text
+
+
 def test_departures_from_the_study_are_told(page: Page) -> None:
     assert "56 images of 4 classes (study: over 15,100 of 151)" in page.text
     assert "data.image_size=32 (study: 240)" in page.text

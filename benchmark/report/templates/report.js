@@ -36,5 +36,5 @@ for (const one of document.querySelectorAll("[data-system]")) {
   one.addEventListener("pointerleave", () => highlight(one.dataset.system, false));
 }
 
-// Paper shows what is folded away on a screen.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+// Paper shows what is folded away on a screen, but for long tables.
+addEventListener("beforeprint", () => document.querySelectorAll("details:not(.long)").forEach((one) => (one.open = true)));
