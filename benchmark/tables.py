@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 Format = Literal["table", "csv", "markdown", "json"]
 
@@ -48,6 +51,13 @@ def size(value: float | str) -> str:
     return value if isinstance(value, str) else count(value)
 
 
+def plain(value: Any) -> str:
+    """Write 6783.0 as 6,783 and 0.123456 as 0.1235; anything that is no float as it is."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+
+
 FORMATS: Mapping[str, Callable[[Any], str]] = {
     "accuracy": percent,
     "share": percent,
@@ -58,6 +68,42 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "flops": count,
 }
 """How the table and Markdown write columns whose names hold this; CSV and JSON keep numbers."""
+
+
+SPARE = (
+    "run_id",
+    "started",
+    "flops",
+    "trainable",
+    "fit_seconds",
+    "system",
+    "group",
+    "parameters",
+    "weights",
+    "data",
+)
+"""Columns that a narrow terminal does without, the first of them first; then the rightmost."""
+FIRST_WIDTH = 26
+"""To how many characters a narrow terminal may fold the first column."""
+UNBROKEN = 12
+"""Up to how many characters a cell stays on one line."""
+BAR_WIDTH = 10
+_BARRED = "test_accuracy"
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_LEVELS = "▁▂▃▄▅▆▇█"
+
+
+def bar(share: float, width: int = BAR_WIDTH) -> str:
+    """Draw a share of one as a bar: 0.55 at a width of 4 -> ``██▎``."""
+    full, eighths = divmod(round(share * width * 8), 8)
+    return "█" * full + _EIGHTHS[eighths].strip()
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Draw a curve between its lowest and highest value: [0.1, 0.2, 0.5] -> ``▁▃█``."""
+    low, high = min(values), max(values)
+    scale = (len(_LEVELS) - 1) / (high - low or 1)
+    return "".join(_LEVELS[round((value - low) * scale)] for value in values)
 
 
 def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = "") -> None:
@@ -78,28 +124,132 @@ def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = ""
             (f"**{title}**\n\n" if title else "") + _written(frame).to_markdown(index=False) + "\n"
         )
     else:
-        console.print(_rich(frame, title))
+        _print_table(frame, console, title)
 
 
 def _written(frame: pd.DataFrame) -> pd.DataFrame:
     written = {}
     for name in frame.columns:
-        write = next((FORMATS[part] for part in FORMATS if part in name), str)
+        write = next((FORMATS[part] for part in FORMATS if part in name), plain)
         written[name.replace("_", " ")] = [
             "" if pd.isna(value) else write(value) for value in frame[name]
         ]
     return pd.DataFrame(written)
 
 
-def _rich(frame: pd.DataFrame, title: str) -> Table:
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
-    for place, name in enumerate(frame.columns):
-        table.add_column(
-            name.replace("_", " "),
-            justify="right" if pd.api.types.is_numeric_dtype(frame[name]) else "left",
-            overflow="fold",
-            no_wrap=place == 0,
+@dataclass(kw_only=True)
+class _Column:
+    """A column as it is printed.
+
+    Attributes:
+        name: In the data frame.
+        cells: What is written below the name.
+        number: Whether it stands to the right.
+        first: Whether it is the first one, which names the rows.
+        width: In characters; until it is fitted, that of the longest cell.
+    """
+
+    name: str
+    cells: list[Text]
+    number: bool
+    first: bool
+    width: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.width = max(map(cell_len, [self.header, *(cell.plain for cell in self.cells)]))
+
+    @property
+    def header(self) -> str:
+        return self.name.replace("_", " ")
+
+    def least(self) -> int:
+        """The width below which words or short cells would be broken, or the rows be too high."""
+        parts = [*self.header.split()]
+        for cell in self.cells:
+            short = cell_len(cell.plain) <= UNBROKEN
+            parts += [cell.plain] if short else cell.plain.split()
+        longest = max(map(cell_len, parts))
+        return max(longest, min(self.width, FIRST_WIDTH)) if self.first else longest
+
+
+def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
+    """Print what fits into the console's width, folded at spaces, and name what does not."""
+    written = _written(frame)
+    columns = [
+        _Column(
+            name=name,
+            cells=[Text(cell) for cell in written.iloc[:, place]],
+            number=pd.api.types.is_numeric_dtype(frame[name]),
+            first=place == 0,
         )
-    for row in _written(frame).itertuples(index=False):
+        for place, name in enumerate(frame.columns)
+        if any(written.iloc[:, place])
+    ]
+    notes: list[str] = []
+    room = console.width - 1 - 3 * len(columns) - sum(column.width for column in columns)
+    narrow = room < 0
+    if narrow:
+        notes = _fit(columns, console.width)
+    elif room >= BAR_WIDTH and console.is_terminal and not console.is_dumb_terminal:
+        for column in columns:
+            if column.name == _BARRED:
+                _add_bars(column, frame[_BARRED])
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0) if narrow else (0, 1),
+        pad_edge=not narrow,
+        show_edge=not narrow,
+    )
+    for column in columns:
+        table.add_column(
+            column.header, justify="right" if column.number else "left", width=column.width
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
-    return table
+    console.print(table)
+    for note in notes:
+        console.print(note, style="dim", highlight=False)
+
+
+def _fit(columns: list[_Column], width: int) -> list[str]:
+    """Leave columns out and narrow the others until they fit, with two spaces between.
+
+    Returns:
+        Notes on the columns left out: first are those with one value in all rows.
+    """
+    same, others = [], []
+    least = {column.name: column.least() for column in columns}
+    while len(columns) > 1 and sum(least[c.name] + 2 for c in columns) - 2 > width:
+        rest = columns[1:]
+        alike = [
+            one for one in rest if len({cell.plain for cell in one.cells}) == 1 < len(one.cells)
+        ]
+        spare = [one for name in SPARE for one in rest if one.name == name]
+        out = (alike or spare or rest[::-1])[0]
+        columns.remove(out)
+        if alike:
+            same.append(f"{out.header} {out.cells[0].plain}")
+        else:
+            others.append(out.header)
+    while (excess := sum(column.width + 2 for column in columns) - 2 - width) > 0:
+        widest = max(columns, key=lambda column: column.width - least[column.name])
+        slack = widest.width - least[widest.name]
+        if not slack:
+            break
+        widest.width -= min(excess, -(-slack // 2))
+    notes = [f"in all rows: {', '.join(same)}"] if same else []
+    if others:
+        notes.append(f"too wide to show: {', '.join(others)} (--format csv has all)")
+    return notes
+
+
+def _add_bars(column: _Column, shares: pd.Series[float]) -> None:
+    """Draw each share beside its number."""
+    digits = max(cell_len(cell.plain) for cell in column.cells)
+    for cell, share in zip(column.cells, shares, strict=True):
+        cell.pad_left(digits - cell_len(cell.plain))
+        cell.append("" if pd.isna(share) else f" {bar(share)}", style="cyan")
+    column.number = False
+    column.width = max(column.width, digits + 1 + BAR_WIDTH)
