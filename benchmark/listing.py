@@ -61,7 +61,7 @@ def _system_row(system: System, config: Config, classes: int) -> dict[str, objec
     row: dict[str, object] = {
         "name": system.name,
         "system": system.title,
-        "experiment": system.group,
+        "group": system.group,
         "parameters": ", ".join(f"{name}={value}" for name, value in system.params),
         "trainable": "",
         "flops": None,

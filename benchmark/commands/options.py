@@ -21,12 +21,12 @@ def home() -> Path:
 
 
 def make_console() -> Console:
-    """A console as wide as the terminal, and wide where there is none."""
+    """A console as wide as the terminal, and as wide as the table where there is none."""
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        return Console(width=200)
+        return Console(width=1000)
     return console
 
 
