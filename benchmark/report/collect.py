@@ -28,11 +28,10 @@ from benchmark.report.artifacts import Artifacts, Explanations, Exploration
 from benchmark.tracking import Store
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
-NOT_COMPLETED = ("failed", "skipped", "interrupted", "running")
 
 
 @dataclass(frozen=True, kw_only=True)
-class System:
+class RankedSystem:
     """A row of the summary with what its run logged.
 
     Attributes:
@@ -86,7 +85,7 @@ class Material:
     context: Context
     others: list[Context]
     runs: pd.DataFrame
-    systems: list[System]
+    systems: list[RankedSystem]
     tracked: list[Run]
     not_completed: list[Run]
     splits: Mapping[str, int]
@@ -115,11 +114,8 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
     everything = fetch(store)
     (context,), others = choose_contexts(everything, context_id)
     runs = everything[everything["context"] == context.id]
-    inside = [
-        run
-        for run in search(store, f"tags.context = '{context.id}'")
-        if run.data.tags.get("group") != TRIAL_GROUP
-    ]
+    query = f"tags.context = '{context.id}' and tags.group != '{TRIAL_GROUP}'"
+    inside = list(search(store, query))
     ids = set(runs["run_id"])
     tracked = [run for run in inside if run.info.run_id in ids]
     newest = tracked[0]
@@ -150,7 +146,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _systems(
     store: Store, runs: pd.DataFrame, tracked: Mapping[str, Run], artifacts: Artifacts
-) -> list[System]:
+) -> list[RankedSystem]:
     client = MlflowClient(store.uri)
     ranked = _records(representatives(runs))
     shown = _records(summary(runs))
@@ -166,7 +162,7 @@ def _systems(
         below = networks.get((row["model"], row["group"], row["weights"])) if row["head"] else 0.0
         staged = run.data.params.get("system.schedule") == "staged" and not row["head"]
         systems.append(
-            System(
+            RankedSystem(
                 rank=rank,
                 name=name,
                 run=run,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from benchmark.report.collect import System
+from benchmark.report.collect import RankedSystem
 
 WIDTH, HEIGHT = 280, 130
 _LEFT, _RIGHT, _UPPER, _LOWER = 34, 8, 8, 20
@@ -48,7 +48,7 @@ class Panel:
         return HEIGHT - _LOWER - min(value / self.top, 1.02) * (HEIGHT - _UPPER - _LOWER)
 
 
-def panels(systems: Sequence[System], classes: int) -> list[Panel]:
+def panels(systems: Sequence[RankedSystem], classes: int) -> list[Panel]:
     """Scale the charts: accuracy to 100%, loss to the largest or twice that of guessing."""
     trained = [system.curves for system in systems if system.curves]
     epochs = max((len(values) for curves in trained for values in curves.values()), default=0)
@@ -68,7 +68,7 @@ def panels(systems: Sequence[System], classes: int) -> list[Panel]:
     ]
 
 
-def background(panel: Panel, systems: Sequence[System]) -> Markup:
+def background(panel: Panel, systems: Sequence[RankedSystem]) -> Markup:
     """Draw axes and every network's validation curve once; `chart` refers to it."""
     lines = Markup("").join(
         Markup('<path d="{}"/>').format(panel.path(system.curves[f"val_{panel.measure}"]))
@@ -104,7 +104,7 @@ def background(panel: Panel, systems: Sequence[System]) -> Markup:
     )
 
 
-def chart(panel: Panel, system: System) -> Markup:
+def chart(panel: Panel, system: RankedSystem) -> Markup:
     """Draw one network's train and validation curves, its best epoch, and the end of freezing."""
     train, val = (system.curves[f"{split}_{panel.measure}"] for split in ("train", "val"))
     best = int(system.row["best_epoch"])

@@ -12,6 +12,7 @@ from benchmark.config import Config, setting_values
 from benchmark.presets import PRESETS, changes, study
 from benchmark.suite import PUBLISHED, STUDY_CLASSES
 
+STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
 _KEYS = ("data.image_size", *(key for key in setting_values(study()) if key.startswith("train.")))
 
 
@@ -38,7 +39,7 @@ def departures(settings: Mapping[str, str], weights: Iterable[str]) -> list[str]
         weights: Of all runs; ``none`` for networks from scratch.
     """
     classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
-    found = [f"{change}" for change in changes(_config(settings))]
+    found = changes(_config(settings))
     if classes != STUDY_CLASSES:
         found.insert(0, f"{images:,} images of {classes} classes (study: {STUDY_IMAGES})")
     if other := sorted(set(weights) - {"none", study().weights}):
@@ -46,7 +47,10 @@ def departures(settings: Mapping[str, str], weights: Iterable[str]) -> list[str]
     return found
 
 
-STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
+def not_run(runs: Iterable[Run]) -> list[str]:
+    """Name the study's runs that are not there: what was not asked for, or lacked its backbone."""
+    names = {run.info.run_name for run in runs}
+    return [name for name in PUBLISHED if name not in names]
 
 
 def _config(settings: Mapping[str, str]) -> Config:
@@ -72,7 +76,6 @@ def command(runs: Iterable[Run]) -> str:
     preset = PRESETS.get(tags["preset"], study)()
     names = {run.info.run_name for run in runs if not run.data.tags.get("tuned")}
     chosen = ["--all"] if names.issuperset(PUBLISHED) else sorted(names)
-    weights = {run.data.tags["weights"] for run in runs} - {"none"}
     values = {key: str(value) for key, value in setting_values(preset).items()}
     changed = [
         f"--set {key}={settings[key]}"
@@ -83,7 +86,9 @@ def command(runs: Iterable[Run]) -> str:
     if settings["data.name"] != "demo":
         parts.append("--data DIR")
     parts += [f"--preset {preset.preset}", f"--seed {settings['seed']}"]
-    return " ".join([*parts, *(f"--weights {name}" for name in sorted(weights)[:1]), *changed])
+    if weights := [name for run in runs if (name := run.data.tags["weights"]) != "none"]:
+        parts.append(f"--weights {weights[0]}")
+    return " ".join(parts + changed)
 
 
 def parts(tracked: Iterable[Run]) -> list[Part]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark.report.artifacts import Artifacts, Explained, Exploration
 from benchmark.report.classes import Confusion, confusions
-from benchmark.report.collect import System
+from benchmark.report.collect import RankedSystem
 
 GALLERY_SIDE = 160
 CLASS_SIDE = 96
@@ -68,7 +68,7 @@ class Mistake:
     probability: float
 
 
-def gallery(systems: Sequence[System], artifacts: Artifacts) -> list[GalleryRow]:
+def gallery(systems: Sequence[RankedSystem], artifacts: Artifacts) -> list[GalleryRow]:
     """Put the explained images of all systems into one table, the systems as columns."""
     with_images = [system for system in systems if system.explanations]
     if not with_images:
@@ -85,17 +85,17 @@ def gallery(systems: Sequence[System], artifacts: Artifacts) -> list[GalleryRow]
     ]
 
 
-def _images(system: System) -> dict[str, Explained]:
+def _images(system: RankedSystem) -> dict[str, Explained]:
     found = system.explanations.images if system.explanations else []
     return {image.name: image for image in found}
 
 
-def _picture(artifacts: Artifacts, system: System, name: str) -> str | None:
+def _picture(artifacts: Artifacts, system: RankedSystem, name: str) -> str | None:
     image = artifacts.image(system.run, f"explanations/{name}")
     return None if image is None else data_uri(image, GALLERY_SIDE)
 
 
-def _cell(system: System, image: Explained, artifacts: Artifacts) -> Cell:
+def _cell(system: RankedSystem, image: Explained, artifacts: Artifacts) -> Cell:
     if own := _images(system).get(image.name):
         picture = _picture(artifacts, system, own.overlay)
         predicted, probability = own.predicted, own.probability
@@ -109,7 +109,7 @@ def _cell(system: System, image: Explained, artifacts: Artifacts) -> Cell:
     )
 
 
-def _prediction(system: System, name: str) -> tuple[str, float]:
+def _prediction(system: RankedSystem, name: str) -> tuple[str, float]:
     """What a system without a picture of an image said of it."""
     if system.predictions is None:
         return "", 0.0
@@ -118,8 +118,8 @@ def _prediction(system: System, name: str) -> tuple[str, float]:
 
 
 def mistakes(
-    systems: Sequence[System], artifacts: Artifacts
-) -> tuple[System | None, list[Mistake]]:
+    systems: Sequence[RankedSystem], artifacts: Artifacts
+) -> tuple[RankedSystem | None, list[Mistake]]:
     """Show the surest mistakes of the best system that has pictures of them."""
     for system in systems:
         if system.explanations and system.explanations.mistakes:
@@ -137,7 +137,7 @@ def mistakes(
     return None, []
 
 
-def confused(systems: Sequence[System]) -> list[tuple[System, list[Confusion]]]:
+def confused(systems: Sequence[RankedSystem]) -> list[tuple[RankedSystem, list[Confusion]]]:
     """List the most confused pairs of classes of the best systems."""
     known = [system for system in systems if system.predictions is not None]
     return [
@@ -148,7 +148,7 @@ def confused(systems: Sequence[System]) -> list[tuple[System, list[Confusion]]]:
 
 
 def class_uris(
-    pairs: Sequence[tuple[System, list[Confusion]]], exploration: Exploration | None
+    pairs: Sequence[tuple[RankedSystem, list[Confusion]]], exploration: Exploration | None
 ) -> Mapping[str, str]:
     """Draw the classes of the first system's pairs."""
     if exploration is None or not pairs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,20 +11,29 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from benchmark.leaderboard import GROUPS, state, trees
 from benchmark.report import charts, curves, facts, pictures
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
-from benchmark.report.collect import Material, System, collect
-from benchmark.tables import count, duration, percent, points, size
+from benchmark.report.collect import Material, RankedSystem, collect
+from benchmark.report.filters import FILTERS
+from benchmark.tables import count, duration, percent
 from benchmark.tracking import Store
 
 WIDE, NARROW = (1080, 400), (340, 330)
 CLASS_SYSTEMS = 12
 """Columns of the table of classes."""
 HEAT_STEPS = 5
+COSTS: tuple[tuple[charts.Axis, Callable[[RankedSystem], float | None]], ...] = (
+    (charts.Axis(title="Parameters", write=count), lambda one: one.row["params_total"]),
+    (charts.Axis(title="FLOPs an image", write=count), lambda one: one.row["flops"]),
+    (
+        charts.Axis(title="Fit time", write=duration, ticks=charts.TIMES),
+        lambda one: one.fit_seconds,
+    ),
+)
 
 
 def write_report(store: Store, out: Path, context_id: str | None, title: str | None) -> Material:
@@ -65,20 +73,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        {
-            name: _if_known(write)
-            for name, write in (
-                ("percent", percent),
-                ("points", points),
-                ("duration", duration),
-                ("count", count),
-                ("size", size),
-                ("decimals", "{:.3g}".format),
-            )
-        }
-    )
-    environment.filters.update(breakable=_breakable, interval=_interval, commit=_commit)
+    environment.filters.update(FILTERS)
     template = environment.get_template("report.html.j2")
     return template.render(
         title=title or f"Image classifiers on {material.settings['data.name']}",
@@ -97,25 +92,6 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
     )
 
 
-def _if_known(write: Callable[[Any], str]) -> Callable[[Any], str]:
-    return lambda value: "–" if pd.isna(value) else write(value)
-
-
-def _interval(bounds: tuple[float, float]) -> str:
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}%"
-
-
-def _commit(name: str) -> str:
-    """Shorten a commit, but not what says that the checkout was changed."""
-    commit, dash, changed = name.partition("-")
-    return commit[:10] + dash + changed
-
-
-def _breakable(name: str) -> Markup:
-    """Let a name be broken after its punctuation."""
-    return Markup(re.sub(r"([/_-])", r"\1<wbr>", str(escape(name))))
-
-
 def _inline(environment: Environment) -> dict[str, Any]:
     """Style and script, and the script's hash: the page lets no other run."""
     style, script = (
@@ -129,6 +105,7 @@ def _inline(environment: Environment) -> dict[str, Any]:
 def _facts(material: Material) -> dict[str, Any]:
     return {
         "departures": facts.departures(material.settings, set(material.runs["weights"])),
+        "not_run": facts.not_run([*material.tracked, *material.not_completed]),
         "command": facts.command(material.tracked),
         "parts": facts.parts(material.tracked),
         "weights": sorted(set(material.runs["weights"]) - {"none"}),
@@ -169,18 +146,8 @@ def _charts(material: Material) -> dict[str, Any]:
     }
 
 
-COSTS: tuple[tuple[charts.Axis, Callable[[System], float | None]], ...] = (
-    (charts.Axis(title="Parameters", write=count), lambda one: one.row["params_total"]),
-    (charts.Axis(title="FLOPs an image", write=count), lambda one: one.row["flops"]),
-    (
-        charts.Axis(title="Fit time", write=duration, ticks=charts.TIMES),
-        lambda one: one.fit_seconds,
-    ),
-)
-
-
 def _cost(
-    systems: Sequence[System], axis: charts.Axis, cost: Callable[[System], float | None]
+    systems: Sequence[RankedSystem], axis: charts.Axis, cost: Callable[[RankedSystem], float | None]
 ) -> Mapping[str, Any] | None:
     known = [(one, value) for one in systems if (value := cost(one)) and not pd.isna(value)]
     if not known:

@@ -123,6 +123,10 @@ def test_departures_from_the_study_are_told(page: Page) -> None:
     assert "train.epochs=3 (study: 25)" in page.text
     assert "weights=demo (study: imagenet)" in page.text
     assert "train.lr" not in page.text.split("runs have no result")[0]  # it is the study's
+    assert (
+        "not run of the study: residual_cnn-scratch, resnet18-scratch, vit_b_16-scratch, "
+        "vit_b_16-staged and 18 more" in page.text
+    )
 
 
 def test_the_command_repeats_the_settings(page: Page) -> None:
@@ -213,6 +217,21 @@ def test_without_artifacts_and_heads_words_take_their_place(
     ):
         assert words in page.text
     assert "Accuracy against cost" not in page.text  # no run says what it cost
+
+
+def test_a_picture_that_is_gone_leaves_a_word(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    study.network("convmixer-scratch", "ConvMixer", "from scratch", tmp_path / "a", skill=0.5)
+    (gone,) = (tmp_path / "artifacts").rglob("overlays/0.webp")
+    gone.unlink()
+    (damaged,) = (tmp_path / "artifacts").rglob("overlays/1.webp")
+    damaged.write_bytes(b"no picture")
+    _, page = written(empty, tmp_path)
+    cells = [row[1] for row in page.table("Predicted class and its probability")]
+    assert ["no picture" in cell for cell in cells] == [True, True, False]
+    assert all(cell.endswith("%") for cell in cells)
 
 
 def test_sets_of_runs_are_never_mixed(empty: Store, monsters: PreparedData, tmp_path: Path) -> None:

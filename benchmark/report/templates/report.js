@@ -18,7 +18,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.append(...header.childNodes);
     header.append(button);
     button.addEventListener("click", () => {
-      const descending = header.ariaSort ? header.ariaSort === "ascending" : header.classList.contains("num");
+      const sorted = header.getAttribute("aria-sort");
+      const descending = sorted ? sorted === "ascending" : header.classList.contains("num");
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", descending ? "descending" : "ascending");
       const rows = [...table.tBodies[0].rows].map((row) => [value(row, column), row]);

@@ -1,0 +1,46 @@
+"""Turns values into the texts of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from benchmark.tables import count, duration, percent, points, size
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """(0.625, 0.877) -> 62.5 to 87.7%."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}%"
+
+
+def commit(name: str) -> str:
+    """Shorten a commit, but keep what says that the checkout was changed."""
+    digits, dash, changed = name.partition("-")
+    return digits[:10] + dash + changed
+
+
+def breakable(name: str) -> Markup:
+    """Let a line end after a name's punctuation."""
+    return Markup(re.sub(r"([/_-])", r"\1<wbr>", str(escape(name))))
+
+
+def if_known(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Write a dash for what is not known."""
+    return lambda value: "–" if pd.isna(value) else write(value)
+
+
+FILTERS: Mapping[str, Callable[[Any], str]] = {
+    "interval": interval,
+    "commit": commit,
+    "breakable": breakable,
+    "percent": if_known(percent),
+    "points": if_known(points),
+    "duration": if_known(duration),
+    "count": if_known(count),
+    "size": if_known(size),
+    "decimals": if_known("{:.3g}".format),
+}
