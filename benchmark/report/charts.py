@@ -101,7 +101,8 @@ def accuracy_bar(share: float, interval: tuple[float, float], study: float | Non
     if study is not None and not math.isnan(study):
         tick = Markup('<path class="study" d="M{0:.1f} 1v16"/>').format(BAR * study)
     return Markup(
-        '<svg class="bar" width="{width}" height="18" viewBox="0 0 {width} 18" aria-hidden="true">'
+        '<svg class="bar" width="{width}" height="18" viewBox="0 0 {width} 18" '
+        'preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" y="5" width="{width}" height="8" rx="2"/>'
         '<rect class="value" y="5" width="{value:.1f}" height="8" rx="2"/>'
         '<path class="interval" d="M{low:.1f} 9H{high:.1f}M{low:.1f} 5.5v7M{high:.1f} 5.5v7"/>'
