@@ -273,7 +273,7 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     """
     in_grid = (runs["head"] != "") & (runs["tuned"] == "")
     fitted = runs[in_grid].rename(columns={"head_params": "parameters"})
-    fitted = fitted.assign(head=fitted["system"].str.partition(" on ")[0])
+    fitted = fitted.assign(head=fitted["system"].str.split(" on ").str[0])
     keys = ["head", "parameters", "weights"]
     sides = [
         fitted[fitted["group"] == group]

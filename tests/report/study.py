@@ -147,8 +147,10 @@ class Study:
     ) -> str:
         """Log a head, which explains nothing."""
         head = name.partition("/")[2].partition("-")[0]
-        tags = {"head": head, "head_params": f"n_estimators={name[-3:]}", **tags}
+        trees = name[-3:]
+        tags = {"head": head, "head_params": f"n_estimators={trees}", **tags}
         with self.start(name, system, group, **tags) as run:
+            run.log(Param("head.n_estimators", trees))
             run.log(Metric("best_val_accuracy", skill), Metric("fit_seconds", 1.25))
             self._results(run, skill, scratch / name)
         return run.id
