@@ -1,8 +1,10 @@
-"""``bench sweep``: turns names of heads into Optuna studies and leaderboard rows."""
+"""``bench sweep``: turns names of heads and networks into Optuna studies and leaderboard rows."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from benchmark.launch import Launch
     from benchmark.options import RunOptions
     from benchmark.sweep.run import Sweep
+    from benchmark.sweep.study import Budget
+    from benchmark.sweep.targets import Target
 
-TRIALS = 50
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -37,7 +40,11 @@ EXIT_INTERRUPTED = 130
     multiple=True,
     help="Try every combination instead: n_estimators=50:600:50, max_depth=4,8,none; repeatable.",
 )
-@click.option("--space", metavar="NAME,NAME", help="Vary these settings of the search space only.")
+@click.option(
+    "--space",
+    metavar="NAME,NAME",
+    help="Vary these settings only, such as n_estimators,max_depth or lr,weight_decay.",
+)
 @click.option(
     "--sampler",
     type=click.Choice(["tpe", "random", "qmc", "gp", "grid"]),
@@ -46,12 +53,13 @@ EXIT_INTERRUPTED = 130
 @click.option(
     "--pruner",
     type=click.Choice(["median", "hyperband", "none"]),
-    help="Stops poor trials early, on their trees. [default: median, or none with --grid]",
+    help="Stops poor trials after some trees or epochs. [default: median, or none with --grid]",
 )
 @click.option(
     "--trials",
     type=click.IntRange(1),
-    help=f"Of each study in all, earlier ones included. [default: {TRIALS}, or the whole grid]",
+    help="Of each study in all, earlier ones included. [default: 50 of a head, 20 of a network, "
+    "or the whole grid]",
 )
 @click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="Of each study.")
 @click.option(
@@ -61,7 +69,7 @@ EXIT_INTERRUPTED = 130
 @config_options
 @click.option("--weights", metavar="imagenet|demo|DIR", help="As for bench run.")
 @click.option("--seed", type=click.IntRange(0), help="As for bench run, and of the sampler.")
-@click.option("--device", default="auto", show_default=True, help="Of missing backbones.")
+@click.option("--device", default="auto", show_default=True, help="Of networks.")
 def sweep(
     names: tuple[str, ...],
     axes: tuple[str, ...],
@@ -79,17 +87,18 @@ def sweep(
     seed: int | None,
     device: str,
 ) -> None:
-    """Search better settings of the heads that NAMES match: trees, a head, or BACKBONE/HEAD.
+    """Search better settings of NAMES: trees, a head, BACKBONE/HEAD, or a network.
 
-    Each study begins with the grid of the head and chooses by validation accuracy; its best is
-    scored on the test split once and is shown by bench leaderboard. The same command goes on where
-    an interrupted one stopped, and beside one that runs.
+    Each study begins with the head's grid, or the network's settings as they are, and chooses by
+    validation accuracy; its best is scored on the test split once and is shown by bench
+    leaderboard. The same command goes on where an interrupted one stopped, and beside one that
+    runs.
     """
     if status:
         _show_status(storage)
         return
     if not names:
-        raise ValueError("name what to sweep: bench sweep trees, or bench sweep extra_trees")
+        raise ValueError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
     if sampler is not None and bool(axes) != (sampler == "grid"):
         raise ValueError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
     if axes and space:
@@ -98,10 +107,8 @@ def sweep(
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.launch import Launch
-    from benchmark.sweep.run import Sweep
-    from benchmark.sweep.space import read_grid
     from benchmark.sweep.study import Budget
-    from benchmark.sweep.targets import find_targets, make_space
+    from benchmark.sweep.targets import find_targets
     from benchmark.terminal import decoding
 
     console = make_console()
@@ -110,26 +117,30 @@ def sweep(
     budget = Budget(
         sampler=sampler or ("grid" if axes else "tpe"),
         pruner=pruner or ("none" if axes else "median"),
-        trials=trials or (None if axes or timeout else TRIALS),
+        trials=trials,
         timeout=timeout,
         seed=config.seed,
     )
-    sweeps = [
-        Sweep(
-            target=target,
-            space=make_space(
-                target.head,
-                read_grid(axes, target.head) if axes else None,
-                space.split(",") if space else (),
-            ),
-            budget=budget,
-            storage=storage,
-            home=home(),
-        )
-        for target in targets
-    ]
+    only = space.split(",") if space else ()
+    sweeps = [_sweep(target, axes, only, budget, storage) for target in targets]
     launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
     sys.exit(_execute(console, launch, sweeps))
+
+
+def _sweep(
+    target: Target, axes: Sequence[str], only: Sequence[str], budget: Budget, storage: str | None
+) -> Sweep:
+    from benchmark.sweep.run import Sweep
+
+    if not (axes or budget.trials or budget.timeout):
+        budget = replace(budget, trials=target.trials)
+    return Sweep(
+        target=target,
+        space=target.grid(axes) if axes else target.space(only),
+        budget=budget,
+        storage=storage,
+        home=home(),
+    )
 
 
 def _show_status(storage: str | None) -> None:
@@ -170,16 +181,15 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
 
 
 def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
-    from benchmark.sweep.targets import missing_backbones, run_backbones
+    from benchmark.sweep.targets import missing_runs, run_missing
     from benchmark.terminal import ProgressDisplay
 
-    plan = launch.study.plan
-    if not (missing := missing_backbones(plan, options)):
+    missing = missing_runs(launch.study.plan, options)
+    if not len(missing):
         return
-    names = ", ".join(spec.name for spec in missing)
-    console.print(f"No embeddings of {names} yet; they are made first", highlight=False)
-    with ProgressDisplay(console, plan) as display:
-        for outcome in run_backbones(plan, options, display):
+    console.print(f"Needed first: {', '.join(spec.name for spec in missing)}", highlight=False)
+    with ProgressDisplay(console, missing) as display:
+        for outcome in run_missing(missing, options, display):
             display.ended(outcome)
 
 

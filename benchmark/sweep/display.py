@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
+from typing import Self
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmark.live_lines import LiveLines
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import describe
 from benchmark.sweep.status import goal, seconds_left
@@ -17,7 +17,7 @@ from benchmark.sweep.study import best_trial, is_finished, params_of
 from benchmark.tables import duration
 
 
-class SweepDisplay:
+class SweepDisplay(LiveLines):
     """Shows trials done, the best so far with its parameters, and the time left."""
 
     def __init__(self, console: Console, sweep: Sweep, place: str) -> None:
@@ -28,35 +28,17 @@ class SweepDisplay:
             sweep: What is made.
             place: Which sweep of how many.
         """
-        self._console = console
+        super().__init__(console)
         self._sweep = sweep
         self._place = place
         self._end = (
             None if sweep.budget.timeout is None else (time.monotonic() + sweep.budget.timeout)
         )
-        self._live = Progress(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
         self._task = self._live.add_task("", place=place, total=None)
 
-    def __enter__(self) -> SweepDisplay:
+    def __enter__(self) -> Self:
         self._print(f"{self._place}: [bold]{self._sweep.name}[/]")
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
+        return super().__enter__()
 
     def told(self, study: Study, trial: FrozenTrial) -> None:
         """Tell a trial's result, the best so far and the time left."""
@@ -85,9 +67,10 @@ class SweepDisplay:
             return
         value = result.best.value
         gain = ""
-        if result.grid_accuracy is not None:
-            points = 100 * (value - result.grid_accuracy)
-            gain = f" (the study's grid {result.grid_accuracy:.2%}, gain {points:+.2f} points)"
+        if result.start_accuracy is not None:
+            points = 100 * (value - result.start_accuracy)
+            start = f"{self._sweep.target.start_title} {result.start_accuracy:.2%}"
+            gain = f" ({start}, gain {points:+.2f} points)"
         self._print(
             f"  best val accuracy [bold]{value:.2%}[/]{gain}: {describe(params_of(result.best))}"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -26,27 +27,44 @@ _NUMBER = "trial"
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How trials are written.
+
+    Attributes:
+        tags: Of the parent and all trials.
+        param_prefix: Of the parameters' names.
+        unit: Name of the metric of the work that trials took.
+        lock: File that keeps two processes from writing the same trial.
+    """
+
+    tags: Mapping[str, str]
+    param_prefix: str
+    unit: str
+    lock: Path
+
+
 class Mirror:
     """Writes finished trials to MLflow, in batches: there they are shown, not stored.
 
     Processes on one machine take turns; whoever has the turn writes the trials of all.
     """
 
-    def __init__(self, study: Study, tracker: Tracker, tags: Mapping[str, str], lock: Path) -> None:
+    def __init__(self, study: Study, tracker: Tracker, writing: Writing) -> None:
         """Open the parent run.
 
         Args:
             study: Whose trials.
             tracker: Of the MLflow store.
-            tags: Of the parent and all trials.
-            lock: File that keeps two processes from writing the same trial.
+            writing: How.
         """
         self._study = study
-        self._tags = dict(tags)
-        self._lock = lock
-        with locked(lock):
+        self._writing = writing
+        with locked(writing.lock):
             self._family = Family(tracker, study.study_name, {"sweep": study.study_name})
-        self._family.relabel(self._family.id, {**tags, "group": SWEEP_GROUP, "kind": "sweep"})
+        self._family.relabel(
+            self._family.id, {**writing.tags, "group": SWEEP_GROUP, "kind": "sweep"}
+        )
         self._written = time.monotonic()
 
     @property
@@ -61,7 +79,7 @@ class Mirror:
 
     def write(self) -> None:
         """Write each finished trial that MLflow does not have."""
-        with locked(self._lock):
+        with locked(self._writing.lock):
             trials = self._study.get_trials(deepcopy=False)
             there = self._family.children(_NUMBER)
             for trial in trials:
@@ -75,7 +93,7 @@ class Mirror:
         Args:
             running: Whether another process goes on: the parent run then stays open.
             finished: Whether this one came to its end.
-            points: The head's own grid, to be marked.
+            points: What it started from, to be marked.
         """
         self.write()
         trials = self._study.get_trials(deepcopy=False)
@@ -85,7 +103,7 @@ class Mirror:
             self._family.parent.log(
                 Metric("best_val_accuracy", best.value),
                 Metric("trials", len(done)),
-                Metric("trees_grown", sum(_note(trial, "trees_grown") for trial in done)),
+                Metric(self._writing.unit, sum(_note(trial, "work") for trial in done)),
                 Metric("fit_seconds", sum(_note(trial, "seconds") for trial in done)),
                 Tag("best", describe(params_of(best))),
             )
@@ -102,7 +120,8 @@ class Mirror:
     def _past_run(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> PastRun:
         notes = trial.user_attrs.get("notes", {})
         items: list[LogItem] = [
-            Param(f"head.{name}", value) for name, value in params_of(trial).items()
+            Param(f"{self._writing.param_prefix}{name}", value)
+            for name, value in params_of(trial).items()
         ]
         curve = curve_of(trial, trials)
         items += [Metric("val_accuracy", value, step) for step, value in sorted(curve.items())]
@@ -110,7 +129,7 @@ class Mirror:
             items.append(Metric("best_val_accuracy", trial.value))
         items += [
             Metric("fit_seconds", _note(trial, "seconds")),
-            Metric("trees_grown", _note(trial, "trees_grown")),
+            Metric(self._writing.unit, _note(trial, "work")),
             Tag("trial_state", trial.state.name.lower()),
         ]
         if "reason" in notes:
@@ -121,7 +140,12 @@ class Mirror:
             items.append(Tag("error", trial.user_attrs["error"]))
         return PastRun(
             name=f"trial {trial.number}: {describe(params_of(trial))}",
-            tags={**self._tags, "group": TRIAL_GROUP, "kind": "trial", _NUMBER: str(trial.number)},
+            tags={
+                **self._writing.tags,
+                "group": TRIAL_GROUP,
+                "kind": "trial",
+                _NUMBER: str(trial.number),
+            },
             items=items,
             status=_STATUS.get(trial.state, "FAILED"),
             start=_milliseconds(trial.datetime_start),
@@ -130,15 +154,15 @@ class Mirror:
 
 
 def curve_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> dict[int, float]:
-    """A trial's accuracy by trees; one answered from another trial has that one's beginning."""
+    """A trial's accuracy by step; one answered from another trial has that one's beginning."""
     curve = dict(trial.intermediate_values)
     source = trial.user_attrs.get("notes", {}).get("answered_by")
     size = trial.params.get(SIZE)
-    if source is not None and size is not None:
+    if source is not None:
         curve |= {
             step: value
             for step, value in trials[source].intermediate_values.items()
-            if step <= size
+            if size is None or step <= size
         }
     return curve
 

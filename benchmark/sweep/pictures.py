@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from optuna.distributions import CategoricalDistribution
 from optuna.importance import get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -26,7 +27,7 @@ def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, F
         points: The grid that the study began from; marked.
 
     Returns:
-        Figures by name: ``history``, ``importance``, ``plane``.
+        Figures by name: ``history``, ``importance``, ``plane`` (of trees and depth), ``slices``.
     """
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
     trials += [
@@ -42,6 +43,8 @@ def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, F
         figures["importance"] = _draw_importance(study)
     if any(SIZE in trial.params and DEPTH in trial.params for trial in complete):
         figures["plane"] = _draw_plane(trials, complete, points, study.study_name)
+    if varied:
+        figures["slices"] = _draw_slices(complete, sorted(varied), points, study.study_name)
     return figures
 
 
@@ -93,6 +96,48 @@ def _draw_importance(study: Study) -> Figure:
     bars = axes.barh(names, [importances[name] for name in names], color="tab:blue")
     axes.bar_label(bars, fmt="%.2f", padding=3)
     axes.set(title=f"{study.study_name}\nparameter importance (fANOVA)", xlim=(0, 1.1))
+    return figure
+
+
+def _draw_slices(
+    complete: Sequence[FrozenTrial],
+    names: Sequence[str],
+    points: Sequence[Mapping[str, Any]],
+    title: str,
+) -> Figure:
+    """Draw accuracy by each parameter, in the order of the trials: the later, the darker."""
+    figure = Figure(figsize=(3.2 * len(names), 3.4), layout="constrained")
+    for axes, name in zip(
+        figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True
+    ):
+        placed = [trial for trial in complete if name in trial.params]
+        values = [trial.params[name] for trial in placed]
+        marked = [point[name] for point in points if name in point]
+        distribution = placed[0].distributions[name]
+        if isinstance(distribution, CategoricalDistribution):
+            ticks = [choice for choice in distribution.choices if choice in {*values, *marked}]
+            axes.set_xticks(range(len(ticks)), [str(tick).lower() for tick in ticks], rotation=45)
+            values = [ticks.index(value) for value in values]
+            marked = [ticks.index(value) for value in marked if value in ticks]
+        elif getattr(distribution, "log", False):
+            axes.set_xscale("log")
+        numbers = [trial.number for trial in placed]
+        axes.scatter(
+            values,
+            [_accuracy(trial) for trial in placed],
+            c=numbers,
+            cmap="Blues",
+            s=24,
+            vmin=-0.5 * max(numbers),
+            edgecolors="tab:blue",
+            linewidths=0.5,
+        )
+        for value in marked:
+            axes.axvline(value, color="tab:red", linewidth=1, linestyle=":")
+        axes.set_xlabel(name)
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("val accuracy")
+    figure.suptitle(f"{title}: accuracy by parameter (dotted: where it began)", fontsize="medium")
     return figure
 
 

@@ -1,12 +1,10 @@
-"""Turns one head on one backbone into a finished study, mirrored and scored."""
+"""Turns one head or network into a finished study, mirrored and scored."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -14,14 +12,12 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmark.data.prepared import PreparedData
 from benchmark.options import Outcome, RunOptions
 from benchmark.runner import open_tracker
-from benchmark.sweep.growth import SharedGrowth
-from benchmark.sweep.mirror import Mirror
+from benchmark.sweep.mirror import Mirror, Writing
 from benchmark.sweep.space import Space
 from benchmark.sweep.status import others_running
 from benchmark.sweep.storage import file_name, locked, open_storage, sweeps_folder
-from benchmark.sweep.study import Budget, Search, best_trial
-from benchmark.sweep.targets import Target, load_embedded, open_study, score_best
-from registry import heads
+from benchmark.sweep.study import Budget, Search, best_trial, params_of
+from benchmark.sweep.targets import Target, open_study, score_best, study_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +27,14 @@ class SweepResult:
     Attributes:
         study: The study.
         best: Its best trial; None if none is complete.
-        grid_accuracy: Best validation accuracy among the points of the head's own grid in the
-            study; None if it has none of them.
+        start_accuracy: Best validation accuracy among the points that it started from; None if it
+            has none of them.
         row: The best's row of the leaderboard; None if another process goes on.
     """
 
     study: Study
     best: FrozenTrial | None
-    grid_accuracy: float | None
+    start_accuracy: float | None
     row: Outcome | None
 
 
@@ -47,7 +43,7 @@ class Sweep:
     """A study to be made.
 
     Attributes:
-        target: The head and its backbone, whose embeddings are there.
+        target: The head or network; what it needs is there.
         space: What is varied.
         budget: How, and how long.
         storage: URL or file of the Optuna storage; None for the default.
@@ -63,7 +59,7 @@ class Sweep:
     @property
     def name(self) -> str:
         """Of the study."""
-        return self.target.study_name(self.space)
+        return study_name(self.target, self.space)
 
     @property
     def folder(self) -> Path:
@@ -81,8 +77,6 @@ class Sweep:
             "trials": self.budget.trials,
             "cells": len(self.space.points()) if self.budget.sampler == "grid" else None,
             "sampler": self.budget.sampler,
-            "head": self.target.head,
-            "backbone": self.target.backbone.name,
         }
         return open_study(self.name, open_storage(self.storage, default), about)
 
@@ -97,17 +91,24 @@ class Sweep:
             told: Called with each trial of this process.
         """
         study = self.open()
-        growth = SharedGrowth(
-            heads[self.target.head],
-            load_embedded(self.target, data, options),
-            seed=self.target.backbone.seed,
-            jobs=os.cpu_count() or 1,
+        objective = self.target.objective(
+            self.space, data, options, prunes=self.budget.pruner != "none"
         )
         search = Search(
-            study=study, space=self.space, growth=growth, budget=self.budget, folder=self.folder
+            study=study,
+            space=self.space,
+            objective=objective,
+            budget=self.budget,
+            folder=self.folder,
         )
         tracker = open_tracker(options.store)
-        mirror = Mirror(study, tracker, self._tags(options), self.folder.with_suffix(".mlflow"))
+        writing = Writing(
+            tags=self._tags(options),
+            param_prefix=self.target.param_prefix,
+            unit=objective.unit,
+            lock=self.folder.with_suffix(".mlflow"),
+        )
+        mirror = Mirror(study, tracker, writing)
         try:
             for trial in search.run():
                 told(study, trial)
@@ -125,37 +126,34 @@ class Sweep:
             tags = {"sweep": study.study_name, "sweep_run_id": mirror.run_id}
             with locked(self.folder.with_suffix(".score")):
                 row = score_best(self.target, best, options, tags)
-        mirror.end(running=running, finished=True, points=self._grid_points())
+        mirror.end(running=running, finished=True, points=self.target.start_points)
         return SweepResult(
-            study=study, best=best, grid_accuracy=self._grid_accuracy(study), row=row
+            study=study, best=best, start_accuracy=self._start_accuracy(study), row=row
         )
 
-    def _grid_points(self) -> list[dict[str, Any]]:
-        return [dict(point) for point in heads[self.target.head].grid]
-
-    def _grid_accuracy(self, study: Study) -> float | None:
-        """The best that the head's own grid reached in the study."""
-        points = {self.target.spec(point).id for point in self._grid_points()}
+    def _start_accuracy(self, study: Study) -> float | None:
+        """The best that the starting points reached in the study."""
+        points = {self.target.spec(point).id for point in self.target.start_points}
         return max(
             (
                 trial.value
                 for trial in study.get_trials(deepcopy=False)
                 if trial.state == TrialState.COMPLETE
                 and trial.value is not None
-                and self.target.spec(trial.params).id in points
+                and self.target.spec(params_of(trial)).id in points
             ),
             default=None,
         )
 
     def _tags(self, options: RunOptions) -> dict[str, str]:
-        spec = self.target.backbone
+        base = self.target.base
         return {
             "system": self.target.spec({}).system.title,
-            "model": spec.system.model,
-            "head": self.target.head,
-            "weights": spec.weights,
-            "data": spec.data.name,
-            "context": spec.context,
+            "model": base.system.model,
+            "head": self.target.head or "",
+            "weights": base.weights,
+            "data": base.data.name,
+            "context": base.context,
             "preset": options.preset,
             "study": self.name,
         }

@@ -1,22 +1,21 @@
-"""Turns a head's search space and the command line's axes into what a study varies."""
+"""Turns a search space and the command line's axes into what a study varies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
 from benchmark.plan import content_hash
 from benchmark.sweep.growth import SIZE
-from registry import heads
+from benchmark.sweep.objective import Params
 from registry.core import near
-from registry.specs import HeadSpec, Suggest
+from registry.specs import SearchSpace, Suggest
 
-_NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
 _MAX_CELLS = 100_000
 _SHORT = {SIZE: "n", "max_depth": "d"}
-Params = dict[str, Any]
 
 
 class Space(Protocol):
@@ -63,45 +62,38 @@ class _Recorder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadSpace:
-    """A registered search space, or some of its settings with the others at their defaults.
+class SettingSpace:
+    """A search space, or some of its settings with the others fixed.
 
     Attributes:
-        head: The head's name.
+        name: Of what it belongs to, for errors.
+        space: The search space.
+        grid: The points that are tried in any case.
         only: The settings to vary; none for all.
     """
 
-    head: str
+    name: str
+    space: SearchSpace
+    grid: tuple[Mapping[str, Any], ...]
     only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the settings.
 
         Raises:
-            ValueError: The head has no search space, or not such a setting in it.
+            ValueError: The search space has no such setting.
         """
-        if self._spec.search_space is None:
-            known = [head.name for head in heads if head.search_space is not None]
-            raise ValueError(
-                f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
-                "--grid NAME=VALUE,VALUE"
-            )
         for name in self.only:
             if name not in self._asked:
                 raise ValueError(
-                    f"the search space of {self.head} has no setting {name!r}; "
+                    f"the search space of {self.name} has no setting {name!r}; "
                     f"{near(name, self._asked)}"
                 )
 
-    @property
-    def _spec(self) -> HeadSpec:
-        return heads[self.head]
-
-    @property
+    @cached_property
     def _asked(self) -> dict[str, Any]:
-        assert self._spec.search_space is not None
         recorder = _Recorder()
-        self._spec.search_space.suggest(recorder)
+        self.space.suggest(recorder)
         return recorder.asked
 
     @property
@@ -116,18 +108,14 @@ class HeadSpace:
 
     def suggest(self, trial: Suggest) -> Params:
         """See `Space`; a setting that is not varied has the grid's last or its default value."""
-        space = self._spec.search_space
-        assert space is not None
         if not self.only:
-            return space.suggest(trial)
-        fixed = {**self._spec.grid[-1], **space.defaults}
-        return space.suggest(_Partly(trial, fixed, self.only))
+            return self.space.suggest(trial)
+        fixed = {**self.grid[-1], **self.space.defaults}
+        return self.space.suggest(_Partly(trial, fixed, self.only))
 
     def points(self) -> list[Params]:
-        """The head's grid, with the defaults of what it leaves open."""
-        space = self._spec.search_space
-        assert space is not None
-        points = [{**space.defaults, **point} for point in self._spec.grid]
+        """The grid, with the defaults of what it leaves open."""
+        points = [{**self.space.defaults, **point} for point in self.grid]
         return [{name: point[name] for name in self.names} for point in points]
 
 
@@ -193,28 +181,28 @@ class Grid:
         return tuple(dict(self.axes).get(SIZE, ()))
 
 
-def read_grid(axes: Iterable[str], head: str) -> Grid:
+def read_grid(axes: Iterable[str], name: str, known: Sequence[str]) -> Grid:
     """Read axes such as ``n_estimators=50:600:50`` and ``max_depth=4,8,none``.
 
     Args:
         axes: ``NAME=VALUE,VALUE,...`` or ``NAME=FIRST:LAST:STEP``, the last included.
-        head: Whose settings they name.
+        name: Of what is swept, for errors.
+        known: The settings that it has.
 
     Raises:
-        ValueError: The head has no such setting, or an axis cannot be read.
+        ValueError: There is no such setting, or an axis cannot be read.
     """
-    known = setting_names(head)
     read: dict[str, tuple[Any, ...]] = {}
     for axis in axes:
-        name, equals, values = axis.partition("=")
+        setting, equals, values = axis.partition("=")
         if not equals or not values:
-            raise ValueError(f"--grid {axis!r} has no values; write {name}=VALUE,VALUE")
-        if name not in known:
-            raise ValueError(f"{head} has no setting {name!r}; {near(name, known)}")
-        if name in read:
-            raise ValueError(f"--grid names {name} twice; give all its values in one")
-        read[name] = _values(axis, values)
-        if name == SIZE and not all(type(n) is int and n > 0 for n in read[name]):
+            raise ValueError(f"--grid {axis!r} has no values; write {setting}=VALUE,VALUE")
+        if setting not in known:
+            raise ValueError(f"{name} has no setting {setting!r}; {near(setting, known)}")
+        if setting in read:
+            raise ValueError(f"--grid names {setting} twice; give all its values in one")
+        read[setting] = _values(axis, values)
+        if setting == SIZE and not all(type(n) is int and n > 0 for n in read[setting]):
             raise ValueError(f"--grid {axis!r}: {SIZE} takes whole numbers from 1")
     cells = 1
     for values_ in read.values():
@@ -222,12 +210,6 @@ def read_grid(axes: Iterable[str], head: str) -> Grid:
     if cells > _MAX_CELLS:
         raise ValueError(f"the grid has {cells:,} cells; give fewer values, at most {_MAX_CELLS:,}")
     return Grid(axes=tuple(read.items()))
-
-
-def setting_names(head: str) -> list[str]:
-    """The settings that a head's factory takes."""
-    classifier: Any = heads[head].factory(seed=0, jobs=1)
-    return [name for name in classifier.get_params() if name not in _NOT_SWEPT]
 
 
 def _values(axis: str, values: str) -> tuple[Any, ...]:

@@ -15,12 +15,10 @@ from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, T
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from benchmark.sweep.growth import SharedGrowth, ensemble_key, ensemble_size
-from benchmark.sweep.space import Grid, Params, Space, point_key
+from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.space import Space, point_key
 from benchmark.sweep.storage import GRACE_SECONDS, Worker, live_workers, locked
 
-RUNG = 25
-"""Every so many trees a trial is reported and may be pruned."""
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 SamplerName = Literal["tpe", "random", "qmc", "gp", "grid"]
 PrunerName = Literal["median", "hyperband", "none"]
@@ -61,12 +59,12 @@ def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
     return TPESampler(seed=seed + number)
 
 
-def make_pruner(name: PrunerName) -> BasePruner:
-    """Make a pruner whose steps are trees."""
+def make_pruner(name: PrunerName, objective: Objective) -> BasePruner:
+    """Make a pruner whose steps are the objective's: trees, rounds or epochs."""
     if name == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=2 * RUNG)
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=objective.warmup)
     if name == "hyperband":
-        return HyperbandPruner(min_resource=2 * RUNG, max_resource="auto")
+        return HyperbandPruner(min_resource=objective.warmup, max_resource=objective.last_step)
     return NopPruner()
 
 
@@ -97,14 +95,14 @@ class Search:
     Attributes:
         study: The Optuna study, shared with other processes.
         space: What it varies.
-        growth: Answers its trials.
+        objective: Answers its trials.
         budget: How, and how long.
         folder: For locks and the files of workers.
     """
 
     study: Study
     space: Space
-    growth: SharedGrowth
+    objective: Objective
     budget: Budget
     folder: Path
     _known: dict[str, dict[int, tuple[float, int]]] = field(default_factory=dict)
@@ -117,7 +115,7 @@ class Search:
         Yields:
             Each trial that this process has finished.
         """
-        self.study.pruner = make_pruner(self.budget.pruner)
+        self.study.pruner = make_pruner(self.budget.pruner, self.objective)
         end = None if self.budget.timeout is None else time.monotonic() + self.budget.timeout
         with Worker(self.study, self.folder) as worker:
             with locked(self._lock):
@@ -179,7 +177,7 @@ class Search:
     def _finish(self, trial: Trial) -> FrozenTrial:
         """Answer a trial; an error in it is its result, and no exception."""
         start = time.perf_counter()
-        grown = self.growth.trees_grown
+        before = self.objective.work
         notes: dict[str, Any] = {}
         value: float | None = None
         state = TrialState.COMPLETE
@@ -188,52 +186,42 @@ class Search:
             params = self.space.suggest(trial)
             if fixed := {k: v for k, v in params.items() if k not in trial.params}:
                 trial.set_user_attr("fixed", fixed)
-            value, reason, source = self._answer(trial, params)
-            if reason:
-                state = TrialState.PRUNED
-                notes["reason"] = reason
-            if source is not None:
-                notes["answered_by"] = source
+            value = self._answer(trial, params, notes)
+        except optuna.TrialPruned as stop:
+            state = TrialState.PRUNED
+            notes["reason"] = str(stop)
         except Exception as error:
             state = TrialState.FAIL
             trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
-        notes["trees_grown"] = self.growth.trees_grown - grown
+        notes["work"] = self.objective.work - before
         notes["seconds"] = time.perf_counter() - start
         trial.set_user_attr("notes", notes)
-        told = value if state == TrialState.COMPLETE else None
-        return self.study.tell(trial, told, state, skip_if_finished=True)
+        return self.study.tell(trial, value, state, skip_if_finished=True)
 
-    def _answer(self, trial: Trial, params: Params) -> tuple[float, str, int | None]:
-        """Find a trial's accuracy.
+    def _answer(self, trial: Trial, params: Params, notes: dict[str, Any]) -> float:
+        """Find a trial's accuracy; notes which trial had it already.
 
-        Returns:
-            The accuracy, why it was pruned (or nothing), and the trial that had it already.
+        Raises:
+            TrialPruned: The trial is stopped early; says why.
         """
-        key = ensemble_key(self.growth.head, params)
-        size = ensemble_size(self.growth.head, params)
+        key, size = self.objective.key(params), self.objective.size(params)
         self._read_finished()
         if (known := self._known.get(key, {}).get(size)) is not None:
-            value, source = known
-            return value, "", source
+            value, notes["answered_by"] = known
+            return value
         if again := self._pruned.get(point_key(params)):
-            value = max(again.intermediate_values.items())[1]
-            trial.report(value, again.last_step or 0)
-            return value, again.user_attrs["notes"]["reason"], again.number
-        if self.budget.pruner == "none":
-            self.growth.grow(params, size)  # at once: each step costs a fit's preparation
+            for step, value in again.intermediate_values.items():
+                trial.report(value, step)
+            notes["answered_by"] = again.number
+            raise optuna.TrialPruned(again.user_attrs["notes"]["reason"])
         value = 0.0
-        for rung in self._rungs(size):
-            value = self.growth.grow(params, rung)[rung - 1]
-            trial.report(value, rung)
-            if rung < size and trial.should_prune():
-                pruner = self.budget.pruner
-                return value, f"accuracy {value:.2%} at {rung} of {size} ({pruner})", None
-        return value, "", None
-
-    def _rungs(self, size: int) -> list[int]:
-        """Sizes at which a trial is reported: in a grid those of its cells, to answer them."""
-        sizes = self.space.sizes if isinstance(self.space, Grid) else range(RUNG, size, RUNG)
-        return [rung for rung in sorted(sizes) if rung < size] + [size]
+        for step, value in self.objective.measure(params):
+            trial.report(value, step)
+            if step < size and trial.should_prune():
+                raise optuna.TrialPruned(
+                    f"accuracy {value:.2%} at {step} of {size} ({self.budget.pruner})"
+                )
+        return value
 
     def _read_finished(self) -> None:
         """Learn what finished trials tell, of this process and of others."""
@@ -242,13 +230,12 @@ class Search:
                 continue
             self._read.add(trial.number)
             params = params_of(trial)
-            known = self._known.setdefault(ensemble_key(self.growth.head, params), {})
+            known = self._known.setdefault(self.objective.key(params), {})
             for step, value in trial.intermediate_values.items():
                 known.setdefault(step, (value, trial.number))
             if trial.state == TrialState.COMPLETE and trial.value is not None:
-                size = ensemble_size(self.growth.head, params)
-                known.setdefault(size, (trial.value, trial.number))
-            elif trial.state == TrialState.PRUNED and trial.intermediate_values:
+                known.setdefault(self.objective.size(params), (trial.value, trial.number))
+            elif trial.state == TrialState.PRUNED:
                 self._pruned.setdefault(point_key(params), trial)
 
 

@@ -1,11 +1,12 @@
-"""Turns what the user named into heads on backbones, with embeddings, studies and results."""
+"""Turns what the user named into targets to sweep, what they need, studies and results."""
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.storages import BaseStorage
@@ -20,61 +21,98 @@ from benchmark.options import Outcome, RunOptions
 from benchmark.plan import Plan, RunSpec, content_hash
 from benchmark.planning import Study, plan_study
 from benchmark.runner import find_run, open_tracker, run_one
-from benchmark.suite import EMBEDDING_MODEL, System
-from benchmark.sweep.growth import SIZE, Embedded
-from benchmark.sweep.space import Grid, HeadSpace, Space
+from benchmark.suite import EMBEDDING_MODEL, find_systems, systems
+from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.network_target import NetworkTarget
+from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.space import Grid, Space, describe
 from benchmark.sweep.study import params_of
-from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads
-from registry.core import match_names
+from registry.core import near
 
 SWEEP_VERSION = 1
 """Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
 TREES = "trees"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A head on a backbone's embeddings.
+class Target(Protocol):
+    """What can be swept: a head on a backbone's embeddings, or a network.
 
     Attributes:
-        backbone: The run that makes the embeddings.
-        head: Name of the head.
+        base: The run that it builds on: the backbone, or the network as it is.
+        trials: How many are made if the user does not say.
+        param_prefix: Of its parameters' names in MLflow.
+        start_title: What its starting points are, for people.
     """
 
-    backbone: RunSpec
-    head: str
+    @property
+    def base(self) -> RunSpec: ...  # noqa: D102
+
+    @property
+    def trials(self) -> int: ...  # noqa: D102
+
+    @property
+    def param_prefix(self) -> str: ...  # noqa: D102
+
+    @property
+    def start_title(self) -> str: ...  # noqa: D102
 
     @property
     def name(self) -> str:
-        """Such as ``resnet18-frozen/extra_trees``."""
-        return f"{self.backbone.name}/{self.head}"
+        """For people, and the beginning of its studies' names."""
+        ...
 
-    def study_name(self, space: Space) -> str:
-        """Name of the study: the same for the same embeddings, space and seed, and no others."""
-        kind = "grid" if isinstance(space, Grid) else "sweep"
-        content = (SWEEP_VERSION, self.backbone.id, self.head, space.settings)
-        return f"{self.name}-{kind}-{content_hash(*content)[:8]}"
+    @property
+    def head(self) -> str | None:
+        """Name of the head; None for a network."""
+        ...
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """Plain values that tell it from others: studies of the same content are resumed."""
+        ...
+
+    @property
+    def start_points(self) -> list[Params]:
+        """What the sweep is compared with, and begins with unless its space leaves them out."""
+        ...
 
     def spec(self, params: Mapping[str, Any]) -> RunSpec:
-        """The head's run with these parameters; what a parameter is by default is not named."""
-        space = heads[self.head].search_space
-        defaults = {} if space is None else space.defaults
-        told = {k: v for k, v in params.items() if k not in defaults or defaults[k] != v}
-        first = (SIZE, "max_depth")
-        ordered = sorted(told.items(), key=lambda item: (item[0] not in first, item[0] != SIZE))
-        system = System(
-            model=self.backbone.system.model,
-            schedule=self.backbone.system.schedule,
-            head=self.head,
-            params=tuple(ordered),
-        )
-        return replace(self.backbone, system=system, needs=(self.backbone.id,))
+        """The run with these parameters."""
+        ...
+
+    def grid(self, axes: Sequence[str]) -> Grid:
+        """Read a full factorial, such as ``max_depth=4,8,none``.
+
+        Raises:
+            ValueError: It has no such setting, or an axis cannot be read.
+        """
+        ...
+
+    def space(self, only: Sequence[str] = ()) -> Space:
+        """Its search space, or some settings of it.
+
+        Raises:
+            ValueError: It has no search space, or no such setting.
+        """
+        ...
+
+    def objective(
+        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
+    ) -> Objective:
+        """Prepare to answer trials.
+
+        Raises:
+            ValueError: The weights that it starts from cannot be had.
+        """
+        ...
 
 
-def make_space(head: str, grid: Grid | None, only: Sequence[str]) -> Space:
-    """The grid, or the head's search space, or some settings of it."""
-    return HeadSpace(head=head, only=tuple(only)) if grid is None else grid
+def study_name(target: Target, space: Space) -> str:
+    """Name of a study: the same for the same target and space, and no others."""
+    kind = "grid" if isinstance(space, Grid) else "sweep"
+    content = (SWEEP_VERSION, *target.content, space.settings)
+    return f"{target.name}-{kind}-{content_hash(*content)[:8]}"
 
 
 def find_targets(
@@ -83,47 +121,75 @@ def find_targets(
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Study, list[Target]]:
-    """Plan the backbones that the named heads need.
+    """Plan what the named heads and networks need.
 
     Args:
         config: The configuration.
-        names: ``trees``, heads, or heads on a backbone such as ``resnet18-frozen/extra_trees``.
+        names: ``trees``, heads, heads on a backbone such as ``resnet18-frozen/extra_trees``, or
+            networks such as ``resnet18-staged``; globs, too.
         home: Folder of the image stores.
         progress: Called while images are decoded.
 
+    Returns:
+        The study, whose plan holds the networks to be run first, and what is swept.
+
     Raises:
-        ValueError: A name matches no head.
+        ValueError: A name matches nothing.
     """
-    plan = plan_study(config, _patterns(names), home, progress)
-    specs = {spec.id: spec for spec in plan.plan}
-    targets = {
-        (spec.needs[0], spec.system.head): Target(
-            backbone=specs[spec.needs[0]], head=spec.system.head
-        )
-        for spec in plan.plan
-        if spec.system.head is not None
-    }
-    networks = Plan(spec for spec in plan.plan if spec.system.head is None)
-    return replace(plan, plan=networks), list(targets.values())
+    head_patterns, networks = _resolve(names)
+    study = plan_study(config, [*head_patterns, *networks], home, progress)
+    specs = {spec.id: spec for spec in study.plan}
+    targets: dict[tuple[str, str | None], Target] = {}
+    needed: set[str] = set()
+    for spec in study.plan:
+        if spec.system.head is not None:
+            base = specs[spec.needs[0]]
+            targets[base.id, spec.system.head] = HeadTarget(base=base, head=spec.system.head)
+            needed |= {base.id, *base.needs}
+        elif spec.name in networks:
+            targets[spec.id, None] = NetworkTarget(base=spec)
+            needed |= {*spec.needs}
+    first = Plan(spec for spec in study.plan if spec.id in needed)
+    return replace(study, plan=first), list(targets.values())
 
 
-def _patterns(names: Sequence[str]) -> list[str]:
-    known = [head.name for head in heads if head.search_space is not None]
-    named = [name for name in names if name != TREES]
-    chosen = [name for name in named if "/" in name]
-    wanted = [name for name in named if "/" not in name]
+def _resolve(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell heads from networks.
+
+    Returns:
+        Patterns of heads on backbones, and names of networks.
+    """
+    known = [head.name for head in heads]
+    patterns: list[str] = []
+    networks: list[str] = []
+    for name in names:
+        swept = [head.name for head in heads if head.search_space is not None]
+        found = swept if name == TREES else fnmatch.filter(known, name)
+        if found:
+            patterns += [
+                f"{EMBEDDING_MODEL}-{schedule}/{head}"
+                for head in found
+                for schedule in ("staged", "frozen")
+            ]
+        elif "/" in name:
+            patterns.append(name)
+        else:
+            networks += _networks(name, known)
+    return patterns, networks
+
+
+def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
     try:
-        found = match_names(wanted, [head.name for head in heads], "head") if named else known
+        found = [system.name for system in find_systems([name]) if system.head is None]
     except ValueError as error:
+        if name.startswith("timm:"):
+            raise
+        networks = [system.name for system in systems() if system.head is None]
         raise ValueError(
-            f"{error}; write bench sweep trees, or a head on a backbone: "
-            f"bench sweep {EMBEDDING_MODEL}-frozen/{known[0]}"
+            f"nothing to sweep is called {name!r}; {near(name, [*known_heads, *networks])} "
+            "(bench sweep trees, or a head, MODEL-SCHEDULE/HEAD or a network)"
         ) from error
-    return chosen + [
-        f"{EMBEDDING_MODEL}-{schedule}/{head}"
-        for head in found
-        for schedule in ("staged", "frozen")
-    ]
+    return found
 
 
 def sweep_options(launch: Launch) -> RunOptions:
@@ -132,39 +198,31 @@ def sweep_options(launch: Launch) -> RunOptions:
     return replace(launch.options, save_embeddings=networks)
 
 
-def missing_backbones(plan: Plan, options: RunOptions) -> list[RunSpec]:
-    """The networks whose embeddings are not there."""
-    return [spec for spec in plan if not spec.pretraining and not find_run(spec, options)]
+def missing_runs(plan: Plan, options: RunOptions) -> Plan:
+    """The networks whose embeddings or weights are not there, with what they need themselves."""
+    missing: dict[str, RunSpec] = {}
+    for spec in reversed(list(plan)):
+        users = plan.dependants(spec.id)
+        needed = any(user.id in missing for user in users)
+        if needed or (not users and not find_run(spec, options)):
+            missing[spec.id] = spec
+    return Plan(reversed(missing.values()))
 
 
-def run_backbones(plan: Plan, options: RunOptions, listener: Listener) -> Iterator[Outcome]:
+def run_missing(missing: Plan, options: RunOptions, listener: Listener) -> Iterator[Outcome]:
     """Train what is missing.
 
     Raises:
         ValueError: A network failed or was skipped.
     """
-    for outcome in LocalExecutor().execute(plan, options, listener, force=False):
+    for outcome in LocalExecutor().execute(missing, options, listener, force=False):
         yield outcome
         if outcome.status != "completed":
+            name = outcome.spec.name
+            remedy = "" if outcome.spec.pretraining else f"; mend that, then type: bench run {name}"
             raise ValueError(
-                f"the embeddings of {outcome.spec.name} are missing: its run {outcome.status} "
-                f"({outcome.reason}); mend that, then type: bench run {outcome.spec.name}"
+                f"{name} is needed first, and its run {outcome.status} ({outcome.reason}){remedy}"
             )
-
-
-def load_embedded(target: Target, data: PreparedData, options: RunOptions) -> Embedded:
-    """Read the embeddings of the train and val splits; a sweep never sees those of test."""
-    tracker = open_tracker(options.store)
-    run_id = tracker.find_completed({"spec_id": target.backbone.id, "embeddings": "kept"})
-    assert run_id is not None, f"{target.name} is swept before its backbone"
-    embeddings, _ = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
-    train, val = data.rows("train"), data.rows("val")
-    return Embedded(
-        train=embeddings[train],
-        train_labels=data.labels[train],
-        val=embeddings[val],
-        val_labels=data.labels[val],
-    )
 
 
 def open_study(name: str, storage: BaseStorage, about: Mapping[str, Any]) -> optuna.Study:
@@ -190,11 +248,13 @@ def score_best(
     Returns:
         The outcome; reused if this best was scored before.
     """
-    spec = target.spec(params_of(best))
+    spec_params = params_of(best)
+    spec = target.spec(spec_params)
     tags = {
         **tags,
         "mlflow.runName": tags["sweep"],
-        "tuned": "true",
+        "tuned": describe(spec_params),
+        "context": target.base.context,
         # Its own id: the same setting in the study's grid remains a row of its own.
         "spec_id": content_hash(spec.id, tags["sweep"]),
         "published_accuracy": "",

@@ -12,7 +12,8 @@ import numpy as np
 import optuna
 
 from benchmark.sweep.growth import Embedded, SharedGrowth
-from benchmark.sweep.space import HeadSpace, Space, read_grid
+from benchmark.sweep.head_target import HeadObjective
+from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.study import Budget, Search
 from registry import heads
@@ -53,6 +54,12 @@ class Slow(SharedGrowth):
         return super().grow(params, size)
 
 
+def head_space(head: str, *only: str) -> SettingSpace:
+    space = heads[head].search_space
+    assert space is not None
+    return SettingSpace(name=head, space=space, grid=heads[head].grid, only=only)
+
+
 def make_search(
     place: str,
     folder: Path,
@@ -63,15 +70,20 @@ def make_search(
 ) -> Search:
     return Search(
         study=open_study(place),
-        space=space or HeadSpace(head="extra_trees", only=("n_estimators", "max_depth")),
-        growth=growth or make_growth(),
+        space=space or head_space("extra_trees", "n_estimators", "max_depth"),
+        objective=HeadObjective(
+            growth=growth or make_growth(),
+            sizes=space.sizes if isinstance(space, Grid) else (),
+            at_once=budget.pruner == "none",
+        ),
         budget=budget,
         folder=folder / "workers",
     )
 
 
 def grid() -> Space:
-    return read_grid(["n_estimators=5:40:5", "max_depth=2,3,4,6,none"], "extra_trees")
+    axes = ["n_estimators=5:40:5", "max_depth=2,3,4,6,none"]
+    return read_grid(axes, "extra_trees", ["n_estimators", "max_depth"])
 
 
 def work(place: str, folder: str, trials: str) -> Iterator[str]:

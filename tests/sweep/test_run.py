@@ -20,10 +20,10 @@ from benchmark.options import RunOptions
 from benchmark.plan import RunSpec
 from benchmark.runner import open_tracker, run_one
 from benchmark.suite import System
+from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
-from benchmark.sweep.space import HeadSpace, Space, read_grid
+from benchmark.sweep.space import Space
 from benchmark.sweep.study import Budget, is_finished
-from benchmark.sweep.targets import Target
 from benchmark.tracking import Artifact, Store, Tag
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
 
@@ -73,7 +73,7 @@ def run_sweep(
 
     def run(space: Space, budget: Budget, head: str = "extra_trees") -> SweepResult:
         sweep = Sweep(
-            target=Target(backbone=backbone, head=head),
+            target=HeadTarget(base=backbone, head=head),
             space=space,
             budget=budget,
             storage=None,
@@ -104,7 +104,7 @@ def parents(store: Store) -> list[Run]:
 def test_trials_are_nested_runs_of_one_parent(
     run_sweep: Any, store: Store, backbone: RunSpec
 ) -> None:
-    space = read_grid([*SMALL, "max_features=sqrt,wrong"], "extra_trees")
+    space = HeadTarget(base=backbone, head="extra_trees").grid([*SMALL, "max_features=sqrt,wrong"])
     budget = Budget(sampler="grid", pruner="none", trials=12)
     first = run_sweep(space, budget)
     result = run_sweep(space, replace(budget, trials=None))
@@ -138,20 +138,20 @@ def test_trials_are_nested_runs_of_one_parent(
 def test_the_best_is_scored_once_and_stands_beside_the_grid(
     run_sweep: Any, store: Store, backbone: RunSpec, options: RunOptions
 ) -> None:
-    target = Target(backbone=backbone, head="extra_trees")
+    target = HeadTarget(base=backbone, head="extra_trees")
     point = target.spec({"n_estimators": 100, "max_depth": 10})
     assert run_one(point, options).status == "completed"
-    result = run_sweep(read_grid(SMALL, "extra_trees"), Budget(sampler="grid", pruner="none"))
+    result = run_sweep(target.grid(SMALL), Budget(sampler="grid", pruner="none"))
     assert result.row is not None
     assert result.row.status == "completed"
     assert not result.row.reused
-    again = run_sweep(read_grid(SMALL, "extra_trees"), Budget(sampler="grid", pruner="none"))
+    again = run_sweep(target.grid(SMALL), Budget(sampler="grid", pruner="none"))
     assert again.row.reused
     assert again.row.test_accuracy == result.row.test_accuracy
 
     runs = fetch(store)
     assert len(runs) == 2
-    tuned = runs[runs["tuned"] == "true"].iloc[0]
+    tuned = runs[runs["tuned"] != ""].iloc[0]
     assert result.best is not None
     assert tuned["best_val_accuracy"] == result.best.value  # by a fit of its own
     table = summary(runs).set_index("system")
@@ -168,11 +168,11 @@ def test_the_best_is_scored_once_and_stands_beside_the_grid(
 def test_the_gain_is_over_the_studys_own_points(
     run_sweep: Any, store: Store, backbone: RunSpec, options: RunOptions
 ) -> None:
-    result = run_sweep(HeadSpace(head="random_forest"), Budget(trials=5), head="random_forest")
+    target = HeadTarget(base=backbone, head="random_forest")
+    result = run_sweep(target.space(), Budget(trials=5), head="random_forest")
     values = [trial.value for trial in result.study.trials[:3]]
-    assert result.grid_accuracy == max(values)
-    target = Target(backbone=backbone, head="random_forest")
-    for value, params in zip(values, HeadSpace(head="random_forest").points(), strict=True):
+    assert result.start_accuracy == max(values)
+    for value, params in zip(values, target.space().points(), strict=True):
         spec = target.spec(params)
         assert spec.name.endswith(f"-n{params['n_estimators']}-d{params['max_depth']}")
         run_one(spec, options)
@@ -198,11 +198,11 @@ def test_missing_embeddings_are_made_first(workplace: Path, image_folder: Path) 
     command = ["sweep", "resnet18-frozen/extra_trees", *settings]
     result = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
     assert result.exit_code == 0, result.output
-    assert "No embeddings of resnet18-frozen" in result.output
+    assert "Needed first: resnet18-pretrained, resnet18-frozen" in result.output
     assert "its test accuracy" in result.output
     again = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
     assert again.exit_code == 0, again.output
-    assert "No embeddings" not in again.output
+    assert "Needed first" not in again.output
     assert "trial 0" not in again.output
     board = bench("leaderboard")
     assert "(tuned)" in board.output
@@ -214,7 +214,9 @@ def test_missing_embeddings_are_made_first(workplace: Path, image_folder: Path) 
     ("arguments", "told"),
     [
         (["extra_tres"], "did you mean extra_trees?"),
-        (["resnet18-frozen"], "bench sweep resnet18-frozen/"),
+        (["resnet18-frozn"], "did you mean resnet18-frozen"),
+        (["resnet18-frozen", "--space", "lr,weigth_decay"], "did you mean weight_decay?"),
+        (["resnet18-frozen", "--grid", "lr=-1"], "lr=-1: input should be greater than 0"),
         ([], "bench sweep trees"),
         (["extra_trees", "--sampler", "grid"], "--grid n_estimators="),
         (["extra_trees", "--grid", "max_dep=3"], "did you mean max_depth?"),

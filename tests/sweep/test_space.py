@@ -7,16 +7,28 @@ import warnings
 import optuna
 import pytest
 
-from benchmark.sweep.space import HeadSpace, read_grid
+from benchmark.config import TrainConfig
+from benchmark.plan import DataSpec, RunSpec
+from benchmark.suite import System
+from benchmark.sweep.head_target import HeadTarget
 from registry import heads
-from tests.sweep.synthetic import make_growth
+from tests.sweep.synthetic import head_space, make_growth
+
+
+def target(head: str) -> HeadTarget:
+    data = DataSpec(name="d", fingerprint="f", image_size=32, num_classes=3, num_images=30, seed=0)
+    system = System(model="resnet18", schedule="frozen")
+    return HeadTarget(
+        base=RunSpec(system=system, data=data, train=TrainConfig(), seed=0), head=head
+    )
+
 
 SWEPT = ["extra_trees", "random_forest", "xgboost"]
 
 
 @pytest.mark.parametrize("head", SWEPT)
 def test_the_heads_grid_lies_in_its_space(head: str) -> None:
-    space = HeadSpace(head=head)
+    space = head_space(head)
     points = space.points()
     assert [(p["n_estimators"], p["max_depth"]) for p in points] == [
         (100, 10),
@@ -41,7 +53,7 @@ def test_a_point_with_the_defaults_is_the_studys_point(head: str) -> None:
 
 
 def test_some_settings_vary_and_the_others_stay() -> None:
-    space = HeadSpace(head="extra_trees", only=("n_estimators", "max_depth"))
+    space = head_space("extra_trees", "n_estimators", "max_depth")
     trial = optuna.create_study().ask()
     params = space.suggest(trial)
     assert set(trial.params) == {"n_estimators", "max_depth"}
@@ -51,12 +63,12 @@ def test_some_settings_vary_and_the_others_stay() -> None:
 
 
 def test_axes() -> None:
-    grid = read_grid(["n_estimators=50:150:50", "max_depth=4,none"], "random_forest")
+    grid = target("random_forest").grid(["n_estimators=50:150:50", "max_depth=4,none"])
     assert dict(grid.axes) == {"n_estimators": (50, 100, 150), "max_depth": (4, None)}
     cells = grid.points()
     assert len(cells) == 6
     assert [cell["n_estimators"] for cell in cells] == [150, 150, 100, 100, 50, 50]
-    mixed = read_grid(["max_features=sqrt,0.5", "bootstrap=true,false"], "random_forest")
+    mixed = target("random_forest").grid(["max_features=sqrt,0.5", "bootstrap=true,false"])
     assert dict(mixed.axes) == {"max_features": ("sqrt", 0.5), "bootstrap": (True, False)}
 
 
@@ -74,9 +86,9 @@ def test_axes() -> None:
 )
 def test_wrong_axes(axes: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_grid(axes, "extra_trees")
+        target("extra_trees").grid(axes)
 
 
 def test_a_setting_that_the_space_lacks() -> None:
     with pytest.raises(ValueError, match="did you mean max_depth"):
-        HeadSpace(head="extra_trees", only=("max_deph",))
+        head_space("extra_trees", "max_deph")

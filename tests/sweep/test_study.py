@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmark.sweep.space import read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.study import Budget, best_trial, is_finished
@@ -110,10 +111,12 @@ def test_pruning_leaves_trees_ungrown(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_raises_counts_and_does_not_stop_the_others(tmp_path: Path) -> None:
-    from benchmark.sweep.space import read_grid
-
     place = str(tmp_path / "study.journal")
-    space = read_grid(["n_estimators=5", "max_features=0.5,wrong"], "extra_trees")
+    space = read_grid(
+        ["n_estimators=5", "max_features=0.5,wrong"],
+        "extra_trees",
+        ["n_estimators", "max_features"],
+    )
     budget = Budget(sampler="grid", pruner="none")
     trials = list(make_search(place, tmp_path, budget=budget, space=space).run())
     assert sorted(trial.state.name for trial in trials) == ["COMPLETE", "FAIL"]

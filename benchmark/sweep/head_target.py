@@ -1,0 +1,158 @@
+"""Turns a head on a backbone's embeddings into something to sweep: its size is its trees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from benchmark.data.prepared import PreparedData
+from benchmark.options import RunOptions
+from benchmark.plan import RunSpec
+from benchmark.runner import open_tracker
+from benchmark.suite import System
+from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
+from benchmark.sweep.objective import Params
+from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
+from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
+from registry import heads
+from registry.core import near
+
+RUNG = 25
+"""Every so many trees a trial is reported and may be pruned."""
+_NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
+
+
+@dataclass(kw_only=True)
+class HeadObjective:
+    """See `benchmark.sweep.objective.Objective`; smaller sizes are answered by larger ones.
+
+    Attributes:
+        growth: Grows the ensembles.
+        sizes: Where accuracies are reported: in a grid, the sizes of its cells, to answer them;
+            none for every `RUNG`.
+        at_once: Whether to grow to the size in one fit, since no trial is pruned on the way: each
+            step costs a fit's preparation.
+    """
+
+    growth: SharedGrowth
+    sizes: tuple[int, ...] = ()
+    at_once: bool = False
+    unit: str = "trees_grown"
+    warmup: int = 2 * RUNG
+    last_step: int | Literal["auto"] = "auto"
+
+    @property
+    def work(self) -> int:
+        """Trees of a forest, rounds of a booster; fits, for a head that does not grow."""
+        return self.growth.trees_grown
+
+    def key(self, params: Params) -> str:
+        """See `Objective`."""
+        return ensemble_key(self.growth.head, params)
+
+    def size(self, params: Params) -> int:
+        """See `Objective`."""
+        return ensemble_size(self.growth.head, params)
+
+    def measure(self, params: Params) -> Iterator[tuple[int, float]]:
+        """See `Objective`."""
+        size = self.size(params)
+        if self.at_once:
+            self.growth.grow(params, size)
+        rungs = self.sizes or range(RUNG, size, RUNG)
+        for rung in [*(rung for rung in sorted(rungs) if rung < size), size]:
+            yield rung, self.growth.grow(params, rung)[rung - 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadTarget:
+    """A head on a backbone's embeddings; see `benchmark.sweep.targets.Target`.
+
+    Attributes:
+        base: The backbone's run, which makes the embeddings.
+        head: Name of the head.
+    """
+
+    base: RunSpec
+    head: str
+    trials: int = 50
+    param_prefix: str = "head."
+    start_title: str = "the study's grid"
+
+    @property
+    def name(self) -> str:
+        """Such as ``resnet18-frozen/extra_trees``."""
+        return f"{self.base.name}/{self.head}"
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """See `Target`."""
+        return self.base.id, self.head
+
+    @property
+    def start_points(self) -> list[Params]:
+        """The head's own grid."""
+        return [dict(point) for point in heads[self.head].grid]
+
+    def spec(self, params: Mapping[str, Any]) -> RunSpec:
+        """The head's run with these parameters; what a parameter is by default is not named."""
+        space = heads[self.head].search_space
+        defaults = {} if space is None else space.defaults
+        told = {k: v for k, v in params.items() if k not in defaults or defaults[k] != v}
+        first = (SIZE, "max_depth")
+        ordered = sorted(told.items(), key=lambda item: (item[0] not in first, item[0] != SIZE))
+        system = System(
+            model=self.base.system.model,
+            schedule=self.base.system.schedule,
+            head=self.head,
+            params=tuple(ordered),
+        )
+        return replace(self.base, system=system, needs=(self.base.id,))
+
+    def grid(self, axes: Sequence[str]) -> Grid:
+        """See `Target`."""
+        classifier: Any = heads[self.head].factory(seed=0, jobs=1)
+        known = [name for name in classifier.get_params() if name not in _NOT_SWEPT]
+        return read_grid(axes, self.head, known)
+
+    def space(self, only: Sequence[str] = ()) -> SettingSpace:
+        """The head's search space; see `Target`."""
+        head = heads[self.head]
+        if head.search_space is None:
+            known = [head.name for head in heads if head.search_space is not None]
+            raise ValueError(
+                f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
+                "--grid NAME=VALUE,VALUE"
+            )
+        return SettingSpace(
+            name=self.head, space=head.search_space, grid=head.grid, only=tuple(only)
+        )
+
+    def objective(
+        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
+    ) -> HeadObjective:
+        """See `Target`."""
+        growth = SharedGrowth(
+            heads[self.head],
+            self._embedded(data, options),
+            seed=self.base.seed,
+            jobs=os.cpu_count() or 1,
+        )
+        sizes = space.sizes if isinstance(space, Grid) else ()
+        return HeadObjective(growth=growth, sizes=sizes, at_once=not prunes)
+
+    def _embedded(self, data: PreparedData, options: RunOptions) -> Embedded:
+        """Read the embeddings of the train and val splits; a sweep never sees those of test."""
+        tracker = open_tracker(options.store)
+        run_id = tracker.find_completed({"spec_id": self.base.id, "embeddings": "kept"})
+        assert run_id is not None, f"{self.name} is swept before its backbone"
+        embeddings, _ = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
+        train, val = data.rows("train"), data.rows("val")
+        return Embedded(
+            train=embeddings[train],
+            train_labels=data.labels[train],
+            val=embeddings[val],
+            val_labels=data.labels[val],
+        )

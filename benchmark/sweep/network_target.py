@@ -1,0 +1,178 @@
+"""Turns a network into something to sweep: its training settings vary, its steps are epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import optuna
+from pydantic import ValidationError
+
+from benchmark.config import TrainConfig
+from benchmark.data.prepared import PreparedData
+from benchmark.initial_weights import start_network
+from benchmark.options import RunOptions
+from benchmark.plan import RunSpec
+from benchmark.runner import open_tracker
+from benchmark.sweep.objective import Params
+from benchmark.sweep.space import Grid, SettingSpace, Space, point_key, read_grid
+from benchmark.tracking import Skipped
+from benchmark.training.devices import find_device
+from benchmark.training.images import Examples, image_examples
+from benchmark.training.inference import pool_examples
+from benchmark.training.trainer import Diverged, Trainer
+from registry.specs import SearchSpace, Suggest
+
+WEIGHT_DECAYS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
+BATCH_SIZES = (8, 16, 32, 64, 128)
+
+
+def training_space(base: RunSpec) -> SearchSpace:
+    """What is varied in a network's training, around the settings of a run."""
+    train, staged = base.train, base.system.schedule == "staged"
+
+    def suggest(trial: Suggest) -> Params:
+        rates = min(1e-5, train.lr), max(1e-1, train.lr)
+        suggested = {
+            "lr": trial.suggest_float("lr", *rates, log=True),
+            "weight_decay": trial.suggest_categorical(
+                "weight_decay", sorted({*WEIGHT_DECAYS, train.weight_decay})
+            ),
+            "batch_size": trial.suggest_categorical(
+                "batch_size", sorted({*BATCH_SIZES, train.batch_size})
+            ),
+        }
+        if staged:
+            most = max(train.epochs - 1, train.freeze_epochs)
+            suggested["freeze_epochs"] = trial.suggest_int("freeze_epochs", 0, most)
+        return suggested
+
+    names = ["lr", "weight_decay", "batch_size", *(["freeze_epochs"] if staged else [])]
+    return SearchSpace(suggest=suggest, defaults={name: getattr(train, name) for name in names})
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkTarget:
+    """A network whose training settings vary; see `benchmark.sweep.targets.Target`.
+
+    Attributes:
+        base: Its run with the settings from which the sweep starts.
+    """
+
+    base: RunSpec
+    trials: int = 20
+    param_prefix: str = "train."
+    start_title: str = "the settings it began with"
+
+    @property
+    def name(self) -> str:
+        """Such as ``resnet18-staged``."""
+        return self.base.name
+
+    @property
+    def head(self) -> None:
+        """A network is no head."""
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """See `Target`."""
+        return (self.base.id,)
+
+    @property
+    def start_points(self) -> list[Params]:
+        """The settings of the base."""
+        return [dict(training_space(self.base).defaults)]
+
+    def spec(self, params: Mapping[str, Any]) -> RunSpec:
+        """The network's run with these settings.
+
+        Raises:
+            ValueError: A setting does not take the value.
+        """
+        try:
+            train = TrainConfig.model_validate({**self.base.train.model_dump(), **params})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(
+                f"{first['loc'][0]}={first['input']}: {first['msg'].lower()}"
+            ) from error
+        return replace(self.base, train=train)
+
+    def grid(self, axes: Sequence[str]) -> Grid:
+        """See `Target`."""
+        grid = read_grid(axes, self.name, list(training_space(self.base).defaults))
+        for cell in grid.points():
+            self.spec(cell)
+        return grid
+
+    def space(self, only: Sequence[str] = ()) -> SettingSpace:
+        """See `Target`."""
+        return SettingSpace(
+            name=self.name, space=training_space(self.base), grid=({},), only=tuple(only)
+        )
+
+    def objective(
+        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
+    ) -> NetworkObjective:
+        """See `Target`."""
+        return NetworkObjective(self, data, options)
+
+
+class NetworkObjective:
+    """Trains a network for each trial; see `benchmark.sweep.objective.Objective`.
+
+    After each epoch it tells the accuracy of the weights that would be kept if it were the last, so
+    the last one told is that of the trained network. A frozen backbone is run once for all trials.
+    """
+
+    unit = "epochs_trained"
+
+    def __init__(self, target: NetworkTarget, data: PreparedData, options: RunOptions) -> None:
+        """Check that the weights to start from are there.
+
+        Raises:
+            ValueError: They cannot be had.
+        """
+        train = target.base.train
+        self.work = 0
+        """Epochs."""
+        self.warmup = max(1, train.epochs // 5)
+        self.last_step: int | Literal["auto"] = train.epochs
+        self._target = target
+        self._options = options
+        self._tracker = open_tracker(options.store)
+        self._images = image_examples(data, find_device(options.device))
+        self._features: Examples | None = None
+        try:
+            network = start_network(target.base, options, self._tracker)
+        except Skipped as error:
+            raise ValueError(f"{target.name} cannot be swept: {error}") from error
+        if target.base.system.schedule != "scratch":
+            self._features = pool_examples(network.to(self._images.device), self._images, train)
+
+    def key(self, params: Params) -> str:
+        """See `Objective`."""
+        return point_key(params)
+
+    def size(self, params: Params) -> int:
+        """See `Objective`."""
+        return self._target.base.train.epochs
+
+    def measure(self, params: Params) -> Iterator[tuple[int, float]]:
+        """See `Objective`.
+
+        Raises:
+            TrialPruned: The loss is no longer a number.
+        """
+        spec = self._target.spec(params)
+        network = start_network(spec, self._options, self._tracker)
+        trainer = Trainer(network, self._images, spec.train, spec.system.schedule, spec.seed)
+        trainer.features = self._features
+        try:
+            for result in trainer.fit():
+                self.work += 1
+                assert trainer.best.result is not None
+                yield result.epoch + 1, trainer.best.result.val_accuracy
+        except Diverged as error:
+            raise optuna.TrialPruned(str(error).partition(";")[0]) from error
