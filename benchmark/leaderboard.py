@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from mlflow import MlflowClient
-from mlflow.entities import Run
 
+from benchmark.run_table import Columns, read_runs
 from benchmark.tracking import Store
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
 PAGE = 1000
-HEAD_PARAM = "head."
 METRICS = (
     "test_accuracy",
     "best_val_accuracy",
@@ -44,7 +45,16 @@ TAGS = (
     "git_commit",
     "context",
     "tuned",
+    "head_params",
 )
+_PARAMS = {
+    "data.num_images": "images",
+    "data.num_classes": "classes",
+    "data.image_size": "image_size",
+    "train.epochs": "epochs",
+    "seed": "seed",
+}
+"""MLflow's params in the table, and what they are called there."""
 GROUPS = ("from scratch", "experiment 1", "experiment 2")
 """The parts of the study that its tables show; pretraining and data explorations are others."""
 TRIAL_GROUP = "sweep trial"
@@ -69,21 +79,25 @@ def fetch(store: Store) -> pd.DataFrame:
     """Read the completed runs of networks and heads, without pretraining and explorations.
 
     Returns:
-        A row a run, the newest first; of runs alike, only the newest. Its columns are `METRICS`,
-        `TAGS`, and what `_row` adds; accuracies are shares of one.
+        A row a run, the newest first; of runs alike, only the newest. Its columns are ``run``,
+        ``run_id``, ``started``, `METRICS`, `TAGS`, ``published_accuracy`` and what `_PARAMS` names;
+        accuracies are shares of one.
 
     Raises:
         ValueError: The store has no such runs.
     """
-    rows = [
-        _row(run)
-        for run in search(store, "tags.completed = 'true'")
-        if run.data.tags.get("group") in GROUPS
-    ]
-    if not rows:
+    tags = (*TAGS, "published_accuracy")
+    columns = Columns(metrics=METRICS, params=tuple(_PARAMS), tags=tags)
+    runs = read_runs(store, columns, completed=True)
+    runs = runs[runs["tags.group"].isin(GROUPS)]
+    if runs.empty:
         raise ValueError("no run is completed yet; type: bench run --all")
-    table = pd.DataFrame(rows)
-    return table.drop_duplicates(["context", "run", "weights"]).reset_index(drop=True)
+    runs = runs.rename(columns={f"params.{name}": short for name, short in _PARAMS.items()})
+    runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
+    numbers = ["published_accuracy", *_PARAMS.values()]
+    runs[numbers] = runs[numbers].apply(pd.to_numeric)
+    runs[list(TAGS)] = runs[list(TAGS)].fillna("")
+    return runs.drop_duplicates(["context", "run", "weights"]).reset_index(drop=True)
 
 
 def run_states(store: Store) -> pd.DataFrame:
@@ -96,22 +110,26 @@ def run_states(store: Store) -> pd.DataFrame:
     Raises:
         ValueError: The store has no experiment yet.
     """
+    tags = ("group", "data", "weights", "completed", "skipped", "error")
+    columns = Columns(metrics=("test_accuracy",), tags=tags)
+    runs = read_runs(store, columns, completed=False)
+    runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
+    runs[list(tags)] = runs[list(tags)].fillna("")
+    runs = runs[runs["group"] != TRIAL_GROUP]
+    ended = {"FAILED": "failed", "RUNNING": "running"}
+    status = runs["status"].map(ended).fillna("interrupted")
+    status = status.mask(runs["skipped"] != "", "skipped").mask(
+        runs["completed"] != "", "completed"
+    )
     return pd.DataFrame(
-        [
-            {
-                "run": run.info.run_name,
-                "group": run.data.tags.get("group", ""),
-                "status": state(run),
-                "test_accuracy": run.data.metrics.get("test_accuracy"),
-                "data": run.data.tags.get("data", ""),
-                "weights": run.data.tags.get("weights", ""),
-                "started": f"{pd.Timestamp(run.info.start_time, unit='ms'):%Y-%m-%d %H:%M:%S}",
-                "run_id": run.info.run_id,
-                "reason": run.data.tags.get("error", run.data.tags.get("skipped", "")),
-            }
-            for run in search(store, "")
-            if run.data.tags.get("group") != TRIAL_GROUP
-        ]
+        {
+            **runs[["run", "group"]],
+            "status": status,
+            **runs[["test_accuracy", "data", "weights"]],
+            "started": runs["started"].dt.strftime("%Y-%m-%d %H:%M:%S"),
+            "run_id": runs["run_id"],
+            "reason": runs["error"].where(runs["error"] != "", runs["skipped"]),
+        }
     )
 
 
@@ -130,6 +148,8 @@ def search(store: Store, query: str) -> Iterator[Run]:
     Raises:
         ValueError: The store has no experiment yet.
     """
+    from mlflow import MlflowClient
+
     client = MlflowClient(store.uri)
     experiment = store.exists() and client.get_experiment_by_name(store.experiment)
     if not experiment:
@@ -149,30 +169,6 @@ def search(store: Store, query: str) -> Iterator[Run]:
         token = page.token
         if not token:
             return
-
-
-def _row(run: Run) -> dict[str, Any]:
-    tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
-    head_params = {
-        name.removeprefix(HEAD_PARAM): value
-        for name, value in params.items()
-        if name.startswith(HEAD_PARAM)
-    }
-    published = tags.get("published_accuracy")
-    return {
-        "run": run.info.run_name,
-        **{name: tags.get(name, "") for name in TAGS},
-        "head_params": ", ".join(f"{name}={value}" for name, value in head_params.items()),
-        "published_accuracy": float(published) if published else None,
-        **{name: metrics.get(name) for name in METRICS},
-        "images": int(params["data.num_images"]),
-        "classes": int(params["data.num_classes"]),
-        "image_size": int(params["data.image_size"]),
-        "epochs": int(params["train.epochs"]),
-        "seed": int(params["seed"]),
-        "started": pd.Timestamp(run.info.start_time, unit="ms", tz="UTC"),
-        "run_id": run.info.run_id,
-    }
 
 
 def contexts(runs: pd.DataFrame) -> list[Context]:
@@ -227,7 +223,8 @@ def representatives(runs: pd.DataFrame) -> pd.DataFrame:
     """
     oldest_first = runs.sort_values("started", kind="stable")
     best_first = oldest_first.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    best = best_first.drop_duplicates([*_SYSTEM_KEYS, "tuned"])
+    sweeps = best_first.assign(from_sweep=best_first["tuned"] != "")
+    best = best_first[~sweeps.duplicated([*_SYSTEM_KEYS, "from_sweep"])]
     return best.sort_values("test_accuracy", ascending=False, kind="stable")
 
 
@@ -239,18 +236,20 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         ``system``, ``experiment``, ``test_accuracy``, ``study_accuracy``, ``parameters``
-        (a count for networks, the chosen grid point for heads), ``weights``, ``fit_seconds``; if
-        there was a sweep, ``gain``: its test accuracy above that of the grid.
+        (a count for networks, the chosen grid point for heads, the settings found for what a sweep
+        tuned), ``weights``, ``fit_seconds``; if there was a sweep, ``gain``: its test accuracy
+        above that of the same system without it.
     """
     ranked = representatives(runs)
     tuned = ranked["tuned"] != ""
+    settings = ranked["head_params"].where(ranked["head_params"] != "", ranked["tuned"])
     table = pd.DataFrame(
         {
             "system": ranked["system"] + tuned.map({True: " (tuned)", False: ""}),
             "experiment": ranked["group"],
             "test_accuracy": ranked["test_accuracy"],
             "study_accuracy": ranked["published_accuracy"],
-            "parameters": ranked["head_params"].where(ranked["head"] != "", ranked["params_total"]),
+            "parameters": settings.where(settings != "", ranked["params_total"]),
             "weights": ranked["weights"],
             "fit_seconds": ranked["fit_seconds"],
         }

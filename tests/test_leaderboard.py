@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -35,6 +37,7 @@ def log_head(tracker: Tracker, trees: int, group: str, published: float, **metri
         "data": "mine",
         "context": "a1",
         "published_accuracy": str(published),
+        "head_params": f"n_estimators={trees}",
     }
     with tracker.start(f"{group}/extra_trees-n{trees}", tags) as run:
         run.log(*(Param(key, value) for key, value in PARAMS.items()))
@@ -165,10 +168,24 @@ def test_an_empty_store_says_what_to_type(store: Store, tracker: Tracker) -> Non
         fetch(store)
 
 
-def test_more_runs_than_a_page_are_read(
+def test_a_server_and_a_database_give_the_same_table(
     tracker: Tracker, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.leaderboard.PAGE", 2)
     for i in range(5):
-        log(tracker, f"run{i}", NETWORK_TAGS, test_accuracy=0.1, best_val_accuracy=0.1)
-    assert len(fetch(store)) == 5
+        log(tracker, f"run{i}", NETWORK_TAGS, test_accuracy=i / 7, best_val_accuracy=0.1)
+    log(tracker, "diverged", NETWORK_TAGS, test_accuracy=0.1, test_log_loss=float("nan"))
+    log_head(tracker, 100, "experiment 1", 0.3, test_accuracy=0.2, best_val_accuracy=0.2)
+    deleted = fetch(store).set_index("run")["run_id"]["run3"]
+    tracker.client.delete_run(str(deleted))
+    from_database = fetch(store), run_states(store)
+    monkeypatch.setattr("benchmark.run_table._DATABASES", ())  # as it is with an MLflow server
+    monkeypatch.setattr("benchmark.run_table.PAGE", 2)
+    for ours, theirs in zip(from_database, (fetch(store), run_states(store)), strict=True):
+        assert len(ours) == 6
+        pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_a_store_that_cannot_be_read(workplace: Path) -> None:
+    (workplace / "mlflow.db").write_text("this is no database")
+    with pytest.raises(ValueError, match="check MLFLOW_TRACKING_URI"):
+        fetch(Store())
