@@ -22,7 +22,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.performance.measure import Comparison, Options, Side, SideFailed, call, run_once, show
+from tests.performance.measure import (
+    CaseSkipped,
+    Comparison,
+    Options,
+    Side,
+    SideFailed,
+    call,
+    run_once,
+    show,
+)
 
 CASES = (
     "startup",
@@ -95,6 +104,8 @@ def main(arguments: list[str] | None = None) -> int:
                 for comparison in importlib.import_module(f"tests.performance.{case}").run(options):
                     console.print(f"measured: {case}, {comparison.work}", style="dim")
                     found[case].append(comparison)
+            except CaseSkipped as error:
+                console.print(f"{case} skipped: {error}", style="yellow", markup=False)
             except SideFailed as error:
                 failed = True
                 console.print(f"{case}: {error}", style="red", markup=False)

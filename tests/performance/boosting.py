@@ -17,7 +17,7 @@ SMALL = {"images": 300, "held_out": 100, "classes": 10, "features": 32, "rounds"
 
 
 def run(options: Options) -> Iterator[Comparison]:
-    """Measure the fit alone, its binning included; each repeat has data of its own."""
+    """Measure the fit alone, its binning included, on drawn embeddings; all get the same ones."""
     size = SMALL if options.small else FULL
     work = "{images:,} x {features}, {classes} classes, {rounds} rounds".format(**size)
     sides = [

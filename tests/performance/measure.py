@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,11 @@ _SHOWN_LINES = 15
 
 Figures = dict[str, Any]
 """What a side says of its work by itself. ``seconds`` stands in for the time of the process, which
-includes Python's imports; ``images_per_second`` has a column of its own."""
+includes Python's imports and is then told besides; ``images_per_second`` has its own column."""
+
+
+class CaseSkipped(Exception):
+    """A case lacks something that this machine has to be given; the message says what."""
 
 
 class SideFailed(Exception):
@@ -142,6 +146,8 @@ def measure(side: Side, folder: Path) -> Measurement:
         lines = (folder / OUTPUT).read_text(errors="replace").splitlines()[-_SHOWN_LINES:]
         raise SideFailed("\n".join([f"{side.name} ended with {process.returncode}:", *lines]))
     figures = side.figures(folder)
+    if "seconds" in figures:
+        figures["process_seconds"] = seconds
     return Measurement(
         seconds=figures.pop("seconds", seconds),
         peak_mb=usage.ru_maxrss / 1024,
@@ -194,8 +200,17 @@ class Comparison:
         """How many times faster than the baseline a side was, in each repeat."""
         if self.baseline is None:
             return []
-        pairs = zip(self.sides[self.baseline], self.sides[name], strict=True)
-        return [baseline.seconds / own.seconds for baseline, own in pairs]
+        pairs = zip(self.seconds(self.baseline), self.seconds(name), strict=True)
+        return [baseline / own for baseline, own in pairs]
+
+    def against_fastest(self, names: Sequence[str]) -> Comparison:
+        """Take the fastest of some sides for the baseline: what one would choose here."""
+        fastest = min(names, key=lambda name: statistics.median(self.seconds(name)))
+        return replace(self, baseline=fastest)
+
+    def seconds(self, name: str) -> list[float]:
+        """The times of a side, by repeat."""
+        return [measurement.seconds for measurement in self.sides[name]]
 
     def median(self, name: str, figure: str) -> float | None:
         """The median of a figure over a side's repeats; None if it does not say."""
@@ -253,7 +268,7 @@ def show(title: str, comparisons: Iterable[Comparison], console: Console) -> Non
 
 def _cells(comparison: Comparison, name: str) -> list[str]:
     measurements = comparison.sides[name]
-    seconds = [m.seconds for m in measurements]
+    seconds = comparison.seconds(name)
     rate = comparison.median(name, "images_per_second")
     ratios = comparison.ratios(name)
     besides = [

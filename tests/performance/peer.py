@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.performance.images import count, divided
-from tests.performance.measure import Comparison, Figures, Options, Side, SideFailed, compare
+from tests.performance.measure import CaseSkipped, Comparison, Figures, Options, Side, compare
 from tests.performance.store import bench, opened, overrides
 
 MISSING = """timm's training script is not part of its package. Get it and name it:
     git clone https://github.com/huggingface/pytorch-image-models
     python -m tests.performance peer --timm-script pytorch-image-models/train.py"""
-MODELS = {"resnet18": "resnet18", "vit_b_16": "vit_base_patch16_224"}
-"""Registered here -> timm's name."""
+MODELS = {
+    "resnet18": ["resnet18"],
+    "vit_b_16": ["vit_base_patch16_224", "--model-kwargs", "img_size={size}"],
+}
+"""Registered here -> timm's name, and what else it has to be told."""
 BATCH, LR = 16, 0.001
 WORKERS = 2
 """timm's loader needs at least one."""
@@ -25,10 +28,10 @@ def run(options: Options) -> Iterator[Comparison]:
     """Measure both commands from start to end, with the same images, layers, batches and epochs.
 
     Raises:
-        SideFailed: The script is missing.
+        CaseSkipped: The script is missing.
     """
     if options.timm_script is None:
-        raise SideFailed(MISSING)
+        raise CaseSkipped(MISSING)
     images = divided(options, *((2, 6) if options.small else (10, 60)))
     size, epochs = (32, 1) if options.small else (128, 5)
     settings = {
@@ -58,15 +61,15 @@ def run(options: Options) -> Iterator[Comparison]:
 
 
 def timm_command(script: Path, model: str, images: Path, size: int, epochs: int) -> list[str]:
-    """Train as bench does: Adam, a constant rate, no augmentation, whole images in [0, 1]."""
+    """Train as bench does: Adam, a constant rate, no augmentation, images in [0, 1].
+
+    Images that are not square lose their ends here, where bench squeezes them.
+    """
+    classes = sum(1 for _ in (images / "train").iterdir())
     return [
         *(sys.executable, str(script), "--data-dir", str(images), "--val-split", "val"),
-        *(
-            "--model",
-            MODELS[model],
-            "--num-classes",
-            str(sum(1 for _ in (images / "train").iterdir())),
-        ),
+        *("--model", *(part.format(size=size) for part in MODELS[model])),
+        *("--num-classes", str(classes)),
         *("--img-size", str(size), "--crop-pct", "1.0", "--no-aug"),
         *("--train-interpolation", "bilinear", "--interpolation", "bilinear"),
         *("--mean", "0", "0", "0", "--std", "1", "1", "1"),

@@ -33,9 +33,8 @@ def run(options: Options) -> Iterator[Comparison]:
         images = divided(options, *((2, 6) if options.small else (CLASSES, per_class)))
         for model in MODELS[:1] if options.small else MODELS:
             sides = training_sides(model, images, size)
-            yield compare(
-                f"{model}, {size} px", sides, options.repeats, baseline="plain, 0 workers"
-            )
+            found = compare(f"{model}, {size} px", sides, options.repeats, baseline=None)
+            yield found.against_fastest([side.name for side in sides[1:]])
 
 
 def training_sides(model: str, images: Path, size: int) -> list[Side]:
