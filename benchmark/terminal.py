@@ -6,23 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.tree import Tree
 
 from benchmark.data.sources import SPLITS
+from benchmark.live_lines import LiveLines
 from benchmark.presets import changes
-from benchmark.tables import count, duration
+from benchmark.tables import count, duration, sparkline
 
 if TYPE_CHECKING:
     from benchmark.launch import Launch
@@ -129,7 +123,16 @@ def print_other_contexts(console: Console, others: list[Context]) -> None:
         )
 
 
-class ProgressDisplay:
+@dataclass(kw_only=True)
+class _Running:
+    """A run that goes on: its live line, when it began, and its validation accuracies so far."""
+
+    line: TaskID
+    began: float = field(default_factory=time.monotonic)
+    curve: list[float] = field(default_factory=list)
+
+
+class ProgressDisplay(LiveLines):
     """Shows which run of how many, its epoch, loss, accuracy and the time left."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
@@ -139,39 +142,17 @@ class ProgressDisplay:
             console: Where to; a live line if it is a terminal.
             plan: What will be run.
         """
-        self._console = console
+        super().__init__(console)
         self._total = len(plan)
         self._done = 0
-        self._started = time.monotonic()
-        self._live = Progress(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self._task: TaskID = self._live.add_task("", place="", total=None)
-
-    def __enter__(self) -> ProgressDisplay:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live.stop()
+        self._running: dict[str, _Running] = {}
 
     def started(self, spec: RunSpec) -> None:
         """Name the run that begins."""
-        self._started = time.monotonic()
-        place = f"run {self._done + 1} of {self._total}"
+        place = f"run {self._done + len(self._running) + 1} of {self._total}"
         epochs = spec.train.epochs if spec.system.head is None else None
-        self._live.reset(self._task, description=f"[bold]{spec.name}[/]", place=place, total=epochs)
+        line = self._live.add_task(f"[bold]{spec.name}[/]", place=place, total=epochs)
+        self._running[spec.id] = _Running(line=line)
         if not self._console.is_terminal:
             self._print(f"{place}: {spec.name}")
 
@@ -179,19 +160,26 @@ class ProgressDisplay:
         """Tell an epoch's figures, and how long the run takes at most from here."""
         done, epochs = result.epoch + 1, spec.train.epochs
         left = result.seconds * (epochs - done)
+        running = self._running[spec.id]
+        running.curve.append(result.val_accuracy)
         line = (
             f"epoch {done}/{epochs}  loss {result.train_loss:.3f}, val {result.val_loss:.3f}  "
             f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}  "
             f"at most {duration(left)} left"
         )
-        self._live.update(self._task, completed=done, description=f"[bold]{spec.name}[/] {line}")
+        self._live.update(running.line, completed=done, description=f"[bold]{spec.name}[/] {line}")
         if not self._console.is_terminal:
-            self._print(f"  {line}")
+            self._print(f"  {spec.name}  {line}" if len(self._running) > 1 else f"  {line}")
 
     def ended(self, outcome: Outcome) -> None:
         """Tell how a run ended, in a line that stays."""
         self._done += 1
-        took = duration(time.monotonic() - self._started)
+        curve, took = "", 0.0
+        if running := self._running.pop(outcome.spec.id, None):
+            self._live.remove_task(running.line)
+            took = time.monotonic() - running.began
+            if self._console.is_terminal and len(running.curve) > 1:
+                curve = f"  [cyan]{sparkline(running.curve)}[/] [dim]val accuracy by epoch[/]"
         place = f"{self._done:>{len(str(self._total))}}/{self._total}"
         name = outcome.spec.name
         if outcome.reused:
@@ -199,7 +187,7 @@ class ProgressDisplay:
         elif outcome.status == "completed":
             accuracy = outcome.test_accuracy
             scored = "" if accuracy is None else f"test accuracy [bold]{accuracy:.2%}[/], "
-            self._print(f"{place} [green]{name}[/]: {scored}{took}")
+            self._print(f"{place} [green]{name}[/]: {scored}{duration(took)}{curve}")
         else:
             colour = "red" if outcome.status == "failed" else "yellow"
             self._print(f"{place} [{colour}]{name}: {outcome.status}[/]: {outcome.reason}")
