@@ -140,6 +140,10 @@ def _profile(run: Run) -> dict[str, Any]:
     return {**profile, "fingerprint": dataset.digest}
 
 
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -169,7 +173,7 @@ def _systems(
                 row=row,
                 summary=line,
                 interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
-                fit_seconds=float("nan") if below is None else row["fit_seconds"] + below,
+                fit_seconds=_number(row["fit_seconds"]) + _number(below),
                 curves={} if row["head"] else _curves(client, run),
                 unfrozen=int(run.data.params["train.freeze_epochs"]) if staged else None,
                 predictions=artifacts.table(run, "predictions/test.csv"),
