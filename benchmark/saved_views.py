@@ -37,6 +37,7 @@ _BARS = {
     "Accuracy": ("test_accuracy", "best_val_accuracy", "test_macro_f1"),
     "Cost": ("fit_seconds", "inference_ms", "params_total"),
 }
+_DIFFERENCES = {"Metrics": ["Model metrics"], "Parameters and tags": ["Parameters", "Tags"]}
 _OTHERS = "Model metrics"
 """Where MLflow puts the charts of all other metrics by itself."""
 
@@ -93,13 +94,14 @@ def comparison_view(run_ids: Sequence[str], images: Sequence[str]) -> SavedView:
     state = _state(f"attributes.run_id IN ({listed})")
     sections = [_section("What differs", columns=1)]
     charts = [
-        _chart("DIFFERENCE", "What differs", "What differs")
+        _chart("DIFFERENCE", "What differs", title)
         | {
-            "chartName": "What differs",
-            "compareGroups": ["Model metrics", "Parameters", "Tags"],
+            "chartName": title,
+            "compareGroups": groups,
             "showChangeFromBaseline": False,
             "showDifferencesOnly": True,
         }
+        for title, groups in _DIFFERENCES.items()
     ]
     folded = []
     if images:

@@ -83,10 +83,15 @@ SPARE = (
     "data",
 )
 """Columns that a narrow terminal does without, the first of them first; then the rightmost."""
+KEPT = ("status", "reason")
+"""Columns that it keeps before all others."""
 FIRST_WIDTH = 26
 """To how many characters a narrow terminal may fold the first column."""
 UNBROKEN = 12
 """Up to how many characters a cell stays on one line."""
+PROSE = 40
+"""From how many characters a column is prose, which may be folded to `PROSE_WIDTH`."""
+PROSE_WIDTH = 24
 BAR_WIDTH = 10
 _BARRED = "test_accuracy"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -164,7 +169,9 @@ class _Column:
 
     def least(self) -> int:
         """The width below which words or short cells would be broken, or the rows be too high."""
-        parts = [*self.header.split()]
+        if self.width > PROSE and not self.first:
+            return PROSE_WIDTH
+        parts = self.header.split()
         for cell in self.cells:
             short = cell_len(cell.plain) <= UNBROKEN
             parts += [cell.plain] if short else cell.plain.split()
@@ -204,7 +211,10 @@ def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
     )
     for column in columns:
         table.add_column(
-            column.header, justify="right" if column.number else "left", width=column.width
+            column.header,
+            justify="right" if column.number else "left",
+            width=column.width,
+            overflow="fold",
         )
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
@@ -227,12 +237,16 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
             one for one in rest if len({cell.plain for cell in one.cells}) == 1 < len(one.cells)
         ]
         spare = [one for name in SPARE for one in rest if one.name == name]
-        out = (alike or spare or rest[::-1])[0]
+        last = [one for one in rest[::-1] if one.name not in KEPT]
+        out = (alike or spare or last or rest[::-1])[0]
         columns.remove(out)
         if alike:
             same.append(f"{out.header} {out.cells[0].plain}")
         else:
             others.append(out.header)
+    for column in columns:  # headers are folded before any cell is
+        texts = (cell.plain for cell in column.cells)
+        column.width = max(map(cell_len, [*column.header.split(), *texts]))
     while (excess := sum(column.width + 2 for column in columns) - 2 - width) > 0:
         widest = max(columns, key=lambda column: column.width - least[column.name])
         slack = widest.width - least[widest.name]

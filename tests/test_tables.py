@@ -48,6 +48,24 @@ def test_what_a_narrow_table_leaves_out_is_told() -> None:
     assert "too wide to show: fit seconds, parameters (--format csv has all)" in text
 
 
+def test_why_a_run_failed_is_told_in_full_on_a_narrow_terminal() -> None:
+    path = "/data/" + 9 * "folder/" + "image.png"
+    frame = pd.DataFrame(
+        {
+            "run": ["resnet18-frozen/random_forest-n300-d24", "convmixer-scratch"],
+            "group": ["experiment 2", "from scratch"],
+            "status": ["failed", "completed"],
+            "test_accuracy": [None, 0.5],
+            "run_id": ["0123456789abcdef" * 2, "fedcba9876543210" * 2],
+            "reason": [f"OSError: cannot read {path}", ""],
+        }
+    )
+    lines = shown(80, frame=frame)
+    assert max(map(len, lines)) <= 80
+    assert path in "".join("".join(lines).split())
+    assert "resnet18-frozen/random_forest-n300-d24" in lines[2]
+
+
 def test_a_wide_table_has_all_on_one_line_each_without_empty_columns() -> None:
     lines = shown(300, terminal=False)
     row = next(line for line in lines if "Random Forest" in line)
