@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from benchmark.commands.explain import explain
 from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
@@ -34,7 +35,7 @@ def main() -> None:
     """Benchmark image classifiers on any folder of images, tracked in MLflow."""
 
 
-for command in (run, sweep, leaderboard, report, data_command, ls_command, ui):
+for command in (run, sweep, leaderboard, report, explain, data_command, ls_command, ui):
     main.add_command(command)
 
 

@@ -11,14 +11,18 @@ import torch
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import predict_split
+from benchmark.explain.explainers import HeadExplainer
+from benchmark.explanation_log import log_explanations, no_explanations
 from benchmark.options import RunOptions
 from benchmark.plan import RunSpec
 from benchmark.result_log import log_predictions
 from benchmark.tracking import Artifact, LogItem, Metric, Param, Tag, Tracker, metrics
-from benchmark.training.devices import PeakMemory
+from benchmark.trained_network import load_network
+from benchmark.training.devices import PeakMemory, find_device
 from benchmark.training.heads import fit_head, save_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
-from registry import heads
+from benchmark.training.network import Network
+from registry import heads, models
 
 
 def run_head(
@@ -62,10 +66,31 @@ def run_head(
     own_ms = 1000 * (time.perf_counter() - start) / len(test)
     yield Metric("inference_ms", backbone_ms + own_ms)
     yield from metrics(memory.metrics())
-    yield from log_predictions(predict_split(data, "test", probabilities), spec.name, scratch)
+    predictions = predict_split(data, "test", probabilities)
+    yield from log_predictions(predictions, spec.name, scratch)
+    if options.explain:
+        device = find_device(options.device)
+        network = _kept_backbone(spec, run_id, tracker, device)
+        if network is None:
+            yield no_explanations("the backbone's weights were not kept")
+        else:
+            explainer = HeadExplainer(
+                network, models[system.model], head, heads[system.head], embeddings.mean(0)
+            )
+            yield from log_explanations(explainer, predictions, data, device, scratch)
 
     if describe := heads[system.head].describe:
         yield from metrics(describe(head))
     if spec.id in options.save_weights:
         yield Artifact(save_head(head, scratch))
         yield Tag("weights_file", "kept")
+
+
+def _kept_backbone(
+    spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device
+) -> Network | None:
+    """Load the network that made the embeddings, if its run kept its weights."""
+    kept = {"spec_id": spec.needs[0], "embeddings": "kept", "weights_file": "kept"}
+    if tracker.find_completed(kept) != run_id:
+        return None
+    return load_network(tracker, run_id, spec.system.backbone, spec.data, device)

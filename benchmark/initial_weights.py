@@ -8,11 +8,11 @@ from safetensors.torch import load_file
 from benchmark.options import RunOptions
 from benchmark.plan import RunSpec
 from benchmark.tracking import Skipped, Tracker
+from benchmark.trained_network import WEIGHTS_FILE
 from benchmark.training.network import Network, build_network
 from registry import WeightsUnavailable, models
 from registry.weights import StateDict
 
-WEIGHTS_FILE = "weights.safetensors"
 _BACKBONE = "backbone."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import torch
@@ -11,14 +11,16 @@ from safetensors.torch import save_file
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.cost import network_cost, time_inference
 from benchmark.evaluation.pictures import draw_training
-from benchmark.evaluation.predictions import predict_split
-from benchmark.explain.gallery import write_gallery
+from benchmark.evaluation.predictions import Predictions, predict_split
+from benchmark.explain.explainers import NetworkExplainer
+from benchmark.explanation_log import log_explanations
 from benchmark.figures import write_figure
-from benchmark.initial_weights import WEIGHTS_FILE, start_network
+from benchmark.initial_weights import start_network
 from benchmark.options import Report, RunOptions
 from benchmark.plan import RunSpec
 from benchmark.result_log import log_predictions
 from benchmark.tracking import Artifact, LogItem, Metric, Tag, Tracker, metrics
+from benchmark.trained_network import WEIGHTS_FILE
 from benchmark.training.devices import PeakMemory, find_device, now
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
@@ -80,10 +82,13 @@ class NetworkRun:
         yield from self._log_training(trainer, history)
         inference_ms = time_inference(self.network, images, spec.train)
         yield Metric("inference_ms", inference_ms)
-        yield from self._log_results(trainer.features or images, inference_ms)
+        predictions = yield from self._log_results(trainer.features or images, inference_ms)
         yield from metrics(memory.metrics())
-        if self.options.explain and models[spec.system.model].explanation:
-            yield from self._log_explanations(images)
+        explainer = NetworkExplainer(self.network, models[spec.system.model])
+        if self.options.explain:
+            yield from log_explanations(
+                explainer, predictions, self.data, self.device, self.scratch
+            )
         if spec.id in self.options.save_weights:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             save_file(state, self.scratch / WEIGHTS_FILE)
@@ -109,7 +114,9 @@ class NetworkRun:
         )
         yield Artifact(self.scratch / "training.png")
 
-    def _log_results(self, examples: Examples, inference_ms: float) -> Iterator[LogItem]:
+    def _log_results(
+        self, examples: Examples, inference_ms: float
+    ) -> Generator[LogItem, None, Predictions]:
         """Score the test split once; keep the embeddings of all rows where heads need them."""
         config = self.spec.train
         test = self.data.rows("test")
@@ -125,14 +132,7 @@ class NetworkRun:
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
         yield from log_predictions(predictions, self.spec.name, self.scratch)
-
-    def _log_explanations(self, images: Examples) -> Iterator[LogItem]:
-        start = now(self.device)
-        folder = self.scratch / "explanations"
-        model = models[self.spec.system.model]
-        write_gallery(self.network, model, self.data, images, folder)
-        yield Artifact(folder, "explanations")
-        yield Metric("explain_seconds", now(self.device) - start)
+        return predictions
 
 
 def _epoch_metrics(result: EpochResult) -> list[Metric]:

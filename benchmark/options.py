@@ -49,6 +49,7 @@ class Outcome:
         status: completed, failed or skipped.
         reason: Why it failed or was skipped.
         test_accuracy: Of a run completed just now; None for pretraining.
+        explain_seconds: How long its explanations took.
         reused: Whether it had been completed before.
     """
 
@@ -56,4 +57,5 @@ class Outcome:
     status: Status
     reason: str = ""
     test_accuracy: float | None = None
+    explain_seconds: float = 0.0
     reused: bool = False

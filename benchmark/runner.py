@@ -74,7 +74,7 @@ def run_one(
         The outcome: what goes wrong in the run is told there, and is no exception.
     """
     tracker = open_tracker(options.store)
-    accuracy = None
+    figures: dict[str, float] = {}
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -84,14 +84,19 @@ def run_one(
         ):
             for item in _log(spec, options, run, Path(folder), report):
                 run.log(item)
-                if isinstance(item, Metric) and item.name == "test_accuracy":
-                    accuracy = item.value
+                if isinstance(item, Metric):
+                    figures[item.name] = item.value
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(spec=spec, status="failed", reason=reason)
-    return Outcome(spec=spec, status="completed", test_accuracy=accuracy)
+    return Outcome(
+        spec=spec,
+        status="completed",
+        test_accuracy=figures.get("test_accuracy"),
+        explain_seconds=figures.get("explain_seconds", 0.0),
+    )
 
 
 def _log(

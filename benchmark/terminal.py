@@ -101,13 +101,16 @@ def _size(spec: RunSpec) -> str:
     return f"  {count(cost['params_total'])} parameters"
 
 
-def print_end(console: Console, outcomes: list[Outcome]) -> None:
-    """Count the outcomes and say where to look."""
+def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None:
+    """Count the outcomes, and say what the explanations took of all seconds and where to look."""
     tally = Counter(
         "complete from before" if outcome.reused else outcome.status for outcome in outcomes
     )
     told = ", ".join(f"{number} {status}" for status, number in tally.items())
     console.print(f"{told}. Pictures and figures: bench ui", highlight=False)
+    if explaining := sum(outcome.explain_seconds for outcome in outcomes):
+        took = f"{duration(explaining)} of {duration(seconds)}"
+        console.print(f"Explanations took {took} (--no-explain does without)", highlight=False)
     if tally["failed"]:
         console.print("Tracebacks of failed runs are in MLflow; bench ls runs lists the reasons")
 

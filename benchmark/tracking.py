@@ -85,7 +85,20 @@ class Artifact:
     folder: str | None = None
 
 
-LogItem = Param | Metric | Tag | Artifact
+@dataclass(frozen=True)
+class LoggedImage:
+    """A picture that MLflow shows beside those of the same key in other runs.
+
+    Attributes:
+        key: ASCII letters, digits, ``_``, ``-``, ``.``, spaces and ``/``.
+        path: The file.
+    """
+
+    key: str
+    path: Path
+
+
+LogItem = Param | Metric | Tag | Artifact | LoggedImage
 
 
 def metrics(values: Mapping[str, float], step: int = 0) -> list[Metric]:
@@ -111,10 +124,12 @@ class TrackedRun:
         self._flushed = time.monotonic()
 
     def log(self, *items: LogItem) -> None:
-        """Take items; they reach MLflow within seconds or at the end, artifacts at once."""
+        """Take items; they reach MLflow within seconds or at the end, files at once."""
         for item in items:
             if isinstance(item, Artifact):
                 self._upload(item)
+            elif isinstance(item, LoggedImage):
+                self._show(item)
             else:
                 self._pending.append(item)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
@@ -154,6 +169,12 @@ class TrackedRun:
             self._client.log_artifacts(self.id, str(item.path), item.folder)
         else:
             self._client.log_artifact(self.id, str(item.path), item.folder)
+
+    def _show(self, item: LoggedImage) -> None:
+        from PIL import Image
+
+        with Image.open(item.path) as image:
+            self._client.log_image(self.id, image, key=item.key, step=0)
 
     def __enter__(self) -> TrackedRun:
         return self

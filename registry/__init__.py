@@ -3,10 +3,11 @@
 from registry.core import Registry
 from registry.heads import heads, register_head
 from registry.models import models, register_model
-from registry.specs import Growth, HeadSpec, ModelSpec, SearchSpace, Suggest
+from registry.specs import Contributions, Growth, HeadSpec, ModelSpec, SearchSpace, Suggest
 from registry.weights import TorchvisionWeights, WeightsUnavailable
 
 __all__ = [
+    "Contributions",
     "Growth",
     "HeadSpec",
     "ModelSpec",

@@ -74,6 +74,29 @@ class SearchSpace:
     defaults: Mapping[str, Any]
 
 
+class Contributions(Protocol):
+    """Tells what each feature of an embedding added to the score of a class."""
+
+    def __call__(
+        self, classifier: Any, embeddings: NDArray[np.float32], classes: NDArray[np.int64]
+    ) -> NDArray[np.floating[Any]]:
+        """Divide scores among features.
+
+        Args:
+            classifier: Fitted.
+            embeddings: (N, F).
+            classes: (N,) the class of each embedding.
+
+        Returns:
+            (N, F); a row adds up to the class's score at the embedding, above what the score is
+            before any feature is known.
+
+        Raises:
+            NotImplementedError: There are none for these parameters.
+        """
+        ...
+
+
 class Growth(Protocol):
     """An ensemble that grows in place: its first k trees (or rounds) are the ensemble of size k."""
 
@@ -105,6 +128,7 @@ class HeadSpec:
         search_space: What `bench sweep` varies; None if it cannot be swept.
         growth: (unfitted classifier, embeddings (N, F), labels (N,), embeddings to score (V, F))
             -> a `Growth` over its ``n_estimators``; None if it has to be fitted anew for each.
+        contributions: What each feature added to a class's score; None if the head has no maps.
     """
 
     name: str
@@ -114,3 +138,4 @@ class HeadSpec:
     describe: Callable[[Any], dict[str, float]] | None = None
     search_space: SearchSpace | None = None
     growth: Callable[..., Growth] | None = None
+    contributions: Contributions | None = None

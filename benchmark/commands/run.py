@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,7 +43,7 @@ EXIT_INTERRUPTED = 130
     show_default=True,
     help="Whose weights to keep in MLflow; needed: those that tree heads build on.",
 )
-@click.option("--explain/--no-explain", default=True, help="Draw Grad-CAM and ViT attention.")
+@click.option("--explain/--no-explain", default=True, help="Draw where the classifiers looked.")
 @click.option("--force", is_flag=True, help="Repeat runs that are complete.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 def run(
@@ -101,6 +102,7 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.tables import show
     from benchmark.terminal import ProgressDisplay, print_end
 
+    start = time.monotonic()
     outcomes = []
     try:
         with ProgressDisplay(console, launch.study.plan) as display:
@@ -110,9 +112,10 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     except KeyboardInterrupt:
         console.print("\nInterrupted. The same command goes on where this one stopped.")
         return EXIT_INTERRUPTED
+    seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
         runs = fetch(launch.options.store)
         show(summary(runs[runs["context"] == context]), "table", console)
-    print_end(console, outcomes)
+    print_end(console, outcomes, seconds)
     return EXIT_FAILED if any(o.status == "failed" for o in outcomes) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,9 @@ from safetensors.numpy import save_file
 
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import Split
+
+CLASSES_FILE = "classes.json"
+"""The classes in the order of the probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class Predictions:
         )
 
     def save(self, folder: Path) -> None:
-        """Write the table as ``SPLIT.csv`` and the probabilities as ``SPLIT.safetensors``."""
+        """Write SPLIT.csv, the table, SPLIT.safetensors, the probabilities, and classes.json."""
         folder.mkdir(parents=True, exist_ok=True)
         self.table().to_csv(folder / f"{self.split}.csv", index=False)
         arrays: dict[str, NDArray[Any]] = {
@@ -62,6 +66,7 @@ class Predictions:
             "labels": self.labels,
         }
         save_file(arrays, folder / f"{self.split}.safetensors")
+        (folder / CLASSES_FILE).write_text(json.dumps(self.class_names))
 
 
 def predict_split(

@@ -1,1 +1,1 @@
-"""Turns a network and test images into pictures of what it looked at."""
+"""Turns an image classifier and images into pictures of where it looked."""

@@ -37,13 +37,36 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
     for attention in attentions:
         mixed = attention + identity  # the residual connection
         rollout = (mixed / mixed.sum(-1, keepdim=True)) @ rollout
-    prefix = getattr(network.backbone, "num_prefix_tokens", 1)
-    patches = rollout[:, 0, prefix:]
+    patches = unfold_patches(rollout[:, 0], network.backbone)
+    heat: NDArray[np.float32] = patches.float().cpu().numpy()
+    return heat
+
+
+def unfold_patches(tokens: Tensor, backbone: nn.Module) -> Tensor:
+    """Lay a value for each token out over the image, without those that stand for no patch.
+
+    Args:
+        tokens: (N, T).
+        backbone: timm's tell how many tokens come before the patches; others have a class token.
+
+    Returns:
+        (N, h, w).
+
+    Raises:
+        ValueError: The patches form no square.
+    """
+    patches = tokens[:, getattr(backbone, "num_prefix_tokens", 1) :]
     side = int(patches.shape[1] ** 0.5)
     if side * side != patches.shape[1]:
         raise ValueError(f"{patches.shape[1]} patches form no square")
-    heat: NDArray[np.float32] = patches.reshape(-1, side, side).float().cpu().numpy()
-    return heat
+    return patches.reshape(-1, side, side)
+
+
+def is_attention(module: nn.Module) -> bool:
+    """Whether a module is attention as torch or timm writes it."""
+    return isinstance(module, nn.MultiheadAttention) or (
+        hasattr(module, "fused_attn") and hasattr(module, "attn_drop")
+    )
 
 
 @contextmanager
@@ -67,7 +90,7 @@ def _recorded(backbone: nn.Module) -> Iterator[list[Tensor]]:
                     module.register_forward_pre_hook(ask_for_weights, with_kwargs=True),
                     module.register_forward_hook(record_torch),
                 ]
-            elif hasattr(module, "fused_attn") and hasattr(module, "attn_drop"):
+            elif is_attention(module):
                 # timm's attention passes its weights through attn_drop unless it is fused.
                 stack.callback(setattr, module, "fused_attn", module.fused_attn)
                 module.fused_attn = False  # type: ignore[assignment]

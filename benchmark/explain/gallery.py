@@ -1,116 +1,145 @@
-"""Turns a trained network and a few fixed test images into captioned overlays."""
+"""Turns a classifier's predictions of test images into pictures of where it looked."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+from PIL import Image
 
 from benchmark.data.prepared import PreparedData
-from benchmark.explain.attention import attention_rollout
-from benchmark.explain.gradcam import find_cam_layer, gradcam
-from benchmark.training.images import Examples
-from benchmark.training.network import Network
-from registry.specs import ModelSpec
+from benchmark.evaluation.predictions import Predictions
+from benchmark.explain.panels import PANEL, draw_panels, overlay
 
-SHOWN_IMAGES = 6
-PANEL = 240
-"""Side of a panel in pixels."""
-OVERLAY_OPACITY = 0.5
-_CAPTION = 26
-_KINDS = {"gradcam": "Grad-CAM", "attention": "ViT Attention"}
+SHOWN_IMAGES = 8
+MISTAKES = 12
+_WEBP_QUALITY = 85
 
 
-def shown_rows(data: PreparedData) -> NDArray[np.int64]:
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """An image that is shown, as explanations.json has it.
+
+    Attributes:
+        name: Of the image.
+        original: File with the image, in the gallery's folder.
+        overlay: File with the image under its heatmap.
+        true: Its class.
+        predicted: The most probable class, which the heatmap is about.
+        probability: Of the predicted class.
+    """
+
+    name: str
+    original: str
+    overlay: str
+    true: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Test images and where a classifier looked.
+
+    Attributes:
+        kind: Of the heatmaps.
+        predictions: Of the test split.
+        positions: (N,) of the images in the split.
+        pixels: (N, S, S, 3), uint8.
+        heat: (N, S, S) in [0, 1].
+    """
+
+    kind: str
+    predictions: Predictions
+    positions: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    heat: NDArray[np.float32]
+
+
+def shown_positions(data: PreparedData) -> NDArray[np.int64]:
     """Choose the test images to explain: the same for all runs on the same data and seed.
 
     Returns:
-        Up to six rows, of different classes where there are so many.
+        Up to eight positions in the test split, of different classes where there are so many.
     """
-    rows = data.rows("test")
-    order = np.random.default_rng(data.spec.seed).permutation(rows)
-    _, first_of_class = np.unique(data.labels[order], return_index=True)
-    classes_first = np.concatenate(
-        [order[np.sort(first_of_class)], np.delete(order, first_of_class)]
-    )
-    return classes_first[:SHOWN_IMAGES]
+    labels = data.labels[data.rows("test")]
+    order = np.random.default_rng(data.spec.seed).permutation(len(labels))
+    _, first_of_class = np.unique(labels[order], return_index=True)
+    classes_first = [order[np.sort(first_of_class)], np.delete(order, first_of_class)]
+    return np.concatenate(classes_first)[:SHOWN_IMAGES]
 
 
-def explain(network: Network, model: ModelSpec, images: Tensor, classes: Tensor) -> Tensor:
-    """Compute heatmaps by the model's kind of explanation.
-
-    Args:
-        network: Trained.
-        model: Names the kind, and the layer for Grad-CAM.
-        images: (N, 3, S, S) in [0, 1].
-        classes: (N,) the classes to explain.
+def worst_mistakes(predictions: Predictions) -> NDArray[np.int64]:
+    """Find the most confident wrong prediction of each true class.
 
     Returns:
-        (N, S, S), each scaled to [0, 1].
+        Up to twelve positions in the split, the most confident first.
     """
-    network.eval()
-    if model.explanation == "attention":
-        heat = attention_rollout(network, images)
-    else:
-        layer = find_cam_layer(network, model.cam_layer)
-        with torch.enable_grad():
-            heat = gradcam(network, layer, images, classes)
-    maps = torch.nn.functional.interpolate(
-        torch.from_numpy(heat)[:, None], size=images.shape[-2:], mode="bilinear"
-    )[:, 0]
-    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return (maps - low) / (high - low).clamp_min(1e-12)
+    confidence = predictions.probabilities.max(axis=1)
+    by_confidence = np.argsort(-confidence, kind="stable")
+    wrong = by_confidence[predictions.predicted[by_confidence] != predictions.labels[by_confidence]]
+    _, first_of_class = np.unique(predictions.labels[wrong], return_index=True)
+    worst: NDArray[np.int64] = wrong[np.sort(first_of_class)][:MISTAKES]
+    return worst
 
 
-def write_gallery(
-    network: Network, model: ModelSpec, data: PreparedData, images: Examples, folder: Path
-) -> None:
-    """Draw original and overlay of the chosen test images, captioned as in the study.
-
-    The PNG files are called alike for all runs on the same data, so that MLflow compares them.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = shown_rows(data)
-    batch = images.batch(torch.from_numpy(rows))
-    with torch.no_grad():
-        probabilities = network.eval()(batch).softmax(1)
-    confidence, predicted = probabilities.max(1)
-    heat = explain(network, model, batch, predicted).numpy()
-    assert model.explanation is not None
-    for i, row in enumerate(rows):
-        true = data.class_names[data.labels[row]]
-        path = folder / f"{i}-{re.sub(r'[^A-Za-z0-9]+', '_', true)}.png"
-        caption = f"True: {true}, Pred: {data.class_names[int(predicted[i])]} ({confidence[i]:.0%})"
-        draw_panels(data.images[row], heat[i], _KINDS[model.explanation], caption).save(path)
-
-
-def draw_panels(
-    pixels: NDArray[np.uint8], heat: NDArray[np.float32], kind: str, caption: str
-) -> Image.Image:
-    """Put an image and its overlay side by side under their captions.
+def write_gallery(gallery: Gallery, shown: int, folder: Path) -> list[Path]:
+    """Write originals and overlays, explanations.json, and captioned panels as in the study.
 
     Args:
-        pixels: (S, S, 3).
-        heat: (S, S) in [0, 1].
-        kind: Caption of the overlay.
-        caption: Line above both.
+        gallery: The images that all runs show, then the mistakes.
+        shown: How many all runs show; their files are called alike in all runs.
+        folder: Where to; created.
+
+    Returns:
+        The panels of the images that all runs show.
     """
-    original = Image.fromarray(pixels)
-    colours = (colormaps["jet"](heat)[..., :3] * 255).astype(np.uint8)
-    overlay = Image.blend(original, Image.fromarray(colours), OVERLAY_OPACITY)
-    canvas = Image.new("RGB", (2 * PANEL, PANEL + 2 * _CAPTION), "white")
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(15)
-    draw.text((PANEL, _CAPTION / 2), caption, "black", font, anchor="mm")
-    for i, (panel, title) in enumerate(((original, "Original Image"), (overlay, kind))):
-        centre = i * PANEL + PANEL / 2
-        draw.text((centre, 1.5 * _CAPTION), title, "dimgrey", font, anchor="mm")
-        resized = panel.resize((PANEL, PANEL), Image.Resampling.BICUBIC)
-        canvas.paste(resized, (i * PANEL, 2 * _CAPTION))
-    return canvas
+    for name in ("originals", "overlays"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    entries = [
+        _write_image(gallery, i, f"{i}" if i < shown else f"mistake-{i - shown}", folder)
+        for i in range(len(gallery.positions))
+    ]
+    content = {
+        "kind": gallery.kind,
+        "images": [asdict(entry) for entry in entries[:shown]],
+        "mistakes": [asdict(entry) for entry in entries[shown:]],
+    }
+    (folder / "explanations.json").write_text(json.dumps(content, indent=2))
+    panels = []
+    for i, entry in enumerate(entries[:shown]):
+        caption = f"True: {entry.true}, Pred: {entry.predicted} ({entry.probability:.0%})"
+        panels.append(folder / f"{Path(entry.original).stem}.png")
+        draw_panels(gallery.pixels[i], gallery.heat[i], gallery.kind, caption).save(panels[-1])
+    return panels
+
+
+def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explained:
+    predictions, position = gallery.predictions, gallery.positions[i]
+    true = predictions.class_names[predictions.labels[position]]
+    predicted = predictions.predicted[position]
+    file = f"{prefix}-{safe_name(true)}.webp"
+    pictures = {
+        "originals": Image.fromarray(gallery.pixels[i]),
+        "overlays": overlay(gallery.pixels[i], gallery.heat[i]),
+    }
+    for name, picture in pictures.items():
+        picture.thumbnail((PANEL, PANEL))
+        picture.save(folder / name / file, quality=_WEBP_QUALITY)
+    return Explained(
+        name=predictions.names[position],
+        original=f"originals/{file}",
+        overlay=f"overlays/{file}",
+        true=true,
+        predicted=predictions.class_names[predicted],
+        probability=round(float(predictions.probabilities[position, predicted]), 4),
+    )
+
+
+def safe_name(name: str) -> str:
+    """Write a name so that it may be part of a file's."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from registry.core import Registry, load_plugins
-from registry.specs import Growth, HeadSpec, SearchSpace
+from registry.specs import Contributions, Growth, HeadSpec, SearchSpace
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -32,15 +32,17 @@ def _load() -> None:
 heads: Registry[HeadSpec] = Registry("head", _load)
 
 
-def register_head(
-    name: str,
-    *,
-    title: str,
-    grid: tuple[Mapping[str, Any], ...] = ({},),
-    describe: Callable[[Any], dict[str, float]] | None = None,
-    search_space: SearchSpace | None = None,
-    growth: Callable[..., Growth] | None = None,
-) -> Callable[[F], F]:
+class HeadParts(TypedDict, total=False):
+    """What a head may have besides its factory; see `HeadSpec`."""
+
+    grid: tuple[Mapping[str, Any], ...]
+    describe: Callable[[Any], dict[str, float]]
+    search_space: SearchSpace
+    growth: Callable[..., Growth]
+    contributions: Contributions
+
+
+def register_head(name: str, *, title: str, **parts: Unpack[HeadParts]) -> Callable[[F], F]:
     """Register a factory of scikit-learn classifiers; see `HeadSpec` for the arguments.
 
     Raises:
@@ -48,17 +50,7 @@ def register_head(
     """
 
     def register(factory: F) -> F:
-        heads.add(
-            HeadSpec(
-                name=name,
-                title=title,
-                factory=factory,
-                grid=grid,
-                describe=describe,
-                search_space=search_space,
-                growth=growth,
-            )
-        )
+        heads.add(HeadSpec(name=name, title=title, factory=factory, **parts))
         return factory
 
     return register

@@ -9,6 +9,7 @@ from registry.heads.forests import (
     FOREST_DEFAULTS,
     ForestGrowth,
     describe_forest,
+    forest_contributions,
     suggest_forest,
 )
 from registry.specs import SearchSpace, Suggest
@@ -34,6 +35,7 @@ def suggest_extra_trees(trial: Suggest) -> dict[str, Any]:
         suggest=suggest_extra_trees, defaults={**FOREST_DEFAULTS, "bootstrap": False}
     ),
     growth=ForestGrowth,
+    contributions=forest_contributions,
 )
 def extra_trees(*, seed: int, jobs: int, **params: Any) -> ExtraTreesClassifier:
     """Make an unfitted Extra Trees classifier; ``params`` are scikit-learn's."""

@@ -31,6 +31,37 @@ def describe_forest(forest: Any) -> dict[str, float]:
     }
 
 
+def forest_contributions(
+    classifier: Any, embeddings: NDArray[np.float32], classes: NDArray[np.int64]
+) -> NDArray[np.floating[Any]]:
+    """Divide a class's probability among the features that were asked on the way to the leaves.
+
+    At each step of a path, the change of the class's share in the node goes to the feature that
+    was asked (Saabas 2014); with the shares in the roots, the changes add up to the probability.
+    Exact Shapley values would average over all orders of asking, at a far higher price.
+
+    Args:
+        classifier: A fitted scikit-learn forest.
+        embeddings: (N, F).
+        classes: (N,).
+
+    Returns:
+        (N, F) shares of probability.
+    """
+    embeddings = np.ascontiguousarray(embeddings, dtype=np.float32)
+    total = np.zeros(embeddings.shape)
+    for tree in (estimator.tree_ for estimator in classifier.estimators_):
+        # Children are numbered after their parents, so that each row holds its path in order.
+        paths = tree.decision_path(embeddings)
+        rows = np.repeat(np.arange(len(embeddings)), np.diff(paths.indptr))
+        shares = tree.value[paths.indices, 0, classes[rows]]
+        step = np.flatnonzero(rows[1:] == rows[:-1])
+        asked = tree.feature[paths.indices[step]]
+        np.add.at(total, (rows[step], asked), shares[step + 1] - shares[step])
+    contributions: NDArray[np.floating[Any]] = total / len(classifier.estimators_)
+    return contributions
+
+
 def suggest_forest(trial: Suggest) -> dict[str, Any]:
     """Suggest what every forest takes: the study's two settings first, then what matters next."""
     return {

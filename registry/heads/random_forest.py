@@ -9,6 +9,7 @@ from registry.heads.forests import (
     FOREST_DEFAULTS,
     ForestGrowth,
     describe_forest,
+    forest_contributions,
     suggest_forest,
 )
 from registry.specs import SearchSpace, Suggest
@@ -34,6 +35,7 @@ def suggest_random_forest(trial: Suggest) -> dict[str, Any]:
         suggest=suggest_random_forest, defaults={**FOREST_DEFAULTS, "max_samples": 1.0}
     ),
     growth=ForestGrowth,
+    contributions=forest_contributions,
 )
 def random_forest(*, seed: int, jobs: int, **params: Any) -> RandomForestClassifier:
     """Make an unfitted Random Forest; ``params`` are scikit-learn's."""

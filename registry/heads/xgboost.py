@@ -55,6 +55,33 @@ def _depth(tree: dict[str, Any]) -> int:
     return max(depths)
 
 
+def booster_contributions(
+    classifier: XGBClassifier, embeddings: NDArray[np.float32], classes: NDArray[np.int64]
+) -> NDArray[np.floating[Any]]:
+    """Divide a class's margin (before softmax) among features by their Shapley values.
+
+    Args:
+        classifier: A fitted classifier.
+        embeddings: (N, F).
+        classes: (N,).
+
+    Returns:
+        (N, F) margins, by XGBoost's TreeSHAP (Lundberg et al. 2020).
+
+    Raises:
+        NotImplementedError: XGBoost tells none for trees that serve all classes at once.
+    """
+    from xgboost import DMatrix
+
+    if classifier.get_xgb_params().get("multi_strategy") == "multi_output_tree":
+        raise NotImplementedError("XGBoost tells no contributions for multi_output_tree")
+    found = classifier.get_booster().predict(DMatrix(embeddings), pred_contribs=True)
+    if found.ndim == 2:  # two classes have one margin between them
+        found = np.stack([-found, found], axis=1)
+    contributions: NDArray[np.floating[Any]] = found[np.arange(len(found)), classes, :-1]
+    return contributions
+
+
 def suggest_booster(trial: Suggest) -> dict[str, Any]:
     """Suggest the study's two settings first, then what matters next for boosting.
 
@@ -121,6 +148,7 @@ class BoosterGrowth:
     describe=describe_booster,
     search_space=SearchSpace(suggest=suggest_booster, defaults=BOOSTER_DEFAULTS),
     growth=BoosterGrowth,
+    contributions=booster_contributions,
 )
 def xgboost(*, seed: int, jobs: int, **params: Any) -> XGBClassifier:
     """Make an unfitted XGBoost classifier.

@@ -1,16 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from benchmark.data.prepared import PreparedData
 from benchmark.explain.attention import attention_rollout
-from benchmark.explain.gallery import explain, shown_rows, write_gallery
+from benchmark.explain.explainers import NetworkExplainer, heatmaps
 from benchmark.explain.gradcam import find_cam_layer, gradcam
-from benchmark.training.images import image_examples
 from benchmark.training.network import Network, build_network
 from registry import models
 
@@ -35,6 +30,10 @@ class PatchDetector(nn.Module):
         return x.mean((2, 3))
 
 
+def explain(network: Network, name: str, images: Tensor, classes: list[int]) -> Tensor:
+    return heatmaps(NetworkExplainer(network, models[name]), images, np.array(classes))
+
+
 def test_gradcam_lights_up_the_patch_that_decides() -> None:
     backbone = PatchDetector()
     linear = nn.Linear(1, 2)
@@ -43,10 +42,10 @@ def test_gradcam_lights_up_the_patch_that_decides() -> None:
     image = torch.zeros(1, 3, 32, 32)
     image[0, 0, 4:12, 20:28] = 1.0
     network = Network(backbone, nn.Sequential(linear)).eval()
-    heat = gradcam(network, backbone.conv, image, torch.tensor([1]))
+    heat = gradcam(backbone, backbone.conv, image, lambda x: network(x)[:, 1])
     inside = heat[0, 4:12, 20:28].sum()
     assert inside / heat.sum() > 0.8
-    against = gradcam(network, backbone.conv, image, torch.tensor([0]))
+    against = gradcam(backbone, backbone.conv, image, lambda x: network(x)[:, 0])
     assert against.sum() == 0  # the patch speaks against the other class
 
 
@@ -61,19 +60,21 @@ def test_gradcam_lights_up_the_patch_that_decides() -> None:
         "timm:resnet10t",
         "timm:vit_tiny_patch16_224",
         "timm:convnext_atto",
+        "timm:mobilenetv3_small_050",
+        "timm:swin_s3_tiny_224",
     ],
 )
 def test_every_kind_of_network_is_explained_its_backbone_frozen_or_not(name: str) -> None:
     torch.manual_seed(0)
     network = build_network(name, "scratch", 64, 3)
     images = torch.rand(2, 3, 64, 64)
-    free = explain(network, models[name], images, torch.tensor([0, 1]))
+    free = explain(network, name, images, [0, 1])
     assert free.shape == (2, 64, 64)
     assert free.min() >= 0
     assert free.max() <= 1
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    frozen = explain(network, models[name], images, torch.tensor([0, 1]))
+    frozen = explain(network, name, images, [0, 1])
     assert torch.allclose(free, frozen, atol=1e-5)
 
 
@@ -85,7 +86,7 @@ def test_other_weights_give_another_map(name: str) -> None:
     for seed in (0, 1):
         torch.manual_seed(seed)
         network = build_network(name, "scratch", 64, 3)
-        maps.append(explain(network, models[name], images, torch.tensor([0])))
+        maps.append(explain(network, name, images, [0]))
     assert not torch.allclose(maps[0], maps[1], atol=0.05)
 
 
@@ -129,26 +130,54 @@ def test_explaining_leaves_the_network_as_it_was() -> None:
         torch.testing.assert_close(network(images), before)
 
 
+def test_gradcam_is_captums() -> None:
+    captum = pytest.importorskip("captum.attr")
+    torch.manual_seed(0)
+    network = build_network("timm:resnet10t", "scratch", 64, 3).eval()
+    images, layer = torch.rand(2, 3, 64, 64), network.backbone.layer3
+    theirs = captum.LayerGradCam(network, layer).attribute(
+        images.clone().requires_grad_(), target=torch.tensor([2, 0]), relu_attributions=True
+    )
+    chosen = torch.tensor([[2], [0]])
+    ours = gradcam(network.backbone, layer, images, lambda x: network(x).gather(1, chosen))
+    assert ours.max() > 0
+    np.testing.assert_allclose(ours, theirs[:, 0].detach().numpy(), rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("timm:mobilenetv3_small_050", "blocks.5"),  # a convolution follows the pooling
+        ("timm:efficientnet_lite0", "blocks.6"),
+        ("timm:resnet10t", "layer4"),
+        ("timm:convnext_atto", "stages.3"),
+    ],
+)
+def test_the_layer_of_timms_models_is_their_last_feature_map(name: str, layer: str) -> None:
+    network = build_network(name, "scratch", 64, 3).eval()
+    images = torch.rand(1, 3, 64, 64)
+    found = find_cam_layer(network, None, images)
+    assert found is network.backbone.get_submodule(layer)
+    heat = gradcam(network.backbone, found, images, lambda x: network(x).square().sum(1))
+    assert heat.shape == (1, 2, 2)
+
+
+def test_the_layer_of_other_models_is_the_last_convolution_that_sees_places() -> None:
+    class Squeezed(PatchDetector):
+        def __init__(self) -> None:
+            super().__init__()
+            self.after_pooling = nn.Conv2d(1, 1, 1)
+
+        def forward_head(self, x: Tensor, pre_logits: bool = True) -> Tensor:
+            pooled: Tensor = self.after_pooling(x.mean((2, 3), keepdim=True))
+            return pooled.flatten(1)
+
+    backbone = Squeezed()
+    network = Network(backbone, nn.Sequential(nn.Linear(1, 2)))
+    assert find_cam_layer(network, None, torch.rand(1, 3, 8, 8)) is backbone.conv
+
+
 def test_a_wrong_cam_layer_is_named() -> None:
     network = build_network("convmixer", "scratch", 32, 3)
     with pytest.raises(ValueError, match="'nowhere' is no layer"):
-        find_cam_layer(network, "nowhere")
-
-
-def test_the_gallery_shows_the_same_test_images_for_every_network(
-    data: PreparedData, tmp_path: Path
-) -> None:
-    images = image_examples(data, torch.device("cpu"))
-    for name in ("convmixer", "vit_b_16"):
-        network = build_network(name, "scratch", 32, 3)
-        write_gallery(network, models[name], data, images, tmp_path / name)
-    names = sorted(path.name for path in (tmp_path / "convmixer").iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "vit_b_16").iterdir())
-    rows = shown_rows(data)
-    assert len(names) == len(rows) == 6
-    assert set(data.splits[rows]) == {"test"}
-    assert {data.labels[row] for row in rows[:3]} == {0, 1, 2}  # each class first
-    with Image.open(tmp_path / "convmixer" / names[0]) as first:
-        original = np.asarray(first)[60:280, 10:230].mean((0, 1))
-    expected = data.images[rows[0]].mean((0, 1))
-    np.testing.assert_allclose(original, expected, atol=8)
+        find_cam_layer(network, "nowhere", torch.rand(1, 3, 32, 32))

@@ -97,7 +97,7 @@ def test_layer_for_grad_cam_gives_feature_maps(name: str, backbone: Any, images:
         pytest.skip(f"shown by {spec.explanation}")
     network = Network(backbone, linear_classifier(backbone.num_features, 2)).eval()
     shapes: list[torch.Size] = []
-    layer = find_cam_layer(network, spec.cam_layer)
+    layer = find_cam_layer(network, spec.cam_layer, images)
     with (
         torch.inference_mode(),
         layer.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape)),

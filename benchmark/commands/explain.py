@@ -1,0 +1,102 @@
+"""``bench explain``: turns a picture and a trained classifier into what it sees and where."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+TOP = 5
+_SOFTWARE = "classifier-bench"
+"""Marks our own PNG files, which may be overwritten."""
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model",
+    "name",
+    metavar="NAME",
+    required=True,
+    help="A completed run, such as resnet18-frozen; bench ls runs lists them.",
+)
+@click.option(
+    "--context", metavar="ID", help="Its data and settings. [default: those of its newest run]"
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where to write the pictures. [default: here]",
+)
+@click.option(
+    "--class",
+    "class_name",
+    metavar="CLASS",
+    help="What to look for. [default: the most probable class]",
+)
+def explain(
+    images: tuple[Path, ...], name: str, context: str | None, out: Path, class_name: str | None
+) -> None:
+    """Classify your own IMAGES and draw where the classifier looked.
+
+    It takes the newest completed run that kept its weights: backbones of tree heads do, other
+    networks and heads with: bench run --save-weights all.
+    """
+    from benchmark.explain.panels import draw_panels
+    from benchmark.tracked_classifier import find_classifier
+    from benchmark.tracking import Store
+
+    files = {image: out / f"{image.stem}-{re.sub(r'[/:]', '-', name)}.png" for image in images}
+    for file, count in Counter(files.values()).items():
+        if count > 1:
+            raise ValueError(f"{count} images would be drawn to {file}; name them one at a time")
+        _check_ours(file)
+    classifier = find_classifier(Store(), name, context)
+    for image, file in files.items():
+        look = classifier.look_at(image, class_name)
+        click.echo(f"{image} by {name}:")
+        for class_, probability in look.ranking[:TOP]:
+            click.echo(f"  {probability:7.2%}  {class_}")
+        if look.heat is None or classifier.explainer.kind is None:
+            click.echo("  it has no heatmaps")
+            continue
+        share = dict(look.ranking)[look.shown]
+        caption = f"{look.shown} ({share:.0%})"
+        _write(draw_panels(look.pixels, look.heat, classifier.explainer.kind, caption), file)
+        click.echo(f"  {file}: {classifier.explainer.kind} for {look.shown}")
+
+
+def _check_ours(file: Path) -> None:
+    """Refuse to overwrite what another program wrote.
+
+    Raises:
+        ValueError: The file is there and is not ours.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not file.exists():
+        return
+    try:
+        with Image.open(file) as image:
+            ours = image.info.get("Software") == _SOFTWARE
+    except (UnidentifiedImageError, OSError):
+        ours = False
+    if not ours:
+        raise ValueError(f"{file} is there and not by bench; move it or write --out DIR")
+
+
+def _write(panels: Image, file: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    panels.save(file, pnginfo=info)

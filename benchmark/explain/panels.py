@@ -1,0 +1,48 @@
+"""Turns an image and its heatmap into an overlay, and both into the study's captioned panels."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+PANEL = 240
+"""Side of a panel in pixels."""
+OVERLAY_OPACITY = 0.5
+_CAPTION = 26
+
+
+def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image:
+    """Put a heatmap over its image.
+
+    Args:
+        pixels: (S, S, 3).
+        heat: (S, S) in [0, 1].
+    """
+    colours = (colormaps["jet"](heat)[..., :3] * 255).astype(np.uint8)
+    return Image.blend(Image.fromarray(pixels), Image.fromarray(colours), OVERLAY_OPACITY)
+
+
+def draw_panels(
+    pixels: NDArray[np.uint8], heat: NDArray[np.float32], kind: str, caption: str
+) -> Image.Image:
+    """Put an image and its overlay side by side under their captions.
+
+    Args:
+        pixels: (S, S, 3).
+        heat: (S, S) in [0, 1].
+        kind: Caption of the overlay.
+        caption: Line above both.
+    """
+    canvas = Image.new("RGB", (2 * PANEL, PANEL + 2 * _CAPTION), "white")
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(15)
+    draw.text((PANEL, _CAPTION / 2), caption, "black", font, anchor="mm")
+    panels = ((Image.fromarray(pixels), "Original Image"), (overlay(pixels, heat), kind))
+    for i, (panel, title) in enumerate(panels):
+        centre = i * PANEL + PANEL / 2
+        draw.text((centre, 1.5 * _CAPTION), title, "dimgrey", font, anchor="mm")
+        resized = panel.resize((PANEL, PANEL), Image.Resampling.BICUBIC)
+        canvas.paste(resized, (i * PANEL, 2 * _CAPTION))
+    return canvas

@@ -1,0 +1,100 @@
+"""A task that one patch decides, and a tiny network that has learnt it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.explain.explainers import Explainer, HeadExplainer, heatmaps
+from benchmark.training.heads import fit_head
+from benchmark.training.network import Network
+from registry import heads
+from registry.specs import ModelSpec
+
+SIZE = 32
+PATCH = 8
+TRAIN = 200
+COLOURS = torch.tensor([[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0]])
+MODEL = ModelSpec(name="tiny", title="Tiny", factory=lambda size: TinyCNN())
+
+
+class TinyCNN(nn.Module):
+    """Two convolutions and average pooling: maps of 16 x 16 places."""
+
+    num_features = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 16, 5, stride=2, padding=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        features: Tensor = self.features(x)
+        return features
+
+    def forward_head(self, x: Tensor, pre_logits: bool = True) -> Tensor:
+        return x.mean((2, 3))
+
+
+def patch_images(count: int, seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
+    """Grey noise with a red, green or blue patch anywhere.
+
+    Returns:
+        Images (N, 3, 32, 32), classes (N,), and which pixels are the patch's (N, 32, 32).
+    """
+    rng = torch.Generator().manual_seed(seed)
+    images = 0.3 + 0.4 * torch.rand(count, 3, SIZE, SIZE, generator=rng)
+    classes = torch.arange(count) % 3
+    patches = torch.zeros(count, SIZE, SIZE, dtype=torch.bool)
+    for i, (y, x) in enumerate(torch.randint(0, SIZE - PATCH, (count, 2), generator=rng)):
+        patches[i, y : y + PATCH, x : x + PATCH] = True
+        images[i, :, patches[i]] = COLOURS[classes[i]][:, None]
+    return images, classes.numpy(), patches
+
+
+@cache
+def trained_network(seed: int = 0) -> Network:
+    """A network that tells the patches' colours."""
+    network = fresh_network(seed)
+    images, classes, _ = patch_images(TRAIN, seed=1)
+    labels = torch.from_numpy(classes)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(12):
+        for rows in torch.split(torch.randperm(TRAIN), 40):
+            loss = nn.functional.cross_entropy(network(images[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return network.eval()
+
+
+def fresh_network(seed: int) -> Network:
+    """The same network before it learnt."""
+    torch.manual_seed(seed)
+    return Network(TinyCNN(), nn.Sequential(nn.Linear(16, 3))).eval()
+
+
+def head_on(network: Network, head: str) -> HeadExplainer:
+    """A head that has learnt the same from the network's embeddings."""
+    images, classes, _ = patch_images(TRAIN, seed=1)
+    with torch.no_grad():
+        embeddings = network.pool(images).numpy()
+    params = {"n_estimators": 40, "max_depth": 6}
+    fitted = fit_head(head, params, embeddings, classes, seed=0, jobs=1)
+    return HeadExplainer(network, MODEL, fitted, heads[head], embeddings.mean(0))
+
+
+def share_on_patch(explainer: Explainer) -> float:
+    """The share of the heat on the patches of new images; 1/16 of the pixels are theirs."""
+    images, classes, patches = patch_images(12, seed=2)
+    assert (explainer.classify(images).argmax(1) == classes).mean() > 0.9
+    heat = heatmaps(explainer, images, classes)
+    return float((heat * patches).sum() / heat.sum())

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+
+SIZE = 20
+
+
+def red_share(images: Tensor) -> NDArray[np.float32]:
+    """Probability of class 1: how much of a red 10 x 10 patch at the top left is left."""
+    left = images[:, 0, :10, :10].mean((1, 2)).clamp(0, 1)
+    probabilities: NDArray[np.float32] = torch.stack([1 - left, left], 1).numpy()
+    return probabilities
+
+
+def test_a_map_of_what_decides_has_the_least_area() -> None:
+    images = torch.zeros(3, 3, SIZE, SIZE)
+    images[:, 0, :10, :10] = 1.0
+    classes = np.array([1, 1, 1])
+    on_patch = images[:, 0].clone()
+    good = deletion_auc(red_share, images, classes, on_patch)
+    bad = deletion_auc(red_share, images, classes, 1 - on_patch)
+    chance = random_deletion_auc(red_share, images, classes)
+    # The image's mean is 1/4 red. The patch is a quarter of the pixels: from 1 down to 1/4 over
+    # that share, then 1/4 to the end; the other way round, at first nothing happens.
+    assert good == pytest.approx(0.25 + 0.25 * 0.75 / 2, abs=0.01)
+    assert bad == pytest.approx(1 - 0.25 * 0.75 / 2, abs=0.01)
+    assert chance == pytest.approx((1 + 0.25) / 2, abs=0.02)
+
+
+def test_equal_pixels_go_in_random_order() -> None:
+    images = torch.zeros(1, 3, SIZE, SIZE)
+    images[:, 0, :10, :10] = 1.0  # the first rows: an order by place would begin here
+    flat = deletion_auc(red_share, images, np.array([1]), torch.ones(1, SIZE, SIZE))
+    assert flat == random_deletion_auc(red_share, images, np.array([1]))
+    assert flat > 0.55
