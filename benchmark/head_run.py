@@ -52,7 +52,12 @@ def run_head(
     train = data.rows("train")
     start = time.perf_counter()
     head = fit_head(
-        system.head, dict(system.params), embeddings[train], data.labels[train], spec.seed
+        system.head,
+        dict(system.params),
+        embeddings[train],
+        data.labels[train],
+        seed=spec.seed,
+        jobs=options.threads,
     )
     yield Metric("fit_seconds", time.perf_counter() - start)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 from benchmark.data_run import log_exploration
 from benchmark.executors import Listener
 from benchmark.executors.local import LocalExecutor
+from benchmark.executors.parallel import ParallelExecutor
 from benchmark.options import Outcome, RunOptions
 from benchmark.planning import SaveWeights, Study, embedding_ids, weights_ids
 from benchmark.runner import open_tracker
@@ -28,6 +30,7 @@ class Launch:
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Whose weights to keep.
         explain: Whether to draw explanations.
+        jobs: How many runs at once.
     """
 
     study: Study
@@ -36,6 +39,7 @@ class Launch:
     weights_folder: Path | None = None
     save_weights: SaveWeights = "needed"
     explain: bool = True
+    jobs: int = 1
 
     @cached_property
     def options(self) -> RunOptions:
@@ -54,9 +58,11 @@ class Launch:
             save_weights=weights_ids(plan, self.save_weights),
             save_embeddings=embedding_ids(plan),
             explain=self.explain,
+            threads=max(1, (os.cpu_count() or 1) // self.jobs),
         )
 
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan; see `Executor.execute`."""
         log_exploration(self.study.data, open_tracker(self.options.store))
-        yield from LocalExecutor().execute(self.study.plan, self.options, listener, force=force)
+        executor = LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
+        yield from executor.execute(self.study.plan, self.options, listener, force=force)

@@ -106,6 +106,8 @@ class NetworkRun:
                 "epochs_run": float(len(history)),
             }
         )
+        if trainer.pieces.count > 1:
+            yield Tag("gradient_accumulation", f"each batch in {trainer.pieces.count} pieces")
         staged = self.spec.system.schedule == "staged"
         unfrozen = trainer.frozen_epochs if staged else None
         write_figure(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ class RunOptions:
         save_weights: Ids of the runs whose weights are kept.
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
         explain: Whether to draw explanations.
+        threads: Of the processor, for each run.
     """
 
     store: Store
@@ -38,6 +40,7 @@ class RunOptions:
     save_weights: frozenset[str] = frozenset()
     save_embeddings: frozenset[str] = frozenset()
     explain: bool = True
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,6 +146,7 @@ def _tags(spec: RunSpec, options: RunOptions) -> dict[str, str]:
         "kind": "head" if spec.system.head else "network",
         "model": spec.system.model,
         "head": spec.system.head or "",
+        "head_params": ", ".join(f"{name}={value}" for name, value in spec.system.params),
         "weights": spec.weights,
         "data": spec.data.name,
         "preset": options.preset,

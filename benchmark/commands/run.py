@@ -44,6 +44,13 @@ EXIT_INTERRUPTED = 130
     help="Whose weights to keep in MLflow; needed: those that tree heads build on.",
 )
 @click.option("--explain/--no-explain", default=True, help="Draw where the classifiers looked.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Runs at once, in processes that share the processor's threads out.",
+)
 @click.option("--force", is_flag=True, help="Repeat runs that are complete.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 def run(
@@ -57,6 +64,7 @@ def run(
     device: str,
     save_weights: Any,
     explain: bool,
+    jobs: int,
     force: bool,
     dry_run: bool,
 ) -> None:
@@ -89,6 +97,7 @@ def run(
         weights_folder=folder,
         save_weights=save_weights,
         explain=explain,
+        jobs=jobs,
     )
     print_header(console, study, launch.options)
     if dry_run:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from benchmark.options import Outcome, RunOptions
 from benchmark.plan import Plan, RunSpec
+from benchmark.runner import find_run
 from benchmark.training.trainer import EpochResult
 
 
@@ -37,3 +38,20 @@ class Executor(Protocol):
             force: Whether to repeat runs that are complete.
         """
         ...
+
+
+def without_running(
+    spec: RunSpec, outcomes: dict[str, Outcome], options: RunOptions, force: bool
+) -> Outcome | None:
+    """Skip a run that lacks something, or take one that is complete; None if it is to be made."""
+    for need in spec.needs:
+        needed = outcomes[need]
+        if needed.status != "completed":
+            reason = f"needs {needed.spec.name}, which {_WAS[needed.status]}"
+            return Outcome(spec=spec, status="skipped", reason=reason)
+    if not force and find_run(spec, options):
+        return Outcome(spec=spec, status="completed", reused=True)
+    return None
+
+
+_WAS = {"failed": "failed", "skipped": "was skipped"}

@@ -17,7 +17,9 @@ def fit_head(
     params: dict[str, Any],
     embeddings: NDArray[np.float32],
     labels: NDArray[np.int64],
+    *,
     seed: int,
+    jobs: int,
 ) -> Any:
     """Fit a registered head.
 
@@ -27,11 +29,12 @@ def fit_head(
         embeddings: (N, F) of the train split.
         labels: (N,), every class present.
         seed: Of its randomness.
+        jobs: Threads.
 
     Returns:
         A fitted scikit-learn classifier.
     """
-    classifier: Any = heads[name].factory(seed=seed, jobs=os.cpu_count() or 1, **params)
+    classifier: Any = heads[name].factory(seed=seed, jobs=jobs, **params)
     return classifier.fit(embeddings, labels)
 
 
