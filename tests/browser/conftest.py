@@ -42,5 +42,6 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A tab of its own, with no cookies or settings from others."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000})
+    context.set_default_timeout(90_000)  # two busy cores are slow
     yield context.new_page()
     context.close()
