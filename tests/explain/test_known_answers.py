@@ -36,7 +36,7 @@ def test_the_patch_that_decides_lights_up(kind: str) -> None:
 
 
 def rank(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    return pd.Series(values).rank().to_numpy()
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
 def similarity(one: Explainer, other: Explainer) -> float:
