@@ -19,7 +19,7 @@ from tests.performance.measure import (
     measure,
     run_once,
 )
-from tests.performance.store import bench, copy_of, overrides
+from tests.performance.store import SMALL_PRETRAINING, bench, copy_of, overrides
 
 BACKBONE = "resnet18-frozen"
 HEADS = ("extra_trees", "random_forest")
@@ -41,6 +41,7 @@ def run(options: Options) -> Iterator[Comparison]:
             "train.epochs": 1 if options.small else 5,
         }
     )
+    settings += SMALL_PRETRAINING if options.small else []
     study = ["--data", str(images), "--preset", "quick", *settings]
     backbone = _backbone(options, study)
     axes = {"n_estimators": sizes, "max_depth": depths}
