@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from benchmark.tracking import Store
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-PAGE = 1000
 METRICS = (
     "test_accuracy",
     "best_val_accuracy",
@@ -31,6 +30,9 @@ METRICS = (
     "epochs_run",
     "fit_seconds",
     "inference_ms",
+    "explain_seconds",
+    "deletion_auc",
+    "deletion_auc_random",
     "peak_memory_mb",
 )
 TAGS = (
@@ -140,35 +142,6 @@ def state(run: Run) -> str:
     if run.data.tags.get("skipped"):
         return "skipped"
     return {"FAILED": "failed", "RUNNING": "running"}.get(run.info.status, "interrupted")
-
-
-def search(store: Store, query: str) -> Iterator[Run]:
-    """Find the experiment's runs by a query in MLflow's language, the newest first.
-
-    Raises:
-        ValueError: The store has no experiment yet.
-    """
-    from mlflow import MlflowClient
-
-    client = MlflowClient(store.uri)
-    experiment = store.exists() and client.get_experiment_by_name(store.experiment)
-    if not experiment:
-        raise ValueError(
-            f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
-        )
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            query,
-            max_results=PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def contexts(runs: pd.DataFrame) -> list[Context]:

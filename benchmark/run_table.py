@@ -60,31 +60,67 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
     Raises:
         ValueError: The store has no such experiment, or cannot be read.
     """
-    read = _read_database if store.uri.startswith(_DATABASES) else _read_server
-    frame = read(store, columns, completed) if store.exists() else None
-    if frame is None:
-        raise ValueError(
-            f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
-        )
+    if not store.uri.startswith(_DATABASES):
+        frame = _read_server(store, columns, completed)
+    elif not store.exists():
+        raise _no_experiment(store)
+    else:
+        frame = _read_database(store, columns, completed)
     frame["started"] = pd.to_datetime(frame["started"], unit="ms", utc=True)
     for name in columns.metrics:
         frame[f"metrics.{name}"] = frame[f"metrics.{name}"].astype(float)
     return frame.sort_values("started", ascending=False, kind="stable").reset_index(drop=True)
 
 
-def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame | None:
+def search(store: Store, query: str) -> Iterator[Run]:
+    """Find the experiment's runs by a query in MLflow's language, the newest first.
+
+    Raises:
+        ValueError: The store has no experiment yet.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store.uri)
+    experiment = store.exists() and client.get_experiment_by_name(store.experiment)
+    if not experiment:
+        raise _no_experiment(store)
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            query,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _no_experiment(store: Store) -> ValueError:
+    return ValueError(
+        f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
+    )
+
+
+def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
     from sqlalchemy import create_engine
     from sqlalchemy.exc import DBAPIError
 
     try:
         with create_engine(store.uri).connect() as connection:
-            return _query(connection, store.experiment, columns, completed)
+            frame = _query(connection, store.experiment, columns, completed)
     except DBAPIError as error:
         reason = str(error.orig).splitlines()[0]
         raise ValueError(
             f"the MLflow store {store.uri} cannot be read ({reason}); check MLFLOW_TRACKING_URI in "
             "mlflow.env"
         ) from error
+    if frame is None:
+        raise _no_experiment(store)
+    return frame
 
 
 def _query(
@@ -122,27 +158,10 @@ def _query(
     return pd.read_sql(query, connection)
 
 
-def _read_server(store: Store, columns: Columns, completed: bool) -> pd.DataFrame | None:
-    from mlflow import MlflowClient
-
-    client = MlflowClient(store.uri)
-    experiment = client.get_experiment_by_name(store.experiment)
-    if experiment is None:
-        return None
-    rows: list[dict[str, Any]] = []
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            "tags.completed = 'true'" if completed else "",
-            max_results=PAGE,
-            page_token=token,
-        )
-        rows += [_row(run, columns) for run in page]
-        token = page.token
-        if not token:
-            names = [*_RUN.values(), *(f"{kind}.{name}" for kind, name in columns)]
-            return pd.DataFrame(rows, columns=names)
+def _read_server(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
+    rows = [_row(run, columns) for run in search(store, "tags.completed = 'true'" * completed)]
+    names = [*_RUN.values(), *(f"{kind}.{name}" for kind, name in columns)]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _row(run: Run, columns: Columns) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from benchmark.explain.explainers import (
     NetworkExplainer,
     heatmaps,
 )
-from benchmark.leaderboard import fetch, search
+from benchmark.leaderboard import fetch
 from benchmark.plan import DataSpec
+from benchmark.run_table import search
 from benchmark.suite import System
 from benchmark.tracking import Store, Tracker
 from benchmark.trained_network import load_network

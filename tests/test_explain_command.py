@@ -16,8 +16,8 @@ from benchmark.config import Config
 from benchmark.runner import open_tracker
 from benchmark.tracking import Store
 from tests.conftest import COLOURS
+from tests.studies import FROZEN, HEAD, run, tracked
 from tests.test_cli import assert_one_line_error
-from tests.test_runner import FROZEN, HEAD, run, tracked
 
 BOOSTED = "resnet18-frozen/xgboost-n100-d10"
 

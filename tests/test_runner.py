@@ -7,74 +7,24 @@ import json
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from mlflow.entities import Run
 from PIL import Image
 from safetensors.numpy import load_file
 from torch import nn
 
 from benchmark.config import Config
-from benchmark.launch import Launch
-from benchmark.options import Outcome
 from benchmark.plan import RunSpec
 from benchmark.planning import SaveWeights, plan_study
 from benchmark.runner import open_tracker
-from benchmark.tracking import Store, Tracker
+from benchmark.tracking import Store
 from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
 from registry.specs import ModelSpec
-
-FROZEN = "resnet18-frozen"
-HEAD = "resnet18-frozen/extra_trees-n100-d10"
-
-
-class Quiet:
-    """Listens and remembers what started."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-
-    def started(self, spec: RunSpec) -> None:
-        self.begun.append(spec.name)
-
-    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
-        pass
-
-
-def run(
-    config: Config,
-    *names: str,
-    force: bool = False,
-    save_weights: SaveWeights = "needed",
-    weights_folder: Path | None = None,
-    listener: Quiet | None = None,
-) -> dict[str, Outcome]:
-    home = Path("home")
-    launch = Launch(
-        study=plan_study(config, names, home),
-        home=home,
-        device="cpu",
-        save_weights=save_weights,
-        weights_folder=weights_folder,
-    )
-    outcomes = launch.execute(listener or Quiet(), force=force)
-    return {outcome.spec.name: outcome for outcome in outcomes}
-
-
-def tracked(store: Store, name: str) -> list[Run]:
-    tracker = open_tracker(store)
-    return list(
-        tracker.client.search_runs([tracker.experiment_id], f"attributes.run_name = '{name}'")
-    )
-
-
-def files(tracker: Tracker, run_id: str, folder: str | None = None) -> set[str]:
-    return {entry.path for entry in tracker.client.list_artifacts(run_id, folder)}
+from tests.studies import FROZEN, HEAD, Quiet, files, run, tracked
 
 
 @pytest.fixture
@@ -175,65 +125,6 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Sto
         name for name in METRICS if name.startswith("test_")
     }  # the same names as the networks'
     assert head.data.metrics["test_accuracy"] > 0.8  # colours are easy, even so
-
-
-def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
-    config: Config, store: Store
-) -> None:
-    untrained = config.train.model_copy(update={"epochs": 1, "freeze_epochs": 1, "lr": 1e-9})
-    run(config.model_copy(update={"train": untrained}), HEAD, "basic_cnn")
-    tracker = open_tracker(store)
-    found = {name: tracked(store, name)[0] for name in ("basic_cnn-scratch", FROZEN, HEAD)}
-    told = {}
-    for name, one in found.items():
-        folder = tracker.download(one.info.run_id, "explanations")
-        told[name] = json.loads((folder / "explanations.json").read_text())
-        for entry in told[name]["images"] + told[name]["mistakes"]:
-            with (
-                Image.open(folder / entry["original"]) as original,
-                Image.open(folder / entry["overlay"]) as overlay,
-            ):
-                assert original.format == overlay.format == "WEBP"
-                assert original.size == overlay.size == (32, 32)
-                assert not np.array_equal(np.asarray(original), np.asarray(overlay))
-        assert len(list(folder.glob("*.png"))) == len(told[name]["images"]) == 6
-        assert_told_as_predicted(tracker, one, told[name])
-        assert one.data.tags["mlflow.loggedImages"] == "True"
-        assert 0 <= one.data.metrics["deletion_auc"] <= 1
-        assert 0 <= one.data.metrics["deletion_auc_random"] <= 1
-        assert one.data.metrics["explain_seconds"] > 0
-    kinds = [one["kind"] for one in told.values()]
-    assert kinds == ["Grad-CAM", "Grad-CAM", "Tree contributions"]
-    shown = [[entry["original"] for entry in one["images"]] for one in told.values()]
-    assert shown[0] == shown[1] == shown[2]
-    keys = [
-        {path.partition("+")[0] for path in files(tracker, one.info.run_id, "images")}
-        for one in found.values()
-    ]
-    assert keys[0] == keys[1] == keys[2]
-    assert {f"images/explanation~{Path(name).stem}" for name in shown[0]} == keys[0]
-
-
-def assert_told_as_predicted(tracker: Tracker, run: Run, told: dict[str, Any]) -> None:
-    """The table of predictions says the same; mistakes are each class's most confident ones."""
-    table = pd.read_csv(tracker.download(run.info.run_id, "predictions/test.csv"))
-    rows = table.set_index("image")
-    for entry in told["images"] + told["mistakes"]:
-        row = rows.loc[entry["name"]]
-        assert (entry["true"], entry["predicted"]) == (row["true"], row["predicted"])
-        assert entry["probability"] == pytest.approx(row["probability"], abs=1e-3)
-    wrong = table[~table["correct"]].groupby("true")["probability"].max()
-    assert len(wrong) > 0
-    worst = {entry["true"]: entry["probability"] for entry in told["mistakes"]}
-    assert worst == pytest.approx(wrong.to_dict(), abs=1e-3)
-
-
-def test_a_head_whose_backbone_kept_no_weights_says_so(config: Config, store: Store) -> None:
-    outcomes = run(config, HEAD, save_weights="none")
-    assert outcomes[HEAD].status == "completed"
-    (head,) = tracked(store, HEAD)
-    assert head.data.tags["no_explanations"] == "the backbone's weights were not kept"
-    assert "explanations" not in files(open_tracker(store), head.info.run_id)
 
 
 def test_staged_embeddings_are_the_pooled_512_features(config: Config, store: Store) -> None:

@@ -20,11 +20,11 @@ from benchmark.leaderboard import (
     choose_contexts,
     fetch,
     representatives,
-    search,
     state,
     summary,
 )
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
+from benchmark.run_table import search
 from benchmark.tracking import Store
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")

@@ -1,0 +1,63 @@
+"""Runs whole studies on small data, and finds what was tracked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from benchmark.config import Config
+from benchmark.launch import Launch
+from benchmark.options import Outcome
+from benchmark.plan import RunSpec
+from benchmark.planning import SaveWeights, plan_study
+from benchmark.runner import open_tracker
+from benchmark.tracking import Store, Tracker
+from benchmark.training.trainer import EpochResult
+
+FROZEN = "resnet18-frozen"
+HEAD = "resnet18-frozen/extra_trees-n100-d10"
+
+
+class Quiet:
+    """Listens and remembers what started."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def started(self, spec: RunSpec) -> None:
+        self.begun.append(spec.name)
+
+    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+        pass
+
+
+def run(
+    config: Config,
+    *names: str,
+    force: bool = False,
+    save_weights: SaveWeights = "needed",
+    weights_folder: Path | None = None,
+    listener: Quiet | None = None,
+) -> dict[str, Outcome]:
+    home = Path("home")
+    launch = Launch(
+        study=plan_study(config, names, home),
+        home=home,
+        device="cpu",
+        save_weights=save_weights,
+        weights_folder=weights_folder,
+    )
+    outcomes = launch.execute(listener or Quiet(), force=force)
+    return {outcome.spec.name: outcome for outcome in outcomes}
+
+
+def tracked(store: Store, name: str) -> list[Run]:
+    tracker = open_tracker(store)
+    return list(
+        tracker.client.search_runs([tracker.experiment_id], f"attributes.run_name = '{name}'")
+    )
+
+
+def files(tracker: Tracker, run_id: str, folder: str | None = None) -> set[str]:
+    return {entry.path for entry in tracker.client.list_artifacts(run_id, folder)}
