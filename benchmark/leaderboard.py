@@ -57,6 +57,7 @@ _PARAMS = {
     "seed": "seed",
 }
 """MLflow's params in the table, and what they are called there."""
+_OF_MLFLOW = ("started", "run_id")
 GROUPS = ("from scratch", "experiment 1", "experiment 2")
 """The parts of the study that its tables show; pretraining and data explorations are others."""
 TRIAL_GROUP = "sweep trial"
@@ -99,6 +100,7 @@ def fetch(store: Store) -> pd.DataFrame:
     numbers = ["published_accuracy", *_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric)
     runs[list(TAGS)] = runs[list(TAGS)].fillna("")
+    runs = runs[["run", *TAGS, "published_accuracy", *METRICS, *_PARAMS.values(), *_OF_MLFLOW]]
     return runs.drop_duplicates(["context", "run", "weights"]).reset_index(drop=True)
 
 
