@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.error import URLError
@@ -22,6 +23,8 @@ from benchmark.leaderboard import choose_contexts, fetch
 from benchmark.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking import Store, Tracker
 
+GRACE_SECONDS = 5.0
+"""How long the server may take to end by itself."""
 IMAGES = 6
 """How many images of each run the comparison shows."""
 _QUIET = {
@@ -111,8 +114,15 @@ def serving(store: Store, host: str, port: int) -> Iterator[subprocess.Popen[byt
             _wait_for(server, f"http://{host}:{port}/health", log)
             yield server
         finally:
-            server.terminate()
-            server.wait()
+            _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its worker, which waits for open pages as long as they are open."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(server.pid, how)
+            server.wait(GRACE_SECONDS)
 
 
 def _wait_for(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
