@@ -120,15 +120,11 @@ def run_states(store: Store) -> pd.DataFrame:
     runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
     runs[list(tags)] = runs[list(tags)].fillna("")
     runs = runs[runs["group"] != TRIAL_GROUP]
-    ended = {"FAILED": "failed", "RUNNING": "running"}
-    status = runs["status"].map(ended).fillna("interrupted")
-    status = status.mask(runs["skipped"] != "", "skipped").mask(
-        runs["completed"] != "", "completed"
-    )
+    states = zip(runs["status"], runs["completed"], runs["skipped"], strict=True)
     return pd.DataFrame(
         {
             **runs[["run", "group"]],
-            "status": status,
+            "status": [_state(*one) for one in states],
             **runs[["test_accuracy", "data", "weights"]],
             "started": runs["started"].dt.strftime("%Y-%m-%d %H:%M:%S"),
             "run_id": runs["run_id"],
@@ -139,11 +135,16 @@ def run_states(store: Store) -> pd.DataFrame:
 
 def state(run: Run) -> str:
     """Say what became of a run: completed, failed, skipped, interrupted or running."""
-    if run.data.tags.get("completed"):
+    tags = run.data.tags
+    return _state(run.info.status, tags.get("completed", ""), tags.get("skipped", ""))
+
+
+def _state(status: str, completed: str, skipped: str) -> str:
+    if completed:
         return "completed"
-    if run.data.tags.get("skipped"):
+    if skipped:
         return "skipped"
-    return {"FAILED": "failed", "RUNNING": "running"}.get(run.info.status, "interrupted")
+    return {"FAILED": "failed", "RUNNING": "running"}.get(status, "interrupted")
 
 
 def contexts(runs: pd.DataFrame) -> list[Context]:

@@ -33,8 +33,8 @@ def deletion_auc(
     Returns:
         The images' mean area, from 0 to 1; the lower, the more depends on the hottest pixels.
     """
-    levels = torch.arange(STEPS + 1)
-    stages = [_without(images, _ranks(heat), level / STEPS) for level in levels]
+    ranks = _ranks(heat)
+    stages = [_without(images, ranks, level / STEPS) for level in torch.arange(STEPS + 1)]
     probabilities = classify(torch.cat(stages)).reshape(STEPS + 1, len(images), -1)
     curve = probabilities[:, np.arange(len(images)), classes].mean(1)
     return float(np.trapezoid(curve, dx=1 / STEPS))

@@ -16,31 +16,11 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from PIL import Image, UnidentifiedImageError
 
 from benchmark.data.eda import class_pictures
+from benchmark.explain.gallery import Explained
 from benchmark.tracking import Store
 
 NAMES = ("class", "true", "predicted", "image", "name", "kind", "detail")
 """Columns of text: a class may be called 007, or NA."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explained:
-    """A test image, and what a run made of it.
-
-    Attributes:
-        name: Of the image.
-        original: Artifact with the image.
-        overlay: Artifact with the image under its heatmap.
-        true: Its class.
-        predicted: The most probable class.
-        probability: Of the predicted class.
-    """
-
-    name: str
-    original: str
-    overlay: str
-    true: str
-    predicted: str
-    probability: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from benchmark.report.artifacts import Artifacts, Explained, Exploration
+from benchmark.explain.gallery import Explained
+from benchmark.report.artifacts import Artifacts, Exploration
 from benchmark.report.classes import Confusion, confusions
 from benchmark.report.collect import RankedSystem
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -138,7 +137,7 @@ class HeadTarget:
             heads[self.head],
             self._embedded(data, options),
             seed=self.base.seed,
-            jobs=os.cpu_count() or 1,
+            jobs=options.threads,
         )
         sizes = space.sizes if isinstance(space, Grid) else ()
         return HeadObjective(growth=growth, sizes=sizes, at_once=not prunes)
