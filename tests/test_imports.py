@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.tracking import Store, Tracker
+from tests.test_leaderboard import NETWORK_TAGS, log
+
 COMPUTING = {"torch", "torchvision", "sklearn", "xgboost", "captum", "timm"}
 RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}
 
@@ -24,6 +27,17 @@ RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}
 def test_a_command_leaves_alone_what_it_does_not_need(
     workplace: Path, commands: list[str], unneeded: set[str]
 ) -> None:
+    run_without(commands, unneeded)
+
+
+def test_a_leaderboard_from_a_database_needs_no_mlflow(store: Store) -> None:
+    log(Tracker(store), "convmixer-scratch", NETWORK_TAGS, test_accuracy=0.4, best_val_accuracy=0.5)
+    shown = run_without(["leaderboard", "ls runs"], {*COMPUTING, *RUNNING})
+    assert shown.count("40.00%") == 2
+
+
+def run_without(commands: list[str], unneeded: set[str]) -> str:
+    """Run commands in a process of their own, and return what they print."""
     code = (
         "import sys\n"
         "from benchmark.cli import main\n"
@@ -32,4 +46,5 @@ def test_a_command_leaves_alone_what_it_does_not_need(
         "    except SystemExit: pass\n"
         f"assert not {unneeded} & set(sys.modules), {unneeded} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -94,9 +94,7 @@ def test_a_sweep_begins_with_the_settings_and_scores_its_best(
     assert {"history.png", "slices.png"} <= pictures
 
 
-def test_poor_trials_are_pruned_at_epochs_and_diverged_ones_do_not_fail(
-    run_sweep: Any, base: RunSpec
-) -> None:
+def test_poor_trials_are_pruned_at_epochs(run_sweep: Any, base: RunSpec) -> None:
     first = run_sweep(("lr",), Budget(trials=1))
     study = first.study
     lr = optuna.distributions.FloatDistribution(1e-5, 1e-1, log=True)
