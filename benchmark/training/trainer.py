@@ -182,8 +182,8 @@ class Trainer:
         module.eval()
         rows = examples.rows(split)
         logits, labels = map_examples(module, examples, rows, self.config), examples.labels_of(rows)
-        hits = logits.argmax(1) == labels
-        return float(cross_entropy(logits, labels)), float(hits.float().mean())
+        hits = int((logits.argmax(1) == labels).sum())
+        return float(cross_entropy(logits, labels)), hits / len(rows)
 
     def _autocast(self) -> AbstractContextManager[None]:
         return autocast(self._images.device, self.config.precision)

@@ -109,6 +109,15 @@ def test_training_on_stored_features_equals_running_the_frozen_backbone_every_ep
     assert fast_losses == pytest.approx(plain_losses, rel=1e-4)
 
 
+def test_accuracies_are_exact_shares_of_the_images(examples: Examples) -> None:
+    results = list(Trainer(make("convmixer", "scratch"), examples, settings(), "scratch", 0).fit())
+    assert any(0 < result.val_accuracy < 1 for result in results)
+    for result in results:
+        for accuracy, split in ((result.train_accuracy, "train"), (result.val_accuracy, "val")):
+            images = len(examples.rows(split))  # type: ignore[arg-type]
+            assert accuracy == round(accuracy * images) / images
+
+
 def test_early_stopping_waits_for_its_patience_and_restores_the_best_weights(
     examples: Examples,
 ) -> None:
