@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from benchmark.result_log import log_predictions
 from benchmark.tracking import Artifact, LogItem, Metric, Param, Tag, Tracker, metrics
 from benchmark.trained_network import load_network
 from benchmark.training.devices import PeakMemory, find_device
-from benchmark.training.heads import fit_head, save_head
+from benchmark.training.heads import save_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from benchmark.training.network import Network
 from registry import heads, models
@@ -48,17 +49,14 @@ def run_head(
     yield Tag("backbone_run_id", run_id)
     yield Param("embedding_size", embeddings.shape[1])
 
+    device = find_device(options.device)
     memory = PeakMemory(torch.device("cpu"))
     train = data.rows("train")
     start = time.perf_counter()
-    head = fit_head(
-        system.head,
-        dict(system.params),
-        embeddings[train],
-        data.labels[train],
-        seed=spec.seed,
-        jobs=options.threads,
+    classifier: Any = heads[system.head].make(
+        seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
     )
+    head = classifier.fit(embeddings[train], data.labels[train])
     yield Metric("fit_seconds", time.perf_counter() - start)
 
     validation = predict_split(data, "val", head.predict_proba(embeddings[data.rows("val")]))
@@ -74,7 +72,6 @@ def run_head(
     predictions = predict_split(data, "test", probabilities)
     yield from log_predictions(predictions, spec.name, scratch)
     if options.explain:
-        device = find_device(options.device)
         network = _kept_backbone(spec, run_id, tracker, device)
         if network is None:
             yield no_explanations("the backbone's weights were not kept")

@@ -12,7 +12,7 @@ from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import demo_source, open_source
 from benchmark.plan import Plan, check_image_size, make_plan, needs_weights
-from benchmark.suite import EMBEDDING_MODEL, find_systems, systems
+from benchmark.suite import EMBEDDING_MODEL, System
 
 SaveWeights = Literal["all", "needed", "none"]
 PRETRAINING_SPECIES = 1000
@@ -37,7 +37,7 @@ class Study:
 
 def plan_study(
     config: Config,
-    patterns: Sequence[str],
+    chosen: Sequence[System],
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Study:
@@ -45,14 +45,13 @@ def plan_study(
 
     Args:
         config: The configuration.
-        patterns: Names and globs of systems; none for all.
+        chosen: What to run; what it needs comes along.
         home: Folder of the image stores.
         progress: Called with (images done, images in all) while images are decoded.
 
     Raises:
-        ValueError: A name, the data or the image size does not fit; says what to type.
+        ValueError: The data or the image size does not fit; says what to type.
     """
-    chosen = find_systems(list(patterns)) if patterns else systems()
     check_image_size(chosen, config.data.image_size)
     data = prepare(
         open_source(config, home),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +141,7 @@ def systems() -> list[System]:
     return found
 
 
-def find_systems(patterns: list[str]) -> list[System]:
+def find_systems(patterns: Sequence[str]) -> list[System]:
     """Resolve names, globs and names outside the suite.
 
     Args:

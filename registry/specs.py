@@ -129,6 +129,7 @@ class HeadSpec:
         growth: (unfitted classifier, embeddings (N, F), labels (N,), embeddings to score (V, F))
             -> a `Growth` over its ``n_estimators``; None if it has to be fitted anew for each.
         contributions: What each feature added to a class's score; None if the head has no maps.
+        takes_device: Whether the factory takes ``device=…``, torch's name of where to compute.
     """
 
     name: str
@@ -139,3 +140,9 @@ class HeadSpec:
     search_space: SearchSpace | None = None
     growth: Callable[..., Growth] | None = None
     contributions: Contributions | None = None
+    takes_device: bool = False
+
+    def make(self, *, seed: int, jobs: int, device: str, **params: Any) -> ClassifierMixin:
+        """Make an unfitted classifier, on a device if it can compute there."""
+        where = {"device": device} if self.takes_device else {}
+        return self.factory(seed=seed, jobs=jobs, **where, **params)

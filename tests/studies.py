@@ -12,6 +12,7 @@ from benchmark.options import Outcome
 from benchmark.plan import RunSpec
 from benchmark.planning import SaveWeights, plan_study
 from benchmark.runner import open_tracker
+from benchmark.suite import find_systems
 from benchmark.tracking import Store, Tracker
 from benchmark.training.trainer import EpochResult
 
@@ -42,7 +43,7 @@ def run(
 ) -> dict[str, Outcome]:
     home = Path("home")
     launch = Launch(
-        study=plan_study(config, names, home),
+        study=plan_study(config, find_systems(names), home),
         home=home,
         device="cpu",
         save_weights=save_weights,

@@ -21,7 +21,8 @@ RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}
         (["--help", "run --nonsense"], {*COMPUTING, *RUNNING, "pandas", "rich", "pydantic"}),
         (["ls heads", "ls presets", "run x --set train.epoch=3"], {*COMPUTING, *RUNNING}),
         (["leaderboard", "ls runs"], COMPUTING),
-        (["run resnet19"], RUNNING),
+        (["ls models"], {*COMPUTING, *RUNNING}),
+        (["run resnet19", "sweep resnet19"], {*COMPUTING, *RUNNING, "optuna", "pandas", "rich"}),
     ],
 )
 def test_a_command_leaves_alone_what_it_does_not_need(

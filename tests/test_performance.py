@@ -18,6 +18,7 @@ from tests.performance.__main__ import CASES, describe, main
 from tests.performance.leaderboard import SYSTEMS, fill
 from tests.performance.measure import Measurement, Side, SideFailed, compare
 from tests.performance.plain import Classifier, Settings
+from tests.performance.store import read_store
 from tests.performance.study import agreement
 
 MEGABYTES = 150
@@ -92,6 +93,20 @@ def test_copied_runs_are_rows_of_the_leaderboard(store: Store, workplace: Path) 
     assert table["run"].nunique() == SYSTEMS + 1
     with closing(sqlite3.connect(workplace / "mlflow.db")) as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (60,)
+
+
+def test_what_was_deleted_from_a_store_is_not_what_a_side_did(
+    store: Store, workplace: Path
+) -> None:
+    tracker = Tracker(store)
+    for name, seconds in (("deleted", 7.0), ("done", 3.0)):
+        with tracker.start(name, {}) as run:
+            run.log(Metric("test_accuracy", 0.5), Metric("fit_seconds", seconds))
+        if name == "deleted":
+            tracker.client.delete_run(run.id)
+    figures = read_store(workplace)
+    assert figures["test_accuracies"] == {"done": 0.5}
+    assert figures["fit_seconds"] == 3.0
 
 
 def side(accuracies: list[float]) -> list[Measurement]:

@@ -20,6 +20,7 @@ from benchmark.config import Config
 from benchmark.plan import RunSpec
 from benchmark.planning import SaveWeights, plan_study
 from benchmark.runner import open_tracker
+from benchmark.suite import find_systems
 from benchmark.tracking import Store
 from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
@@ -313,7 +314,7 @@ def test_saved_heads_predict_what_they_predicted(config: Config, store: Store) -
     embeddings = load_file(
         tracker.download(tracked(store, FROZEN)[0].info.run_id, "embeddings.safetensors")
     )["embeddings"]
-    study = plan_study(config, [FROZEN], Path("home"))
+    study = plan_study(config, find_systems([FROZEN]), Path("home"))
     test = embeddings[study.data.rows("test")]
     forest_file = tracker.download(tracked(store, HEAD)[0].info.run_id, "head.skops")
     forest = skops.io.load(forest_file, trusted=skops.io.get_untrusted_types(file=forest_file))

@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmark.config import Config
 from benchmark.options import Outcome
 from benchmark.planning import plan_study
+from benchmark.suite import find_systems
 from benchmark.terminal import ProgressDisplay
 from benchmark.training.trainer import EpochResult
 
@@ -19,7 +20,7 @@ from benchmark.training.trainer import EpochResult
 def test_only_a_terminal_has_the_curve_of_a_run(
     terminal: bool, config: Config, workplace: Path
 ) -> None:
-    plan = plan_study(config, ("convmixer",), Path("home")).plan
+    plan = plan_study(config, find_systems(["convmixer"]), Path("home")).plan
     (spec,) = plan
     file = io.StringIO()
     console = Console(file=file, width=200, force_terminal=terminal)

@@ -81,14 +81,18 @@ def run(
     weights, folder = read_weights(weights)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.planning import plan_study
+    from benchmark.suite import find_systems, systems
+
+    chosen = find_systems(names) if names else systems()
+
+    from benchmark.planning import plan_study  # heavy: a wrong name is told without it
     from benchmark.terminal import decoding, print_header, print_plan
 
     console = make_console()
     with decoding(console) as progress:
-        study = plan_study(config, names, home(), progress)
+        study = plan_study(config, chosen, home(), progress)
 
-    from benchmark.launch import Launch  # heavy: a wrong name is told without it
+    from benchmark.launch import Launch
 
     launch = Launch(
         study=study,

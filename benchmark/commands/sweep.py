@@ -106,14 +106,18 @@ def sweep(
     weights, folder = read_weights(weights)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.launch import Launch
+    from benchmark.sweep.names import resolve
+
+    found = resolve(names)
+
+    from benchmark.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import find_targets
     from benchmark.terminal import decoding
 
     console = make_console()
     with decoding(console) as progress:
-        study, targets = find_targets(config, names, home(), progress)
+        study, targets = find_targets(config, found, home(), progress)
     budget = Budget(
         sampler=sampler or ("grid" if axes else "tpe"),
         pruner=pruner or ("none" if axes else "median"),

@@ -53,7 +53,9 @@ class SharedGrowth:
     A smaller size is answered from the curve, a larger one grows from what is there.
     """
 
-    def __init__(self, head: HeadSpec, data: Embedded, *, seed: int, jobs: int) -> None:
+    def __init__(
+        self, head: HeadSpec, data: Embedded, *, seed: int, jobs: int, device: str = "cpu"
+    ) -> None:
         """Begin with nothing grown.
 
         Args:
@@ -61,6 +63,7 @@ class SharedGrowth:
             data: To fit and to score.
             seed: Of every ensemble.
             jobs: Threads of a fit.
+            device: Of a fit, if the head is able to choose.
         """
         self.head = head
         self.trees_grown = 0
@@ -68,6 +71,7 @@ class SharedGrowth:
         self._data = data
         self._seed = seed
         self._jobs = jobs
+        self._device = device
         self._curves: dict[str, list[float]] = {}
         self._growing: OrderedDict[str, Growth] = OrderedDict()
 
@@ -91,7 +95,9 @@ class SharedGrowth:
 
     def _open(self, key: str, params: Mapping[str, Any]) -> Growth:
         if key not in self._growing:
-            classifier: Any = self.head.factory(seed=self._seed, jobs=self._jobs, **params)
+            classifier: Any = self.head.make(
+                seed=self._seed, jobs=self._jobs, device=self._device, **params
+            )
             make = self.head.growth or _SingleFit
             self._growing[key] = make(
                 classifier, self._data.train, self._data.train_labels, self._data.val

@@ -14,6 +14,7 @@ from benchmark.suite import System
 from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
 from benchmark.sweep.objective import Params
 from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
+from benchmark.training.devices import find_device
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads
 from registry.core import near
@@ -138,6 +139,7 @@ class HeadTarget:
             self._embedded(data, options),
             seed=self.base.seed,
             jobs=options.threads,
+            device=str(find_device(options.device)),
         )
         sizes = space.sizes if isinstance(space, Grid) else ()
         return HeadObjective(growth=growth, sizes=sizes, at_once=not prunes)

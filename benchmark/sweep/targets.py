@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,18 +20,16 @@ from benchmark.options import Outcome, RunOptions
 from benchmark.plan import Plan, RunSpec, content_hash
 from benchmark.planning import Study, plan_study
 from benchmark.runner import find_run, open_tracker, run_one
-from benchmark.suite import EMBEDDING_MODEL, find_systems, systems
+from benchmark.suite import find_systems
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.names import Names
 from benchmark.sweep.network_target import NetworkTarget
 from benchmark.sweep.objective import Objective, Params
 from benchmark.sweep.space import Grid, Space, describe
 from benchmark.sweep.study import params_of
-from registry import heads
-from registry.core import near
 
 SWEEP_VERSION = 1
 """Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
-TREES = "trees"
 
 
 class Target(Protocol):
@@ -117,7 +114,7 @@ def study_name(target: Target, space: Space) -> str:
 
 def find_targets(
     config: Config,
-    names: Sequence[str],
+    names: Names,
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Study, list[Target]]:
@@ -125,8 +122,7 @@ def find_targets(
 
     Args:
         config: The configuration.
-        names: ``trees``, heads, heads on a backbone such as ``resnet18-frozen/extra_trees``, or
-            networks such as ``resnet18-staged``; globs, too.
+        names: What the user named.
         home: Folder of the image stores.
         progress: Called while images are decoded.
 
@@ -134,10 +130,9 @@ def find_targets(
         The study, whose plan holds the networks to be run first, and what is swept.
 
     Raises:
-        ValueError: A name matches nothing.
+        ValueError: The data or the image size does not fit.
     """
-    head_patterns, networks = _resolve(names)
-    study = plan_study(config, [*head_patterns, *networks], home, progress)
+    study = plan_study(config, find_systems([*names.heads, *names.networks]), home, progress)
     specs = {spec.id: spec for spec in study.plan}
     targets: dict[tuple[str, str | None], Target] = {}
     needed: set[str] = set()
@@ -146,50 +141,11 @@ def find_targets(
             base = specs[spec.needs[0]]
             targets[base.id, spec.system.head] = HeadTarget(base=base, head=spec.system.head)
             needed |= {base.id, *base.needs}
-        elif spec.name in networks:
+        elif spec.name in names.networks:
             targets[spec.id, None] = NetworkTarget(base=spec)
             needed |= {*spec.needs}
     first = Plan(spec for spec in study.plan if spec.id in needed)
     return replace(study, plan=first), list(targets.values())
-
-
-def _resolve(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell heads from networks.
-
-    Returns:
-        Patterns of heads on backbones, and names of networks.
-    """
-    known = [head.name for head in heads]
-    patterns: list[str] = []
-    networks: list[str] = []
-    for name in names:
-        swept = [head.name for head in heads if head.search_space is not None]
-        found = swept if name == TREES else fnmatch.filter(known, name)
-        if found:
-            patterns += [
-                f"{EMBEDDING_MODEL}-{schedule}/{head}"
-                for head in found
-                for schedule in ("staged", "frozen")
-            ]
-        elif "/" in name:
-            patterns.append(name)
-        else:
-            networks += _networks(name, known)
-    return patterns, networks
-
-
-def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
-    try:
-        found = [system.name for system in find_systems([name]) if system.head is None]
-    except ValueError as error:
-        if name.startswith("timm:"):
-            raise
-        networks = [system.name for system in systems() if system.head is None]
-        raise ValueError(
-            f"nothing to sweep is called {name!r}; {near(name, [*known_heads, *networks])} "
-            "(bench sweep trees, or a head, MODEL-SCHEDULE/HEAD or a network)"
-        ) from error
-    return found
 
 
 def sweep_options(launch: Launch) -> RunOptions:

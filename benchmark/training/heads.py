@@ -1,4 +1,4 @@
-"""Turns embeddings into a fitted classical head."""
+"""Turns a fitted head into a file and back."""
 
 from __future__ import annotations
 
@@ -6,36 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from registry import heads
-
-
-def fit_head(
-    name: str,
-    params: dict[str, Any],
-    embeddings: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    *,
-    seed: int,
-    jobs: int,
-) -> Any:
-    """Fit a registered head.
-
-    Args:
-        name: Name of the head.
-        params: For its factory.
-        embeddings: (N, F) of the train split.
-        labels: (N,), every class present.
-        seed: Of its randomness.
-        jobs: Threads.
-
-    Returns:
-        A fitted scikit-learn classifier.
-    """
-    classifier: Any = heads[name].factory(seed=seed, jobs=jobs, **params)
-    return classifier.fit(embeddings, labels)
 
 
 def save_head(classifier: Any, folder: Path) -> Path:

@@ -40,6 +40,7 @@ class HeadParts(TypedDict, total=False):
     search_space: SearchSpace
     growth: Callable[..., Growth]
     contributions: Contributions
+    takes_device: bool
 
 
 def register_head(name: str, *, title: str, **parts: Unpack[HeadParts]) -> Callable[[F], F]:

@@ -149,17 +149,22 @@ class BoosterGrowth:
     search_space=SearchSpace(suggest=suggest_booster, defaults=BOOSTER_DEFAULTS),
     growth=BoosterGrowth,
     contributions=booster_contributions,
+    takes_device=True,
 )
-def xgboost(*, seed: int, jobs: int, **params: Any) -> XGBClassifier:
+def xgboost(*, seed: int, jobs: int, device: str = "cpu", **params: Any) -> XGBClassifier:
     """Make an unfitted XGBoost classifier.
 
     Args:
         seed: Of the rows and columns that each round draws, and of the round: see `BoosterGrowth`.
         jobs: Threads.
+        device: Where to compute: a GPU by CUDA; of others XGBoost knows none.
         params: XGBoost's; a ``max_depth`` of None stands for no limit, as it does for forests.
     """
     from xgboost import XGBClassifier
 
     if "max_depth" in params and params["max_depth"] is None:
         params["max_depth"] = 0
-    return XGBClassifier(random_state=seed, n_jobs=jobs, seed_per_iteration=True, **params)
+    where = device if device.startswith("cuda") else "cpu"
+    return XGBClassifier(
+        random_state=seed, n_jobs=jobs, device=where, seed_per_iteration=True, **params
+    )

@@ -1,4 +1,8 @@
-"""Network backbones by name; each file holds one architecture family."""
+"""Network backbones by name; each file holds the layers of one architecture family.
+
+Names and what is said of them must be there at once, PyTorch takes seconds to import: so the
+study's factories stand apart from the layers, in ``study.py``, and import them when called.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,11 @@ if TYPE_CHECKING:
 
     from registry.weights import Weights
 
-BUILT_IN = ("basic_cnn", "residual_cnn", "convmixer", "resnet", "vit")
-
 F = TypeVar("F", bound="Callable[[int], nn.Module]")
 
 
 def _load() -> None:
-    for module in BUILT_IN:
-        importlib.import_module(f"registry.models.{module}")
+    importlib.import_module("registry.models.study")
     load_plugins()
 
 

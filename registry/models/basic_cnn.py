@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from registry.models import register_model
-
 
 class BasicCNN(nn.Module):
     """3x (Conv-ReLU-MaxPool) with 32, 64 and 128 filters, then Dense(256)-ReLU-Dropout(0.5).
@@ -37,9 +35,3 @@ class BasicCNN(nn.Module):
         """Feature maps -> embeddings; there is no classifier to skip."""
         embeddings: Tensor = self.dense(x)
         return embeddings
-
-
-@register_model("basic_cnn", title="Basic CNN", cam_layer="features.6")
-def basic_cnn(image_size: int) -> BasicCNN:
-    """Make the study's basic CNN."""
-    return BasicCNN(image_size)

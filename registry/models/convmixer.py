@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from registry.models import register_model
-
 
 class Residual(nn.Module):
     """x + body(x)."""
@@ -54,9 +52,3 @@ class ConvMixer(nn.Module):
         """Feature maps -> embeddings; there is no classifier to skip."""
         embeddings: Tensor = self.pool(x)
         return embeddings
-
-
-@register_model("convmixer", title="ConvMixer Model", cam_layer="blocks")
-def convmixer(image_size: int) -> ConvMixer:
-    """Make the study's ConvMixer; it takes any image size of at least one patch."""
-    return ConvMixer()

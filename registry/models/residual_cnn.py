@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from registry.models import register_model
-
 
 def conv_bn(channels: int, filters: int) -> nn.Sequential:
     """3x3 convolution with batch normalisation.
@@ -75,9 +73,3 @@ class ResidualCNN(nn.Module):
         """Feature maps -> embeddings; there is no classifier to skip."""
         embeddings: Tensor = self.dense(x)
         return embeddings
-
-
-@register_model("residual_cnn", title="Custom CNN Modern (Residual CNN)", cam_layer="stages.3.4")
-def residual_cnn(image_size: int) -> ResidualCNN:
-    """Make the study's residual CNN."""
-    return ResidualCNN(image_size)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet, ResNet18_Weights
+from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
-from registry.models import register_model
-from registry.weights import StateDict, TorchvisionWeights
+from registry.weights import StateDict
 
 
 class ResNet18(ResNet):  # type: ignore[misc]  # torchvision is untyped
@@ -37,15 +36,3 @@ class ResNet18(ResNet):  # type: ignore[misc]  # torchvision is untyped
 def without_classifier(state: StateDict, image_size: int) -> StateDict:
     """Drop the ImageNet classifier; a convolutional network fits any image size."""
     return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
-
-
-@register_model(
-    "resnet18",
-    title="ResNet18",
-    schedules=("scratch", "staged", "frozen"),
-    weights=TorchvisionWeights(url=ResNet18_Weights.IMAGENET1K_V1.url, adapt=without_classifier),
-    cam_layer="layer4",
-)
-def resnet18(image_size: int) -> ResNet18:
-    """Make a ResNet-18; it takes any image size."""
-    return ResNet18()

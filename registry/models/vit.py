@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VisionTransformer, ViT_B_16_Weights
+from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from registry.models import register_model
-from registry.weights import StateDict, TorchvisionWeights
+from registry.weights import StateDict
 
 PATCH = 16
 
@@ -23,6 +22,16 @@ class ViTB16(VisionTransformer):  # type: ignore[misc]  # torchvision is untyped
     num_features = 768
 
     def __init__(self, image_size: int) -> None:
+        """Make it for an image size in pixels.
+
+        Raises:
+            ValueError: The patches do not tile the image.
+        """
+        if image_size % PATCH:
+            raise ValueError(
+                f"vit_b_16 needs an image size that {PATCH} divides, not {image_size}; "
+                f"try --set data.image_size={round(image_size / PATCH) * PATCH}"
+            )
         super().__init__(
             image_size=image_size,
             patch_size=PATCH,
@@ -50,24 +59,3 @@ def resized(state: StateDict, image_size: int) -> StateDict:
     backbone = {name: tensor for name, tensor in state.items() if not name.startswith("heads.")}
     resized: StateDict = interpolate_embeddings(image_size, PATCH, backbone)
     return resized
-
-
-@register_model(
-    "vit_b_16",
-    title="Vision Transformer (ViT)",
-    schedules=("scratch", "staged", "frozen"),
-    weights=TorchvisionWeights(url=ViT_B_16_Weights.IMAGENET1K_V1.url, adapt=resized),
-    explanation="attention",
-)
-def vit_b_16(image_size: int) -> ViTB16:
-    """Make a ViT-B/16.
-
-    Raises:
-        ValueError: The patches do not tile the image.
-    """
-    if image_size % PATCH:
-        raise ValueError(
-            f"vit_b_16 needs an image size that {PATCH} divides, not {image_size}; "
-            f"try --set data.image_size={round(image_size / PATCH) * PATCH}"
-        )
-    return ViTB16(image_size)

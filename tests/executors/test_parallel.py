@@ -16,6 +16,7 @@ from benchmark.executors.parallel import ParallelExecutor
 from benchmark.options import Outcome, RunOptions
 from benchmark.plan import Plan, RunSpec
 from benchmark.planning import embedding_ids, plan_study, weights_ids
+from benchmark.suite import find_systems
 from benchmark.tracking import Store
 from benchmark.training.trainer import EpochResult
 
@@ -42,7 +43,7 @@ class Ear:
 @pytest.fixture
 def plan(config: Config, workplace: Path) -> Plan:
     names = ["basic_cnn-scratch", "resnet18-frozen/extra_trees"]
-    return plan_study(config, names, workplace / "home").plan
+    return plan_study(config, find_systems(names), workplace / "home").plan
 
 
 def make_options(plan: Plan, store: Store, home: Path) -> RunOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.explain.explainers import Explainer, HeadExplainer, heatmaps
-from benchmark.training.heads import fit_head
 from benchmark.training.network import Network
 from registry import heads
 from registry.specs import ModelSpec
@@ -87,8 +87,8 @@ def head_on(network: Network, head: str) -> HeadExplainer:
     images, classes, _ = patch_images(TRAIN, seed=1)
     with torch.no_grad():
         embeddings = network.pool(images).numpy()
-    params = {"n_estimators": 40, "max_depth": 6}
-    fitted = fit_head(head, params, embeddings, classes, seed=0, jobs=1)
+    classifier: Any = heads[head].make(seed=0, jobs=1, device="cpu", n_estimators=40, max_depth=6)
+    fitted = classifier.fit(embeddings, classes)
     return HeadExplainer(network, MODEL, fitted, heads[head], embeddings.mean(0))
 
 

@@ -33,7 +33,8 @@ def read_store(folder: Path) -> Figures:
     with opened(folder) as database:
         metrics = database.execute(
             "SELECT r.name, m.key, m.value FROM metrics m JOIN runs r USING (run_uuid) "
-            "JOIN tags t USING (run_uuid) WHERE t.key = 'completed' ORDER BY r.name, m.step"
+            "JOIN tags t USING (run_uuid) WHERE t.key = 'completed' "
+            "AND r.lifecycle_stage = 'active' ORDER BY r.name, m.step"
         ).fetchall()
     named = [row for row in metrics if not row[0].endswith(PRETRAINED)]
     figures: Figures = {
@@ -86,6 +87,11 @@ def pretrained(
         # Fewer classes and epochs: these runs are not the sides', their pretraining is.
         fewer = ["--set", "data.classes=2", "--set", "train.epochs=1", "--seed", str(seed)]
         measure(bench("pretraining", ["run", *arguments, *settings, *fewer]), folder)
+        with opened(folder) as database:
+            database.execute(
+                "UPDATE runs SET lifecycle_stage = 'deleted' WHERE name NOT LIKE ?",
+                (f"%{PRETRAINED}",),
+            )
         measure(Side(name="weights", command=call("store:export")), folder)
     return folder
 

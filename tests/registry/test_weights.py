@@ -158,8 +158,8 @@ def test_study_starts_from_torchvisions_first_imagenet_weights() -> None:
         if isinstance(spec.weights, TorchvisionWeights)
     }
     assert urls == {
-        "resnet18": "https://download.pytorch.org/models/resnet18-f37072fd.pth",
-        "vit_b_16": "https://download.pytorch.org/models/vit_b_16-c867db91.pth",
+        "resnet18": torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url,
+        "vit_b_16": torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1.url,
     }
 
 

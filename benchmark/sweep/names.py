@@ -1,0 +1,70 @@
+"""Turns what the user wants to sweep into names of systems, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmark.suite import EMBEDDING_MODEL, find_systems, systems
+from registry import heads
+from registry.core import near
+
+TREES = "trees"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What is swept.
+
+    Attributes:
+        heads: Heads on backbones, as `find_systems` takes them.
+        networks: Networks whose training is varied.
+    """
+
+    heads: tuple[str, ...]
+    networks: tuple[str, ...]
+
+
+def resolve(names: Sequence[str]) -> Names:
+    """Tell heads from networks.
+
+    Args:
+        names: ``trees``, heads, heads on a backbone such as ``resnet18-frozen/extra_trees``, or
+            networks such as ``resnet18-staged``; globs, too.
+
+    Raises:
+        ValueError: A name matches nothing.
+    """
+    known = [head.name for head in heads]
+    on_backbones: list[str] = []
+    networks: list[str] = []
+    for name in names:
+        swept = [head.name for head in heads if head.search_space is not None]
+        found = swept if name == TREES else fnmatch.filter(known, name)
+        if found:
+            on_backbones += [
+                f"{EMBEDDING_MODEL}-{schedule}/{head}"
+                for head in found
+                for schedule in ("staged", "frozen")
+            ]
+        elif "/" in name:
+            find_systems([name])
+            on_backbones.append(name)
+        else:
+            networks += _networks(name, known)
+    return Names(heads=tuple(on_backbones), networks=tuple(networks))
+
+
+def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
+    try:
+        found = [system.name for system in find_systems([name]) if system.head is None]
+    except ValueError as error:
+        if name.startswith("timm:"):
+            raise
+        networks = [system.name for system in systems() if system.head is None]
+        raise ValueError(
+            f"nothing to sweep is called {name!r}; {near(name, [*known_heads, *networks])} "
+            "(bench sweep trees, or a head, MODEL-SCHEDULE/HEAD or a network)"
+        ) from error
+    return found
