@@ -54,7 +54,7 @@ def deep_classifier(num_features: int, num_classes: int) -> nn.Sequential:
 
 
 def build_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
-    """Make a network with fresh weights.
+    """Make a network with fresh weights, laid out as its batches are: channels last.
 
     Args:
         model: Name of a registered model.
@@ -67,7 +67,9 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
     """
     backbone: Any = models[model].factory(image_size)
     classifier = deep_classifier if schedule == "frozen" else linear_classifier
-    return Network(backbone, classifier(backbone.num_features, num_classes))
+    network = Network(backbone, classifier(backbone.num_features, num_classes))
+    # Otherwise each convolution turns its weights around in each step.
+    return network.to(memory_format=torch.channels_last)
 
 
 def meta_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
