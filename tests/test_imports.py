@@ -18,11 +18,17 @@ RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}
 @pytest.mark.parametrize(
     ("commands", "unneeded"),
     [
-        (["--help", "run --nonsense"], {*COMPUTING, *RUNNING, "pandas", "rich", "pydantic"}),
+        (
+            ["--help", "run --nonsense"],
+            {*COMPUTING, *RUNNING, "pandas", "rich", "pydantic", "numpy"},
+        ),
         (["ls heads", "ls presets", "run x --set train.epoch=3"], {*COMPUTING, *RUNNING}),
         (["leaderboard", "ls runs"], COMPUTING),
         (["ls models"], {*COMPUTING, *RUNNING}),
-        (["run resnet19", "sweep resnet19"], {*COMPUTING, *RUNNING, "optuna", "pandas", "rich"}),
+        (
+            ["run resnet19", "sweep resnet19"],
+            {*COMPUTING, *RUNNING, "optuna", "pandas", "rich", "numpy"},
+        ),
     ],
 )
 def test_a_command_leaves_alone_what_it_does_not_need(

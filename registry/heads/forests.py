@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from registry.specs import Suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOREST_DEFAULTS = {"max_features": "sqrt", "min_samples_leaf": 1, "criterion": "gini"}
 """scikit-learn's own, for what `suggest_forest` varies besides the study's two settings."""
@@ -48,6 +49,8 @@ def forest_contributions(
     Returns:
         (N, F) shares of probability.
     """
+    import numpy as np
+
     embeddings = np.ascontiguousarray(embeddings, dtype=np.float32)
     total = np.zeros(embeddings.shape)
     for tree in (estimator.tree_ for estimator in classifier.estimators_):
@@ -89,6 +92,8 @@ class ForestGrowth:
         scored: NDArray[np.float32],
     ) -> None:
         """Begin without trees; see `registry.specs.HeadSpec.growth` for the arguments."""
+        import numpy as np
+
         self._forest = classifier.set_params(warm_start=True)
         self._train = embeddings, labels
         self._scored = np.ascontiguousarray(scored, dtype=np.float32)

@@ -6,15 +6,20 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from registry.heads import STUDY_GRID, register_head
 from registry.specs import SearchSpace, Suggest
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from xgboost import XGBClassifier
 
+MAX_BIN = 64
+"""Bins into which each feature is divided; XGBoost's own default is 256.
+
+On 512-d embeddings of 4,750 images of 149 classes, rounds of depth 10 took 0.42 of the time with 64
+bins, at the same accuracy but for chance: 45.0 and 45.9 % of 1,015 others (20 rounds, one seed).
+"""
 BOOSTER_DEFAULTS = {
     "learning_rate": 0.3,
     "subsample": 1.0,
@@ -71,6 +76,7 @@ def booster_contributions(
     Raises:
         NotImplementedError: XGBoost tells none for trees that serve all classes at once.
     """
+    import numpy as np
     from xgboost import DMatrix
 
     if classifier.get_xgb_params().get("multi_strategy") == "multi_output_tree":
@@ -115,6 +121,7 @@ class BoosterGrowth:
         scored: NDArray[np.float32],
     ) -> None:
         """Begin without rounds; see `registry.specs.HeadSpec.growth` for the arguments."""
+        import numpy as np
         from xgboost import Booster, DMatrix, QuantileDMatrix
 
         params = classifier.get_xgb_params()
@@ -131,6 +138,8 @@ class BoosterGrowth:
 
     def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
         """See `registry.specs.Growth.grow`."""
+        import numpy as np
+
         while self.size < size:
             self._booster.update(self._train, self.size)
             self.size += 1
@@ -158,13 +167,13 @@ def xgboost(*, seed: int, jobs: int, device: str = "cpu", **params: Any) -> XGBC
         seed: Of the rows and columns that each round draws, and of the round: see `BoosterGrowth`.
         jobs: Threads.
         device: Where to compute: a GPU by CUDA; of others XGBoost knows none.
-        params: XGBoost's; a ``max_depth`` of None stands for no limit, as it does for forests.
+        params: XGBoost's; ``max_bin`` is `MAX_BIN` if they do not say, and a ``max_depth`` of None
+            stands for no limit, as it does for forests.
     """
     from xgboost import XGBClassifier
 
     if "max_depth" in params and params["max_depth"] is None:
         params["max_depth"] = 0
     where = device if device.startswith("cuda") else "cpu"
-    return XGBClassifier(
-        random_state=seed, n_jobs=jobs, device=where, seed_per_iteration=True, **params
-    )
+    own = {"max_bin": MAX_BIN, "seed_per_iteration": True, **params}
+    return XGBClassifier(random_state=seed, n_jobs=jobs, device=where, **own)
