@@ -17,7 +17,6 @@ from tests.performance.measure import (
     Side,
     call,
     compare,
-    run_once,
 )
 from tests.performance.store import (
     SMALL_PRETRAINING,
@@ -27,6 +26,7 @@ from tests.performance.store import (
     pretrained,
     pretraining_seconds,
 )
+from tests.performance.workers import better_workers, told
 
 QUICK = {"image_size": 64, "epochs": 5, "batch_size": 16, "freeze_epochs": 2}
 SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16, "freeze_epochs": 1}
@@ -42,7 +42,7 @@ def run(options: Options) -> Iterator[Comparison]:
     for repeat in repeats:
         for name, measurements in repeat.sides.items():
             sides.setdefault(name, []).extend(measurements)
-    notes = [f"plain: {workers} worker processes load images, the faster of 0 and 2"]
+    notes = [told(workers)]
     notes += [note for repeat in repeats for note in repeat.notes]
     notes += [agreement(sides, name) for name in sides if name != "plain"]
     yield Comparison(work="27 systems", sides=sides, notes=tuple(notes))
@@ -71,15 +71,6 @@ def _repeat(options: Options, seed: int, workers: int) -> Comparison:
     return replace(
         found, sides={side.name: found.sides[side.name] for side in sides}, notes=(note,)
     )
-
-
-def better_workers(options: Options) -> int:
-    """Let the plain loop load images as is faster here: in its own process, or in two more."""
-    images = divided(options, *((3, 6) if options.small else (10, 30)))
-    settings = SMALL if options.small else QUICK
-    command = call("plain:faster_workers", data=images, **settings)
-    found = run_once(Side(name="plain", command=command)).figures
-    return int(found["workers"])
 
 
 def agreement(sides: dict[str, list[Measurement]], name: str) -> str:
