@@ -64,8 +64,8 @@ def log_explanations(
     )
     panels = write_gallery(gallery, len(shown), scratch / FOLDER)
     yield Artifact(scratch / FOLDER, FOLDER)
-    for panel in panels:
-        yield LoggedImage(f"explanation/{panel.stem}", panel)
+    for name, panel in panels.items():
+        yield LoggedImage(f"explanation/{name}", panel)
     few = slice(len(shown))
     area = deletion_auc(explainer.classify, batch[few], classes[few], heat[few])
     yield Metric("deletion_auc", area)

@@ -85,7 +85,7 @@ class NetworkRun:
         predictions = yield from self._log_results(trainer.features or images, inference_ms)
         yield from metrics(memory.metrics())
         explainer = NetworkExplainer(self.network, models[spec.system.model])
-        if self.options.explain:
+        if self.options.explain and not spec.pretraining:
             yield from log_explanations(
                 explainer, predictions, self.data, self.device, self.scratch
             )

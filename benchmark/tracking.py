@@ -18,6 +18,7 @@ from dotenv import load_dotenv
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
+    from PIL.Image import Image
 
 ENV_FILE = "mlflow.env"
 DEFAULTS = {
@@ -91,11 +92,11 @@ class LoggedImage:
 
     Attributes:
         key: ASCII letters, digits, ``_``, ``-``, ``.``, spaces and ``/``.
-        path: The file.
+        image: The picture.
     """
 
     key: str
-    path: Path
+    image: Image
 
 
 LogItem = Param | Metric | Tag | Artifact | LoggedImage
@@ -129,7 +130,7 @@ class TrackedRun:
             if isinstance(item, Artifact):
                 self._upload(item)
             elif isinstance(item, LoggedImage):
-                self._show(item)
+                self._client.log_image(self.id, item.image, key=item.key, step=0)
             else:
                 self._pending.append(item)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
@@ -169,12 +170,6 @@ class TrackedRun:
             self._client.log_artifacts(self.id, str(item.path), item.folder)
         else:
             self._client.log_artifact(self.id, str(item.path), item.folder)
-
-    def _show(self, item: LoggedImage) -> None:
-        from PIL import Image
-
-        with Image.open(item.path) as image:
-            self._client.log_image(self.id, image, key=item.key, step=0)
 
     def __enter__(self) -> TrackedRun:
         return self

@@ -37,7 +37,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
                 assert original.format == overlay.format == "WEBP"
                 assert original.size == overlay.size == (32, 32)
                 assert not np.array_equal(np.asarray(original), np.asarray(overlay))
-        assert len(list(folder.glob("*.png"))) == len(told[name]["images"]) == 6
+        assert len(told[name]["images"]) == 6
         assert_told_as_predicted(tracker, one, told[name])
         assert one.data.tags["mlflow.loggedImages"] == "True"
         assert 0 <= one.data.metrics["deletion_auc"] <= 1

@@ -87,8 +87,8 @@ def worst_mistakes(predictions: Predictions) -> NDArray[np.int64]:
     return worst
 
 
-def write_gallery(gallery: Gallery, shown: int, folder: Path) -> list[Path]:
-    """Write originals and overlays, explanations.json, and captioned panels as in the study.
+def write_gallery(gallery: Gallery, shown: int, folder: Path) -> dict[str, Image.Image]:
+    """Write originals, overlays and explanations.json, and draw captioned panels as in the study.
 
     Args:
         gallery: The images that all runs show, then the mistakes.
@@ -96,7 +96,7 @@ def write_gallery(gallery: Gallery, shown: int, folder: Path) -> list[Path]:
         folder: Where to; created.
 
     Returns:
-        The panels of the images that all runs show.
+        The panels of the images that all runs show, by names that are alike in all runs.
     """
     for name in ("originals", "overlays"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -110,11 +110,11 @@ def write_gallery(gallery: Gallery, shown: int, folder: Path) -> list[Path]:
         "mistakes": [asdict(entry) for entry in entries[shown:]],
     }
     (folder / "explanations.json").write_text(json.dumps(content, indent=2))
-    panels = []
+    panels = {}
     for i, entry in enumerate(entries[:shown]):
         caption = f"True: {entry.true}, Pred: {entry.predicted} ({entry.probability:.0%})"
-        panels.append(folder / f"{Path(entry.original).stem}.png")
-        draw_panels(gallery.pixels[i], gallery.heat[i], gallery.kind, caption).save(panels[-1])
+        panel = draw_panels(gallery.pixels[i], gallery.heat[i], gallery.kind, caption)
+        panels[Path(entry.original).stem] = panel
     return panels
 
 

@@ -14,12 +14,14 @@ _CAPTION = 26
 
 
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image:
-    """Put a heatmap over its image.
+    """Put a heatmap over its image, or drain the image of colour if nothing is warm in it.
 
     Args:
         pixels: (S, S, 3).
         heat: (S, S) in [0, 1].
     """
+    if not heat.any():
+        return Image.fromarray(pixels).convert("L").convert("RGB")
     colours = (colormaps["jet"](heat)[..., :3] * 255).astype(np.uint8)
     return Image.blend(Image.fromarray(pixels), Image.fromarray(colours), OVERLAY_OPACITY)
 
@@ -39,7 +41,8 @@ def draw_panels(
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(15)
     draw.text((PANEL, _CAPTION / 2), caption, "black", font, anchor="mm")
-    panels = ((Image.fromarray(pixels), "Original Image"), (overlay(pixels, heat), kind))
+    found = kind if heat.any() else f"{kind}: nothing speaks for it"
+    panels = ((Image.fromarray(pixels), "Original Image"), (overlay(pixels, heat), found))
     for i, (panel, title) in enumerate(panels):
         centre = i * PANEL + PANEL / 2
         draw.text((centre, 1.5 * _CAPTION), title, "dimgrey", font, anchor="mm")

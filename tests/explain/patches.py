@@ -1,4 +1,4 @@
-"""A task that one patch decides, and a tiny network that has learnt it."""
+"""A task that one patch decides, and tiny networks that have learnt it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from timm.models import VisionTransformer
 from torch import Tensor, nn
 
 from benchmark.explain.explainers import Explainer, HeadExplainer, heatmaps
@@ -20,6 +21,7 @@ PATCH = 8
 TRAIN = 200
 COLOURS = torch.tensor([[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0]])
 MODEL = ModelSpec(name="tiny", title="Tiny", factory=lambda size: TinyCNN())
+VIT = ModelSpec(name="vit", title="ViT", factory=lambda size: tiny_vit(), explanation="attention")
 
 
 class TinyCNN(nn.Module):
@@ -44,6 +46,13 @@ class TinyCNN(nn.Module):
         return x.mean((2, 3))
 
 
+def tiny_vit() -> nn.Module:
+    """Two blocks over 4 x 4 patches of the image."""
+    return VisionTransformer(
+        img_size=SIZE, patch_size=PATCH, embed_dim=32, depth=2, num_heads=2, num_classes=0
+    )
+
+
 def patch_images(count: int, seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
     """Grey noise with a red, green or blue patch anywhere.
 
@@ -61,13 +70,13 @@ def patch_images(count: int, seed: int) -> tuple[Tensor, NDArray[np.int64], Tens
 
 
 @cache
-def trained_network(seed: int = 0) -> Network:
+def trained_network(model: ModelSpec = MODEL) -> Network:
     """A network that tells the patches' colours."""
-    network = fresh_network(seed)
+    network = fresh_network(model, seed=0)
     images, classes, _ = patch_images(TRAIN, seed=1)
     labels = torch.from_numpy(classes)
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    for _ in range(12):
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.003)
+    for _ in range(30):
         for rows in torch.split(torch.randperm(TRAIN), 40):
             loss = nn.functional.cross_entropy(network(images[rows]), labels[rows])
             optimizer.zero_grad()
@@ -76,10 +85,11 @@ def trained_network(seed: int = 0) -> Network:
     return network.eval()
 
 
-def fresh_network(seed: int) -> Network:
+def fresh_network(model: ModelSpec, seed: int) -> Network:
     """The same network before it learnt."""
     torch.manual_seed(seed)
-    return Network(TinyCNN(), nn.Sequential(nn.Linear(16, 3))).eval()
+    backbone: Any = model.factory(SIZE)
+    return Network(backbone, nn.Sequential(nn.Linear(backbone.num_features, 3))).eval()
 
 
 def head_on(network: Network, head: str) -> HeadExplainer:

@@ -14,6 +14,7 @@ from tests.explain.patches import (
     MODEL,
     PATCH,
     SIZE,
+    VIT,
     fresh_network,
     head_on,
     patch_images,
@@ -25,12 +26,16 @@ TREES = ["xgboost", "random_forest", "extra_trees"]
 AREA = PATCH**2 / SIZE**2
 
 
-def explainer(kind: str) -> Explainer:
-    network = trained_network()
-    return NetworkExplainer(network, MODEL) if kind == "network" else head_on(network, kind)
+NETWORKS = {"cnn": MODEL, "vit": VIT}
 
 
-@pytest.mark.parametrize("kind", ["network", *TREES])
+def explainer(kind: str, *, trained: bool = True) -> Explainer:
+    model = NETWORKS.get(kind, MODEL)
+    network = trained_network(model) if trained else fresh_network(model, seed=5)
+    return NetworkExplainer(network, model) if kind in NETWORKS else head_on(network, kind)
+
+
+@pytest.mark.parametrize("kind", [*NETWORKS, *TREES])
 def test_the_patch_that_decides_lights_up(kind: str) -> None:
     assert share_on_patch(explainer(kind)) > 2 * AREA
 
@@ -50,12 +55,10 @@ def similarity(one: Explainer, other: Explainer) -> float:
     return float(np.mean(correlations))
 
 
-@pytest.mark.parametrize("kind", ["network", *TREES])
+@pytest.mark.parametrize("kind", [*NETWORKS, *TREES])
 def test_other_weights_give_another_map(kind: str) -> None:
     """The sanity check of Adebayo et al. 2018."""
-    network = fresh_network(seed=5)
-    other = NetworkExplainer(network, MODEL) if kind == "network" else head_on(network, kind)
-    trained = explainer(kind)
+    trained, other = explainer(kind), explainer(kind, trained=False)
     assert similarity(trained, trained) == pytest.approx(1)
     assert abs(similarity(trained, other)) < 0.5
 

@@ -1,0 +1,32 @@
+import numpy as np
+from PIL import Image
+
+from benchmark.explain.panels import PANEL, draw_panels, overlay
+
+SIDE = 8
+
+
+def test_a_map_without_warmth_looks_like_none() -> None:
+    pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
+    pixels[..., 0] = 200
+    cold = np.zeros((SIDE, SIDE), np.float32)
+    warm = cold.copy()
+    warm[:4] = 1
+    drained = np.asarray(overlay(pixels, cold))
+    assert np.ptp(drained, axis=2).max() == 0  # grey
+    coloured = np.asarray(overlay(pixels, warm)).astype(int)
+    assert (coloured[:4, :, 0] > coloured[:4, :, 2]).all()
+    assert (coloured[4:, :, 2] > coloured[:4, :, 2]).all()
+
+
+def test_a_panel_says_that_nothing_speaks_for_the_class() -> None:
+    pixels = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    cold = np.zeros((SIDE, SIDE), np.float32)
+    warm = np.eye(SIDE, dtype=np.float32)
+    captions = [
+        np.asarray(draw_panels(pixels, heat, "Grad-CAM", "True: a, Pred: b").convert("L"))[:52]
+        for heat in (warm, cold)
+    ]
+    ink = [(255 - one[:, PANEL:].astype(int)).sum() for one in captions]
+    assert ink[1] > 1.5 * ink[0]
+    assert Image.fromarray(captions[0]).size == (2 * PANEL, 52)
