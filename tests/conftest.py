@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mlflow import MlflowClient
 from PIL import Image
 
 from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
@@ -55,14 +57,24 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+    monkeypatch.delenv("COLUMNS", raising=False)  # a table is as wide as it is
     # bench sets MLFLOW_LOGGING_LEVEL before it imports MLflow; here it is imported already.
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables without an experiment of ours; MLflow takes seconds to make them."""
+    database = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{database}").search_experiments()
+    return database
+
+
 @pytest.fixture
-def store(workplace: Path) -> Store:
-    """The store of `workplace`."""
+def store(workplace: Path, empty_database: Path) -> Store:
+    """The store of `workplace`, which has its tables already."""
+    shutil.copy(empty_database, workplace)
     return Store()
 
 

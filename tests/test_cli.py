@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
+from benchmark.tracking import Store
 from registry import models
 from registry.specs import ModelSpec
 
@@ -40,7 +41,7 @@ def assert_one_line_error(result: Result, *parts: str) -> None:
 
 
 @pytest.fixture
-def run_once(workplace: Path, image_folder: Path) -> Result:
+def run_once(store: Store, image_folder: Path) -> Result:
     """`bench run` of a network and a head on the coloured images."""
     data = ["--data", str(image_folder)]
     return bench("run", "convmixer", "resnet18-frozen/extra_trees-n100-d10", *data, *TINY)

@@ -61,7 +61,12 @@ EXIT_INTERRUPTED = 130
     help="Of each study in all, earlier ones included. [default: 50 of a head, 20 of a network, "
     "or the whole grid]",
 )
-@click.option("--timeout", type=click.FloatRange(1), metavar="SECONDS", help="Of each study.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Of each study: no trial begins after it.",
+)
 @click.option(
     "--storage", metavar="URL|FILE", help="Any Optuna storage. [default: files in .bench/sweeps]"
 )

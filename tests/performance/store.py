@@ -29,7 +29,10 @@ def opened(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 def read_store(folder: Path) -> Figures:
-    """Read test accuracies by system, and of a single network the seconds of its epochs."""
+    """Read test accuracies by system, and of a single network the seconds of its epochs.
+
+    Of several, how long their explanations took.
+    """
     with opened(folder) as database:
         metrics = database.execute(
             "SELECT r.name, m.key, m.value FROM metrics m JOIN runs r USING (run_uuid) "
@@ -43,6 +46,8 @@ def read_store(folder: Path) -> Figures:
     if len(figures["test_accuracies"]) == 1:
         figures["epoch_seconds"] = [value for _, key, value in named if key == "epoch_seconds"]
         figures["fit_seconds"] = next(value for _, key, value in named if key == "fit_seconds")
+    else:
+        figures["explain_seconds"] = sum(v for _, key, v in named if key == "explain_seconds")
     return figures
 
 

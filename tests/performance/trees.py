@@ -29,7 +29,7 @@ JOURNAL, EMBEDDINGS = "sweep.journal", "embeddings.npz"
 
 
 def run(options: Options) -> Iterator[Comparison]:
-    """Measure whole commands on the same embeddings; bench mirrors each trial into MLflow."""
+    """Measure the grid alone, on the same embeddings; the processes' time stands beside."""
     sizes, depths = (SMALL_SIZES, SMALL_DEPTHS) if options.small else (SIZES, DEPTHS)
     classes, per_class = (3, 6) if options.small else (40, 30)
     images = divided(options, classes, per_class)
@@ -106,21 +106,25 @@ def export() -> Figures:
 def read_sweep(folder: Path) -> Figures:
     """Read the accuracy of each cell from Optuna's journal, in a process that may import it."""
     command = call("trees:read_trials", journal=folder / JOURNAL)
-    return run_once(Side(name="trials", command=command)).figures
+    read = run_once(Side(name="trials", command=command))
+    return {**read.figures, "seconds": read.seconds}
 
 
 def read_trials(journal: str) -> Figures:
-    """The validation accuracy of each trial of the one study in a journal."""
+    """The validation accuracy of each trial of the one study in a journal, and the time of all."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(journal)))
+    begun = min(trial.datetime_start for trial in study.trials if trial.datetime_start)
+    ended = max(trial.datetime_complete for trial in study.trials if trial.datetime_complete)
     return {
+        "seconds": (ended - begun).total_seconds(),
         "val_accuracies": {
             cell(trial.params["n_estimators"], trial.params["max_depth"]): trial.value
             for trial in study.trials
-        }
+        },
     }
 
 
@@ -147,4 +151,4 @@ def plain(head: str, sizes: list[int], depths: list[int | None]) -> Figures:
             # As bench does it: ties go to the first of the most probable classes.
             predicted = classifier.predict_proba(x[val]).argmax(axis=1)
             accuracies[cell(size, depth)] = float((predicted == y[val]).mean())
-    return {"fit_seconds": time.perf_counter() - start, "val_accuracies": accuracies}
+    return {"seconds": time.perf_counter() - start, "val_accuracies": accuracies}

@@ -150,7 +150,7 @@ def bench(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_from_the_command_line(workplace: Path, image_folder: Path) -> None:
+def test_from_the_command_line(store: Store, image_folder: Path) -> None:
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["sweep", "basic_cnn-scratch", "--data", str(image_folder), *settings]
     grid = ["--grid", "lr=0.001,0.01", "--grid", "batch_size=8,16"]

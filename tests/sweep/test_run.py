@@ -184,7 +184,7 @@ def bench(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-def test_missing_embeddings_are_made_first(workplace: Path, image_folder: Path) -> None:
+def test_missing_embeddings_are_made_first(store: Store, image_folder: Path) -> None:
     settings = ["--data", str(image_folder), "--preset", "quick", "--weights", "demo"]
     for setting in (
         "data.image_size=32",
