@@ -44,6 +44,9 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
         assert 0 <= one.data.metrics["deletion_auc_random"] <= 1
         assert one.data.metrics["explain_seconds"] > 0
     assert told["basic_cnn-scratch"]["mistakes"]
+    (pretraining,) = tracked(store, "resnet18-pretrained")
+    assert pretraining.data.tags["completed"] == "true"
+    assert "explain_seconds" not in pretraining.data.metrics
     kinds = [one["kind"] for one in told.values()]
     assert kinds == ["Grad-CAM", "Grad-CAM", "Tree contributions"]
     shown = [[entry["original"] for entry in one["images"]] for one in told.values()]

@@ -26,10 +26,8 @@ from tests.performance.store import (
     pretrained,
     pretraining_seconds,
 )
-from tests.performance.workers import better_workers, told
+from tests.performance.workers import QUICK, SMALL, better_workers, told
 
-QUICK = {"image_size": 64, "epochs": 5, "batch_size": 16, "freeze_epochs": 2}
-SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16, "freeze_epochs": 1}
 ERRORS = 2.0
 """Accuracies agree if their mean difference is within so many standard errors of nothing."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from tests.performance.images import divided
 from tests.performance.measure import Options, Side, call, run_once
 
-SETTINGS = {"image_size": 64, "epochs": 5, "batch_size": 16}
-SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16}
+QUICK = {"image_size": 64, "epochs": 5, "batch_size": 16, "freeze_epochs": 2}
+SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16, "freeze_epochs": 1}
+"""Of whole studies."""
 
 
 def better_workers(options: Options) -> int:
     """Let the plain loop load images as is faster here: in its own process, or in two more."""
     images = divided(options, *((3, 6) if options.small else (10, 30)))
-    settings = SMALL if options.small else SETTINGS
+    settings = SMALL if options.small else QUICK
     command = call("plain:faster_workers", data=images, **settings)
     found = run_once(Side(name="plain", command=command)).figures
     return int(found["workers"])

@@ -18,6 +18,12 @@ def test_xgboost_computes_on_a_gpu_by_cuda(device: str, where: str) -> None:
     assert booster.get_params()["max_depth"] == 3
 
 
+def test_xgboost_has_64_bins_unless_told() -> None:
+    made: list[Any] = [heads["xgboost"].make(seed=0, jobs=1, device="cpu")]
+    made.append(heads["xgboost"].make(seed=0, jobs=1, device="cpu", max_bin=256))
+    assert [booster.get_params()["max_bin"] for booster in made] == [64, 256]
+
+
 @pytest.mark.parametrize("name", ["random_forest", "extra_trees"])
 def test_a_forest_knows_no_device(name: str) -> None:
     forest: Any = heads[name].make(seed=0, jobs=1, device="cuda", n_estimators=2)

@@ -66,3 +66,13 @@ def test_stored_embeddings_come_back(tmp_path: Path) -> None:
     loaded, inference_ms = load_embeddings(tmp_path / "e.safetensors")
     np.testing.assert_array_equal(loaded, embeddings)
     assert inference_ms == 1.5
+
+
+@pytest.mark.parametrize("model", ["residual_cnn", "resnet18", "vit_b_16"])
+def test_weights_and_batches_lie_channels_last(data: PreparedData, model: str) -> None:
+    images = image_examples(data, CPU)
+    laid_out = [images.batch(images.rows("train")[:2])]
+    laid_out += build_network(model, "scratch", 32, 3).parameters()
+    four_dimensional = [tensor for tensor in laid_out if tensor.ndim == 4]
+    assert len(four_dimensional) > 1
+    assert all(t.is_contiguous(memory_format=torch.channels_last) for t in four_dimensional)
