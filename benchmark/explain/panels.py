@@ -41,7 +41,7 @@ def draw_panels(
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(15)
     draw.text((PANEL, _CAPTION / 2), caption, "black", font, anchor="mm")
-    found = kind if heat.any() else f"{kind}: nothing speaks for it"
+    found = kind if heat.any() else f"{kind}: nothing found"
     panels = ((Image.fromarray(pixels), "Original Image"), (overlay(pixels, heat), found))
     for i, (panel, title) in enumerate(panels):
         centre = i * PANEL + PANEL / 2
