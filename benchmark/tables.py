@@ -92,6 +92,8 @@ UNBROKEN = 12
 PROSE = 40
 """From how many characters a column is prose, which may be folded to `PROSE_WIDTH`."""
 PROSE_WIDTH = 24
+ROWS = 200
+"""How many rows a table shows; thousands would take seconds, and nobody reads them."""
 BAR_WIDTH = 10
 _BARRED = "test_accuracy"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -181,6 +183,8 @@ class _Column:
 
 def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
     """Print what fits into the console's width, folded at spaces, and name what does not."""
+    rows = len(frame)
+    frame = frame.head(ROWS)
     written = _written(frame)
     columns = [
         _Column(
@@ -201,6 +205,8 @@ def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
         for column in columns:
             if column.name == _BARRED:
                 _add_bars(column, frame[_BARRED])
+    if rows > ROWS:
+        notes.append(f"the first {ROWS} of {rows:,} rows (--format csv has all)")
     table = Table(
         title=title or None,
         title_justify="left",

@@ -94,3 +94,15 @@ def test_a_bar_and_a_sparkline_follow_their_values() -> None:
     assert [bar(share, 4) for share in (0, 0.55, 1)] == ["", "██▎", "████"]
     assert sparkline([0.1, 0.2, 0.5]) == "▁▃█"
     assert sparkline([0.3, 0.3]) == "▁▁"
+
+
+def test_a_long_table_shows_its_first_rows_and_a_file_has_all() -> None:
+    frame = pd.DataFrame({"run": [f"run {place}" for place in range(1234)]})
+    lines = shown(80, frame=frame)
+    assert "the first 200 of 1,234 rows (--format csv has all)" in lines
+    text = "\n".join(lines)
+    assert "run 199" in text
+    assert "run 200" not in text
+    file = io.StringIO()
+    show(frame, "csv", Console(file=file))
+    assert len(file.getvalue().splitlines()) == 1 + 1234

@@ -79,13 +79,13 @@ def run(
     if bool(names) == run_all:
         raise ValueError("name what to run, or write: bench run --all (bench ls systems lists it)")
     weights, folder = read_weights(weights)
-    config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
+    config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.planning import plan_study  # heavy: a wrong name is told without it
+    from benchmark.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal import decoding, print_header, print_plan
 
     console = make_console()

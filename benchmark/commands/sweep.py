@@ -109,11 +109,11 @@ def sweep(
     if axes and space:
         raise ValueError("--grid names its axes itself; leave --space out")
     weights, folder = read_weights(weights)
-    config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.sweep.names import resolve
 
     found = resolve(names)
+    config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget

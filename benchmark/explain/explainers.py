@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from benchmark.explain.attention import attention_rollout
 from benchmark.explain.gradcam import find_cam_layer, gradcam
+from benchmark.explain.remembered import Remembered
 from benchmark.explain.trees import linear_weights
-from benchmark.training.inference import INFERENCE_BATCH
 from benchmark.training.network import Network
 from registry.specs import HeadSpec, ModelSpec
 
@@ -48,13 +49,12 @@ class NetworkExplainer:
         """
         self.kind = KINDS[model.explanation] if model.explanation else None
         self._network = network.eval()
+        self._logits = Remembered(network)
         self._model = model
 
-    @torch.no_grad()
     def classify(self, images: Tensor) -> NDArray[np.float32]:
         """See `Explainer.classify`."""
-        logits = [self._network(some) for some in torch.split(images, INFERENCE_BATCH)]
-        probabilities: NDArray[np.float32] = torch.cat(logits).softmax(1).cpu().numpy()
+        probabilities: NDArray[np.float32] = self._logits(images).softmax(1).cpu().numpy()
         return probabilities
 
     def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -91,6 +91,7 @@ class HeadExplainer:
         """
         self.kind = "Tree contributions" if model.explanation and spec.contributions else None
         self._network = network.eval()
+        self._embeddings = remembered_embeddings(network)
         self._model = model
         self._head = head
         self._spec = spec
@@ -98,29 +99,31 @@ class HeadExplainer:
 
     def classify(self, images: Tensor) -> NDArray[np.float32]:
         """See `Explainer.classify`."""
-        with torch.no_grad():
-            parts = [self._embed(some) for some in torch.split(images, INFERENCE_BATCH)]
-        probabilities: NDArray[np.float32] = self._head.predict_proba(
-            torch.cat(parts).cpu().numpy()
-        )
+        embeddings = self._embeddings(images).cpu().numpy()
+        probabilities: NDArray[np.float32] = self._head.predict_proba(embeddings)
         return probabilities
 
     def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
         """See `Explainer.heat`: Grad-CAM of the contributions' linear score."""
         assert self._spec.contributions is not None
-        with torch.no_grad():
-            embeddings = self._embed(images).cpu().numpy()
+        embeddings = self._embeddings(images).cpu().numpy()
         contributions = self._spec.contributions(self._head, embeddings, classes)
         weights = linear_weights(contributions, embeddings, self._mean)
         on_device = torch.from_numpy(weights).to(images.device)
         layer = find_cam_layer(self._network, self._model.cam_layer, images)
+        embed = self._network.embed
         return gradcam(
-            self._network.backbone, layer, images, lambda x: (self._embed(x) * on_device).sum(1)
+            self._network.backbone, layer, images, lambda x: (embed(x) * on_device).sum(1)
         )
 
-    def _embed(self, images: Tensor) -> Tensor:
-        embeddings: Tensor = self._network.classifier[:-1](self._network.pool(images))
-        return embeddings
+
+@lru_cache(maxsize=1)
+def remembered_embeddings(network: Network) -> Remembered:
+    """Remember a network's embeddings for all heads that follow each other on it.
+
+    Its weights must stay as they are.
+    """
+    return Remembered(network.embed)
 
 
 def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -> Tensor:

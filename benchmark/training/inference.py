@@ -73,15 +73,8 @@ def embed(
         (N, 256) for a deep classifier, (N, num_features) for a linear one.
     """
     network.eval()
-    to_embeddings = network.classifier[:-1]
-
-    def embed_batch(inputs: Tensor) -> Tensor:
-        embeddings: Tensor = to_embeddings(network.pool(inputs) if examples.are_images else inputs)
-        return embeddings
-
-    embeddings: NDArray[np.float32] = (
-        map_examples(embed_batch, examples, rows, config).cpu().numpy()
-    )
+    function = network.embed if examples.are_images else network.classifier[:-1]
+    embeddings: NDArray[np.float32] = map_examples(function, examples, rows, config).cpu().numpy()
     return embeddings
 
 

@@ -29,6 +29,11 @@ class Network(nn.Module):
         features: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
         return features
 
+    def embed(self, images: Tensor) -> Tensor:
+        """Images -> embeddings, the input of the last linear layer."""
+        embeddings: Tensor = self.classifier[:-1](self.pool(images))
+        return embeddings
+
     def forward(self, images: Tensor) -> Tensor:
         """Images -> logits."""
         logits: Tensor = self.classifier(self.pool(images))

@@ -10,7 +10,8 @@ from tests.performance.measure import SPLITS, Comparison, Figures, Options, Side
 from tests.performance.store import bench, overrides
 
 COPIES, SMALL_COPIES = (1, 4, 16), (1, 2)
-MODEL = "resnet18"
+MODEL = "basic_cnn"
+"""It trains fast, so that loading shows."""
 BATCH, EPOCHS = 16, 2
 
 

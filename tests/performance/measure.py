@@ -117,8 +117,12 @@ class Measurement:
 
 
 def environment() -> dict[str, str]:
-    """The processes' variables: this machine's without those that would lead to another store."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "BENCH_"))}
+    """The processes' variables: this machine's without those that would lead to another store.
+
+    Python keeps the bytecode of what it imports, as it does unless told otherwise.
+    """
+    others = ("MLFLOW_", "BENCH_", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(others)}
     return {**kept, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true", "COLUMNS": "200"}
 
 

@@ -32,8 +32,8 @@ def run(options: Options) -> Iterator[Comparison]:
     """
     if options.timm_script is None:
         raise CaseSkipped(MISSING)
-    images = divided(options, *((2, 6) if options.small else (10, 60)))
-    size, epochs = (32, 1) if options.small else (128, 5)
+    images = divided(options, *((2, 6) if options.small else (10, 30)))
+    size, epochs = (32, 1) if options.small else (128, 3)
     settings = {
         "data.image_size": size,
         "train.epochs": epochs,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.performance.images import divided
+from tests.performance.images import count, divided
 from tests.performance.measure import (
     Comparison,
     Measurement,
@@ -17,6 +17,7 @@ from tests.performance.measure import (
     Side,
     call,
     compare,
+    run_once,
 )
 from tests.performance.store import (
     SMALL_PRETRAINING,
@@ -43,11 +44,16 @@ def run(options: Options) -> Iterator[Comparison]:
     notes = [told(workers)]
     notes += [note for repeat in repeats for note in repeat.notes]
     notes += [agreement(sides, name) for name in sides if name != "plain"]
-    yield Comparison(work="27 systems", sides=sides, notes=tuple(notes))
+    found = Comparison(work="27 systems", sides=sides)
+    yield replace(found, notes=(*notes, bound(options, found)))
+
+
+def _sizes(options: Options) -> tuple[int, int]:
+    return (3, 6) if options.small else (10, 30)
 
 
 def _repeat(options: Options, seed: int, workers: int) -> Comparison:
-    images = divided(options, *((3, 6) if options.small else (10, 30)), seed=seed)
+    images = divided(options, *_sizes(options), seed=seed)
     settings = SMALL if options.small else QUICK
     sections = {"image_size": "data"}
     chosen = overrides({f"{sections.get(k, 'train')}.{k}": v for k, v in settings.items()})
@@ -59,6 +65,7 @@ def _repeat(options: Options, seed: int, workers: int) -> Comparison:
     arguments = {"data": images, "weights": source, "seed": seed, "workers": workers}
     sides = [
         bench("bench", run_all, prepare=start),
+        bench("bench --jobs 2", [*run_all, "--jobs", "2"], prepare=start),
         Side(name="plain", command=call("plain:study", **settings, **arguments)),
     ]
     turned = [*sides[seed % len(sides) :], *sides[: seed % len(sides)]]
@@ -67,6 +74,21 @@ def _repeat(options: Options, seed: int, workers: int) -> Comparison:
     note = f"seed {seed}: the pretraining, shared and in no side's time, took {seconds:.1f} s"
     return replace(
         found, sides={side.name: found.sides[side.name] for side in sides}, notes=(note,)
+    )
+
+
+def bound(options: Options, found: Comparison) -> str:
+    """Say how much faster than plain anything could be that does the same float32 arithmetic."""
+    images, (classes, _) = divided(options, *_sizes(options)), _sizes(options)
+    settings = {k: v for k, v in (SMALL if options.small else QUICK).items() if k != "batch_size"}
+    splits = {split: count(images, split) for split in ("train", "val")}
+    command = call("arithmetic:describe", classes=classes, **settings, **splits)
+    measured = run_once(Side(name="arithmetic", command=command))
+    ratio = statistics.median(found.seconds("plain")) / measured.seconds
+    return (
+        f"the networks' training is {measured.figures['tflop']:.1f} TFLOP; torch.mm does at best "
+        f"{measured.figures['gflops']:.0f} GFLOP/s here in float32, which would take "
+        f"{measured.seconds:.0f} s: a float32 loop is at most {ratio:.2f} times as fast as plain"
     )
 
 

@@ -1,0 +1,39 @@
+"""Turns a function of images into one that computes each image once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+
+import torch
+from torch import Tensor
+
+from benchmark.training.inference import INFERENCE_BATCH
+
+
+class Remembered:
+    """Remembers what became of an image, by its pixels.
+
+    Deletion curves begin and end with the same images whatever the order of deletion, and all heads
+    on one network show it the same images in the same random order.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        """Wrap a function.
+
+        Args:
+            function: Images (N, 3, S, S) -> (N, F), each image by itself.
+        """
+        self._function = function
+        self._found: dict[bytes, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N, 3, S, S) -> (N, F)."""
+        keys = [blake2b(image.tobytes()).digest() for image in images.cpu().numpy()]
+        new = {key: row for row, key in enumerate(keys) if key not in self._found}
+        if new:
+            parts = torch.split(images[list(new.values())], INFERENCE_BATCH)
+            results = torch.cat([self._function(part) for part in parts])
+            self._found.update(zip(new, results, strict=True))
+        return torch.stack([self._found[key] for key in keys])

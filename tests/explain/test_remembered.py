@@ -1,0 +1,60 @@
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+from benchmark.explain.remembered import Remembered
+from tests.explain.patches import MODEL, fresh_network, head_on, patch_images
+
+
+class Counted:
+    """Counts the images that a function is asked for."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.images += len(images)
+        return images.mean((2, 3))
+
+
+def test_each_image_is_computed_once_and_answered_in_its_place() -> None:
+    counted = Counted()
+    remembered = Remembered(counted)
+    images = torch.rand(4, 3, 8, 8)
+    asked = images[[2, 0, 2, 1]]
+    torch.testing.assert_close(remembered(asked), asked.mean((2, 3)))
+    assert counted.images == 3
+    torch.testing.assert_close(remembered(images), images.mean((2, 3)))
+    assert counted.images == 4
+    assert not remembered(images.requires_grad_()).requires_grad
+
+
+def test_two_deletion_curves_share_their_ends() -> None:
+    counted = Counted()
+    remembered = Remembered(counted)
+    images, heat = torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8)
+    classes = np.array([0, 1])
+    deletion_auc(lambda x: remembered(x).numpy(), images, classes, heat)
+    assert counted.images == 2 * 11
+    random_deletion_auc(lambda x: remembered(x).numpy(), images, classes)
+    assert counted.images == 2 * (11 + 9)
+
+
+def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
+    images, classes, _ = patch_images(3, seed=2)
+    one, other = (fresh_network(MODEL, seed) for seed in (0, 1))
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    one.backbone.features.register_forward_hook(count)
+    first, second = (head_on(one, head) for head in ("extra_trees", "random_forest"))
+    found = random_deletion_auc(first.classify, images, classes)
+    seen = calls
+    random_deletion_auc(second.classify, images, classes)
+    assert calls == seen
+    elsewhere = head_on(other, "extra_trees")
+    assert random_deletion_auc(elsewhere.classify, images, classes) != found
