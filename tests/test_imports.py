@@ -27,7 +27,7 @@ RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}
         (["ls models"], {*COMPUTING, *RUNNING}),
         (
             ["run resnet19", "sweep resnet19"],
-            {*COMPUTING, *RUNNING, "optuna", "pandas", "rich", "numpy"},
+            {*COMPUTING, *RUNNING, "optuna", "pandas", "pydantic", "rich", "numpy"},
         ),
     ],
 )
