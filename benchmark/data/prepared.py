@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from benchmark.plan import DataSpec
 
 STORE_VERSION = 1
 """Raise it when decoding changes: it is part of every fingerprint."""
+AHEAD = 256
+"""How many decoded images may wait in memory for a slow disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,9 +179,12 @@ def _decode_into(
     # the GIL. Warning filters belong to the process, so no thread may set them.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
-        results = pool.map(lambda file: _decode_file(file, images.shape[1]), files)
+        results = (
+            pool.map(lambda file: _decode_file(file, images.shape[1]), files[first : first + AHEAD])
+            for first in range(0, len(files), AHEAD)
+        )
         try:
-            for done, result in enumerate(results, start=1):
+            for done, result in enumerate(chain.from_iterable(results), start=1):
                 if isinstance(result, LeftOut):
                     left_out.append(result)
                 else:

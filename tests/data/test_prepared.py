@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.decode import decode
+from benchmark.data.decode import Decoded, decode
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, find_images
 from tests.data.images import encoded, png, write_tree
@@ -86,6 +86,24 @@ def test_progress_counts_every_file(folder: Path, tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     prepared(folder, tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(done, 16) for done in range(1, 17)]
+
+
+def test_decoding_does_not_run_far_ahead_of_the_disk(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the disk: what is decoded has to wait in memory."""
+    begun: list[bytes] = []
+
+    def count(data: bytes, image_size: int) -> Decoded:
+        begun.append(data)
+        return decode(data, image_size)
+
+    ahead: list[int] = []
+    monkeypatch.setattr("benchmark.data.prepared.AHEAD", 4)
+    monkeypatch.setattr("benchmark.data.prepared.decode", count)
+    prepared(folder, tmp_path, progress=lambda done, total: ahead.append(len(begun) - done))
+    assert len(begun) == 15
+    assert max(ahead) < 4
 
 
 def test_store_is_reused_without_decoding(folder: Path, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ CASES = (
     "training",
     "growth",
     "peer",
+    "seeds",
     "study",
 )
 FULL_REPEATS, SMALL_REPEATS = 5, 1

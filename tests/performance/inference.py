@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.performance.images import divided
 from tests.performance.measure import Comparison, Figures, Options, Side, call, compare
+from tests.performance.settings import MODELS
 
-MODELS = ("basic_cnn", "residual_cnn", "convmixer", "resnet18", "vit_b_16")
 SPLIT = "train"
 """The largest; to score it is the same work as to score another."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.performance.measure import (
     compare,
     run_once,
 )
+from tests.performance.settings import MODELS, QUICK, SMALL
 from tests.performance.store import (
     SMALL_PRETRAINING,
     bench,
@@ -27,54 +28,81 @@ from tests.performance.store import (
     pretrained,
     pretraining_seconds,
 )
-from tests.performance.workers import QUICK, SMALL, better_workers, told
+from tests.performance.workers import better_workers, told
 
 ERRORS = 2.0
 """Accuracies agree if their mean difference is within so many standard errors of nothing."""
 
 
 def run(options: Options) -> Iterator[Comparison]:
-    """Measure whole commands; each repeat has a seed of its own: of split, weights and batches."""
+    """Measure whole commands, and how fast they could be at best."""
+    found = compare_studies(
+        options, "27 systems", MODELS, {"bench": [], "bench --jobs 2": ["--jobs", "2"]}
+    )
+    yield replace(found, notes=(*found.notes, bound(options, found)))
+
+
+def compare_studies(
+    options: Options, work: str, models: Sequence[str], commands: Mapping[str, Sequence[str]]
+) -> Comparison:
+    """Measure `bench run` beside the plain loop, and compare their test accuracies.
+
+    Each repeat has a seed of its own: of split, weights and batches.
+
+    Args:
+        options: Which images, how many repeats.
+        work: For the table.
+        models: Whose systems, and the heads on their embeddings.
+        commands: Names of bench's sides and what each adds to the command.
+    """
     workers = better_workers(options)
-    repeats = [_repeat(options, seed, workers) for seed in range(options.repeats)]
+    repeats = [
+        _repeat(options, seed, workers, work, models, commands) for seed in range(options.repeats)
+    ]
     sides: dict[str, list[Measurement]] = {}
     for repeat in repeats:
-        for name, measurements in repeat.sides.items():
-            sides.setdefault(name, []).extend(measurements)
+        for name in (*commands, "plain"):
+            sides.setdefault(name, []).extend(repeat.sides[name])
     notes = [told(workers)]
     notes += [note for repeat in repeats for note in repeat.notes]
-    notes += [agreement(sides, name) for name in sides if name != "plain"]
-    found = Comparison(work="27 systems", sides=sides)
-    yield replace(found, notes=(*notes, bound(options, found)))
+    notes += [agreement(sides, name) for name in commands]
+    return Comparison(work=work, sides=sides, notes=tuple(notes))
 
 
 def _sizes(options: Options) -> tuple[int, int]:
     return (3, 6) if options.small else (10, 30)
 
 
-def _repeat(options: Options, seed: int, workers: int) -> Comparison:
+def _repeat(
+    options: Options,
+    seed: int,
+    workers: int,
+    work: str,
+    models: Sequence[str],
+    commands: Mapping[str, Sequence[str]],
+) -> Comparison:
     images = divided(options, *_sizes(options), seed=seed)
     settings = SMALL if options.small else QUICK
     sections = {"image_size": "data"}
     chosen = overrides({f"{sections.get(k, 'train')}.{k}": v for k, v in settings.items()})
     chosen += SMALL_PRETRAINING if options.small else []
     chosen += ["--preset", "quick"]
-    source = pretrained(options, images, ["resnet18", "vit_b_16"], chosen, seed=seed)
-    run_all: list[str | Path] = ["run", "--all", "--data", images, *chosen, "--seed", str(seed)]
+    fine_tuned = [model for model in ("resnet18", "vit_b_16") if model in models]
+    source = pretrained(options, images, fine_tuned, chosen, seed=seed)
+    names = ["--all"] if models == MODELS else [f"{model}-*" for model in models]
+    run: list[str | Path] = ["run", *names, "--data", images, *chosen, "--seed", str(seed)]
     start = copy_of(source)
     arguments = {"data": images, "weights": source, "seed": seed, "workers": workers}
+    plain = call("plain:study", models=models, **settings, **arguments)
     sides = [
-        bench("bench", run_all, prepare=start),
-        bench("bench --jobs 2", [*run_all, "--jobs", "2"], prepare=start),
-        Side(name="plain", command=call("plain:study", **settings, **arguments)),
+        *(bench(name, [*run, *more], prepare=start) for name, more in commands.items()),
+        Side(name="plain", command=plain),
     ]
     turned = [*sides[seed % len(sides) :], *sides[: seed % len(sides)]]
-    found = compare("27 systems", turned, 1)
+    found = compare(work, turned, 1)
     seconds = pretraining_seconds(source)
     note = f"seed {seed}: the pretraining, shared and in no side's time, took {seconds:.1f} s"
-    return replace(
-        found, sides={side.name: found.sides[side.name] for side in sides}, notes=(note,)
-    )
+    return replace(found, notes=(note,))
 
 
 def bound(options: Options, found: Comparison) -> str:
@@ -96,7 +124,7 @@ def agreement(sides: dict[str, list[Measurement]], name: str) -> str:
     """Say whether a side's test accuracies are the plain loop's, but for chance.
 
     A network and the heads on its embeddings share their luck: they count as one difference, their
-    mean. So there are nine differences a seed.
+    mean: the whole study has nine a seed.
     """
     differences = []
     for own, plain in zip(sides[name], sides["plain"], strict=True):

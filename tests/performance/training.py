@@ -17,10 +17,10 @@ from tests.performance.measure import (
     compare,
     read_result,
 )
+from tests.performance.settings import MODELS
 from tests.performance.store import bench, overrides, read_store
 from tests.performance.workers import better_workers, told
 
-MODELS = ("basic_cnn", "residual_cnn", "convmixer", "resnet18", "vit_b_16")
 PER_CLASS = {64: 30, 128: 10, 240: 4}
 """Images of each class by image size: smaller for larger images, to end today."""
 CLASSES = 10

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from tests.performance.images import divided
 from tests.performance.measure import Options, Side, call, run_once
-
-QUICK = {"image_size": 64, "epochs": 5, "batch_size": 16, "freeze_epochs": 2}
-SMALL = {"image_size": 32, "epochs": 1, "batch_size": 16, "freeze_epochs": 1}
-"""Of whole studies."""
+from tests.performance.settings import QUICK, SMALL
 
 
 def better_workers(options: Options) -> int:
