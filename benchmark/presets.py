@@ -24,7 +24,7 @@ def study() -> Config:
 
 
 def quick() -> Config:
-    """All 27 runs in five to ten minutes on two CPU cores, to see the whole thing work.
+    """All 27 runs in five to twelve minutes on two CPU cores, to see the whole thing work.
 
     Shrunk against the study: images to 64 x 64, at most 10 classes of 30 images, 5 epochs (staged:
     2 of them frozen) of smaller batches, and weights pretrained for 3 epochs on other demo species
