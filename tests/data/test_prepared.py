@@ -1,6 +1,7 @@
 """Prepared data: decoded once, found again by content, rows aligned with their names and labels."""
 
 import os
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -98,10 +99,15 @@ def test_decoding_does_not_run_far_ahead_of_the_disk(
         begun.append(data)
         return decode(data, image_size)
 
+    def write_slowly(done: int, total: int) -> None:
+        if done == 1:
+            time.sleep(0.5)  # in which all could be decoded
+        ahead.append(len(begun) - done)
+
     ahead: list[int] = []
     monkeypatch.setattr("benchmark.data.prepared.AHEAD", 4)
     monkeypatch.setattr("benchmark.data.prepared.decode", count)
-    prepared(folder, tmp_path, progress=lambda done, total: ahead.append(len(begun) - done))
+    prepared(folder, tmp_path, progress=write_slowly)
     assert len(begun) == 15
     assert max(ahead) < 4
 
