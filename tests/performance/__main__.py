@@ -65,7 +65,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help="which to run [default: all]")
-    parser.add_argument("--small", action="store_true", help="tiny sizes: says nothing of speed")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--small", action="store_true", help="tiny sizes: says nothing of speed")
+    size.add_argument(
+        "--full", action="store_true", help="study as published, on all of --data: wants a GPU"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="images [default: generated]")
     parser.add_argument("--repeats", type=int, metavar="N", help="of each side [default: 5]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
@@ -73,6 +77,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.cases) - set(CASES):
         parser.error(f"no case is called {', '.join(sorted(unknown))}; see --help")
+    if chosen.full and chosen.data is None:
+        parser.error("--full takes its images from a folder; add --data DIR")
     for path in (chosen.data, chosen.timm_script):
         if path is not None and not path.exists():
             parser.error(f"there is no {path}")
@@ -94,6 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="performance-") as folder:
         options = Options(
             small=chosen.small,
+            full=chosen.full,
             repeats=chosen.repeats or (SMALL_REPEATS if chosen.small else FULL_REPEATS),
             data=chosen.data and chosen.data.resolve(),
             folder=Path(folder),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.performance.images import divided
+from tests.performance.images import few_images
 from tests.performance.measure import (
     Comparison,
     Figures,
@@ -31,7 +31,7 @@ SYSTEMS = (("resnet18", "frozen"), ("resnet18", "staged"), ("vit_b_16", "frozen"
 
 def run(options: Options) -> Iterator[Comparison]:
     """Measure the training alone, without early stopping, from the same pretrained weights."""
-    images = divided(options, *((2, 6) if options.small else (10, 30)))
+    images = few_images(options)
     size, epochs = (32, SMALL_EPOCHS) if options.small else (64, EPOCHS)
     settings = {
         "data.image_size": size,

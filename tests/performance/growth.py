@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.performance.images import count, divided
+from tests.performance.images import count, few_images
 from tests.performance.measure import SPLITS, Comparison, Figures, Options, Side, call, compare
 from tests.performance.store import bench, overrides
 
@@ -22,8 +22,7 @@ def run(options: Options) -> Iterator[Comparison]:
     back when it needs them.
     """
     for copies in SMALL_COPIES if options.small else COPIES:
-        classes, per_class = (2, 6) if options.small else (10, 30)
-        images = divided(options, classes, per_class, copies=copies)
+        images = few_images(options, copies=copies)
         number = sum(count(images, split) for split in SPLITS)
         size = 32 if options.small else 128
         settings = {"data.image_size": size, "train.epochs": EPOCHS, "train.batch_size": BATCH}

@@ -6,16 +6,34 @@ from pathlib import Path
 
 from tests.performance.measure import Figures, Options, Side, call, run_once
 
+CLASSES, PER_CLASS = 10, 30
+SMALL_CLASSES, SMALL_PER_CLASS = 3, 6
+
+
+def few_images(
+    options: Options, per_class: int = PER_CLASS, *, seed: int = 0, copies: int = 1
+) -> Path:
+    """Divide images of ten classes, or with ``--small`` a handful; see `divided`."""
+    classes = CLASSES
+    if options.small:
+        classes, per_class = SMALL_CLASSES, SMALL_PER_CLASS
+    return divided(options, classes, per_class, seed=seed, copies=copies)
+
 
 def divided(
-    options: Options, classes: int, per_class: int, *, seed: int = 0, copies: int = 1
+    options: Options,
+    classes: int | None,
+    per_class: int | None,
+    *,
+    seed: int = 0,
+    copies: int = 1,
 ) -> Path:
     """Divide images as bench does, and write them, once.
 
     Args:
         options: Where images come from.
-        classes: How many classes to take.
-        per_class: How many images of each.
+        classes: How many classes to take; None for all.
+        per_class: How many images of each; None for all.
         seed: Of the division.
         copies: How often each image is written, each time with other bytes and the same pixels.
 
@@ -37,7 +55,12 @@ def count(folder: Path, split: str) -> int:
 
 
 def write(
-    folder: str, source: str, classes: int, per_class: int, seed: int, copies: int
+    folder: str,
+    source: str,
+    classes: int | None,
+    per_class: int | None,
+    seed: int,
+    copies: int,
 ) -> Figures:
     """Write the folders that `divided` promises."""
     from benchmark.config import Config, DataConfig, DemoConfig
@@ -45,9 +68,11 @@ def write(
     from benchmark.data.sources import open_source
 
     config = Config(
-        data=DataConfig(source=source, image_size=16, classes=classes, images_per_class=per_class),
-        demo=DemoConfig(species=classes, images_per_species=per_class),
+        data=DataConfig(source=source, image_size=16, classes=classes, images_per_class=per_class)
     )
+    if classes is not None and per_class is not None:
+        demo = DemoConfig(species=classes, images_per_species=per_class)
+        config = config.model_copy(update={"demo": demo})
     home = Path("home")
     found = open_source(config, home)
     data = prepare(found, image_size=16, seed=seed, home=home)

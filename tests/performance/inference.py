@@ -6,17 +6,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.performance.images import divided
+from tests.performance.images import few_images
 from tests.performance.measure import Comparison, Figures, Options, Side, call, compare
 from tests.performance.settings import MODELS
 
+PER_CLASS = 60
 SPLIT = "train"
 """The largest; to score it is the same work as to score another."""
 
 
 def run(options: Options) -> Iterator[Comparison]:
     """Measure from the folder of images to class probabilities, without imports."""
-    images = divided(options, *((2, 6) if options.small else (10, 60)))
+    images = few_images(options, PER_CLASS)
     size = 64 if options.small else 128
     for model in MODELS[:1] if options.small else MODELS:
         work = {"model": model, "split": SPLIT, "data": images, "image_size": size}

@@ -46,6 +46,7 @@ class Options:
 
     Attributes:
         small: Whether sizes are tiny, to see that a case works.
+        full: Whether the study has its published size.
         repeats: How often each side runs.
         data: Images with a folder for each class; None for generated ones.
         folder: For what cases share.
@@ -57,6 +58,7 @@ class Options:
     data: Path | None
     folder: Path
     timm_script: Path | None = None
+    full: bool = False
 
 
 def read_result(folder: Path) -> Figures:

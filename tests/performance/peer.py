@@ -7,8 +7,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.performance.images import count, divided
-from tests.performance.measure import CaseSkipped, Comparison, Figures, Options, Side, compare
+from tests.performance.images import count, few_images
+from tests.performance.measure import (
+    CaseSkipped,
+    Comparison,
+    Figures,
+    Options,
+    Side,
+    call,
+    compare,
+    run_once,
+)
 from tests.performance.store import bench, opened, overrides
 
 MISSING = """timm's training script is not part of its package. Get it and name it:
@@ -32,7 +41,7 @@ def run(options: Options) -> Iterator[Comparison]:
     """
     if options.timm_script is None:
         raise CaseSkipped(MISSING)
-    images = divided(options, *((2, 6) if options.small else (10, 30)))
+    images = few_images(options)
     size, epochs = (32, 1) if options.small else (128, 3)
     settings = {
         "data.image_size": size,
@@ -43,6 +52,7 @@ def run(options: Options) -> Iterator[Comparison]:
     }
     chosen = overrides(settings)
     trained = epochs * count(images, "train")
+    machine = run_once(Side(name="machine", command=call("machine:describe"))).figures
     for model in list(MODELS)[:1] if options.small else MODELS:
         sides = [
             bench(
@@ -52,7 +62,10 @@ def run(options: Options) -> Iterator[Comparison]:
             ),
             Side(
                 name="timm",
-                command=timm_command(options.timm_script, model, images, size, epochs),
+                command=[
+                    *timm_command(options.timm_script, model, images, size, epochs),
+                    *("--device", machine["device"]),
+                ],
                 figures=best_epoch,
             ),
         ]
@@ -76,7 +89,7 @@ def timm_command(script: Path, model: str, images: Path, size: int, epochs: int)
         *("--opt", "adam", "--lr", str(LR), "--weight-decay", "0", "--smoothing", "0"),
         *("--sched", "step", "--decay-epochs", "1000", "--warmup-epochs", "0"),
         *("--epochs", str(epochs), "--batch-size", str(BATCH), "--workers", str(WORKERS)),
-        *("--device", "cpu", "--no-prefetcher", "--seed", "0"),
+        *("--no-prefetcher", "--seed", "0"),
         *("--output", ".", "--experiment", "timm", "--checkpoint-hist", "1"),
     ]
 

@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tests.performance.images import divided
+from tests.performance.images import few_images
 from tests.performance.measure import Comparison, Figures, Options, Side, call, compare
 
 SYSTEMS = ("basic_cnn", "convmixer", "resnet18")
@@ -17,7 +17,7 @@ SYSTEMS = ("basic_cnn", "convmixer", "resnet18")
 
 def run(options: Options) -> Iterator[Comparison]:
     """Measure short runs: the shorter a run, the larger tracking's share."""
-    images = divided(options, *((2, 6) if options.small else (10, 30)))
+    images = few_images(options)
     arguments = ["--data", str(images), "--preset", "quick"]
     for system in SYSTEMS[:1] if options.small else SYSTEMS:
         command = call("tracking:bench", arguments=["run", system, *arguments])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.performance.images import count, divided
+from tests.performance.images import count, few_images
 from tests.performance.measure import (
     Comparison,
     Figures,
@@ -17,22 +17,21 @@ from tests.performance.measure import (
     compare,
     read_result,
 )
-from tests.performance.settings import MODELS
+from tests.performance.settings import MODELS, QUICK, SMALL
 from tests.performance.store import bench, overrides, read_store
-from tests.performance.workers import better_workers, told
+from tests.performance.workers import best_workers, told
 
 PER_CLASS = {64: 30, 128: 10, 240: 4}
 """Images of each class by image size: smaller for larger images, to end today."""
-CLASSES = 10
 EPOCHS = 2
 BATCH = 16
 
 
 def run(options: Options) -> Iterator[Comparison]:
     """Measure the epochs after the first, with their validation, of `bench run` and of plain."""
-    workers = better_workers(options)
+    workers = best_workers(few_images(options), SMALL if options.small else QUICK)
     for size, per_class in PER_CLASS.items():
-        images = divided(options, *((2, 6) if options.small else (CLASSES, per_class)))
+        images = few_images(options, per_class)
         for model in MODELS[:1] if options.small else MODELS:
             sides = training_sides(model, images, size, workers)
             found = compare(f"{model}, {size} px", sides, options.repeats)
