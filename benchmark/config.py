@@ -52,6 +52,8 @@ class TrainConfig(Section):
         patience: Stop after so many epochs without a lower validation loss.
         freeze_epochs: Staged fine-tuning trains only the classifier for so many epochs.
         precision: ``auto`` is bfloat16 autocast where the device computes in it, else float32.
+        compile: Train unfrozen networks as ``torch.compile`` turns them into code; it takes up to a
+            minute for each, and a C++ compiler on a CPU.
     """
 
     epochs: int = Field(25, ge=1)
@@ -61,6 +63,7 @@ class TrainConfig(Section):
     patience: int = Field(5, ge=1)
     freeze_epochs: int = Field(4, ge=0)
     precision: Precision = "auto"
+    compile: bool = False
 
 
 class PretrainConfig(Section):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -124,10 +125,13 @@ class Trainer:
     ) -> Iterator[EpochResult]:
         """Train a module, with patience of its own: a stage is not cut short by the one before."""
         last = self.config.epochs if module is self.network else self.frozen_epochs
+        # Batches have two sizes at most, so that each is compiled as it is.
+        compiles = self.config.compile and module is self.network
+        trained: Any = torch.compile(module, dynamic=False) if compiles else module
         stale = 0
         for epoch in range(first, last):
             start = now(examples.device)
-            train_loss, train_accuracy = self._train_epoch(module, examples, epoch)
+            train_loss, train_accuracy = self._train_epoch(trained, examples, epoch)
             val_loss, val_accuracy = self._evaluate(module, examples, "val")
             result = EpochResult(
                 epoch=epoch,

@@ -40,7 +40,7 @@ def run(options: Options) -> Iterator[Comparison]:
 
 
 def training_sides(model: str, images: Path, size: int, workers: int) -> list[Side]:
-    """Bench and the plain loop, from scratch."""
+    """Bench, bench with compiled networks and the plain loop, from scratch."""
     settings = {"data.image_size": size, "train.epochs": EPOCHS, "train.batch_size": BATCH}
     chosen = overrides(settings)
     images_of_epoch = count(images, "train")
@@ -55,10 +55,16 @@ def training_sides(model: str, images: Path, size: int, workers: int) -> list[Si
         workers=workers,
     )
     return [
-        bench(
-            "bench",
-            ["run", f"{model}-scratch", "--data", images, "--no-explain", *chosen],
-            figures=throughput(read_store, images_of_epoch),
+        *(
+            bench(
+                name,
+                ["run", f"{model}-scratch", "--data", images, "--no-explain", *chosen, *more],
+                figures=throughput(read_store, images_of_epoch),
+            )
+            for name, more in {
+                "bench": [],
+                "bench, compiled": ["--set", "train.compile=true"],
+            }.items()
         ),
         Side(name="plain", command=plain, figures=throughput(read_result, images_of_epoch)),
     ]

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 from benchmark.config import TrainConfig
 from benchmark.data.prepared import PreparedData
 from benchmark.training.images import Examples, batches, image_examples, shuffled
-from benchmark.training.network import Network, build_network
+from benchmark.training.network import Network, build_network, linear_classifier
 from benchmark.training.trainer import Diverged, EpochResult, Trainer
 from registry.specs import Schedule
 
@@ -212,6 +212,47 @@ def test_batches_differ_by_at_most_one_so_that_none_is_a_single_image() -> None:
     assert sum(sizes) == 33
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) > 1
+
+
+class Pixels(torch.nn.Module):
+    """Quick to compile, and without dropout: compiled code draws other numbers for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(3, 12, 4, stride=4)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.convolution(x).relu()
+        return features
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = True) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+def test_a_compiled_network_trains_as_it_does_without(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[torch.nn.Module] = []
+
+    def compile_module(module: torch.nn.Module, *, dynamic: bool) -> object:
+        compiled.append(module)
+        return compile_with_torch(module, dynamic=dynamic)
+
+    def train(**changes: object) -> tuple[list[float], Network]:
+        torch.manual_seed(0)
+        network = Network(Pixels(), linear_classifier(12, 3))
+        trainer = Trainer(network, examples, settings(epochs=3, **changes), "staged", 0)
+        return [result.val_loss for result in trainer.fit()], network
+
+    compile_with_torch = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_module)
+    losses, _ = train()
+    assert not compiled
+    compiled_losses, network = train(compile=True)
+    assert compiled == [network]
+    assert compiled_losses[:2] == losses[:2]  # the backbone is frozen
+    assert compiled_losses == pytest.approx(losses, rel=1e-4)
+    assert losses[2] != losses[1]
 
 
 def test_bfloat16_trains_to_about_the_same_loss(examples: Examples) -> None:
