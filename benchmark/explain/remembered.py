@@ -8,7 +8,7 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
-from benchmark.training.inference import INFERENCE_BATCH
+from benchmark.training.inference import inference_batch
 
 
 class Remembered:
@@ -33,7 +33,7 @@ class Remembered:
         keys = [blake2b(image.tobytes()).digest() for image in images.cpu().numpy()]
         new = {key: row for row, key in enumerate(keys) if key not in self._found}
         if new:
-            parts = torch.split(images[list(new.values())], INFERENCE_BATCH)
+            parts = torch.split(images[list(new.values())], inference_batch(images.device))
             results = torch.cat([self._function(part) for part in parts])
             self._found.update(zip(new, results, strict=True))
         return torch.stack([self._found[key] for key in keys])
