@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.config import Config
 from benchmark.leaderboard import fetch
 from benchmark.tracking import Metric, Param, Store, Tag, Tracker
 from benchmark.training.network import build_network
@@ -18,6 +19,7 @@ from tests.performance.__main__ import CASES, describe, main
 from tests.performance.leaderboard import SYSTEMS, fill
 from tests.performance.measure import Measurement, Side, SideFailed, compare
 from tests.performance.plain import Classifier, Settings
+from tests.performance.settings import FULL
 from tests.performance.store import read_store
 from tests.performance.study import agreement
 
@@ -61,6 +63,21 @@ def test_a_case_runs_from_the_command_line_to_a_file(
     for (measurement,) in comparison["sides"].values():
         assert measurement["seconds"] > 0
         assert measurement["figures"]["accuracy"] > 0.2  # of ten classes
+
+
+def test_the_full_study_is_the_published_one_on_images_of_the_user(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    published = Config()
+    assert FULL == {
+        "image_size": published.data.image_size,
+        "epochs": published.train.epochs,
+        "batch_size": published.train.batch_size,
+        "freeze_epochs": published.train.freeze_epochs,
+    }
+    with pytest.raises(SystemExit, match="2"):
+        main(["study", "--full"])
+    assert "add --data DIR" in capsys.readouterr().err
 
 
 def test_every_case_says_what_it_measures() -> None:
