@@ -69,12 +69,12 @@ def test_the_full_study_is_the_published_one_on_images_of_the_user(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     published = Config()
-    assert FULL == {
+    assert {
         "image_size": published.data.image_size,
         "epochs": published.train.epochs,
         "batch_size": published.train.batch_size,
         "freeze_epochs": published.train.freeze_epochs,
-    }
+    } == FULL
     with pytest.raises(SystemExit, match="2"):
         main(["study", "--full"])
     assert "add --data DIR" in capsys.readouterr().err
