@@ -101,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = Options(
             small=chosen.small,
             full=chosen.full,
+            device=machine["device"],
             repeats=chosen.repeats or (SMALL_REPEATS if chosen.small else FULL_REPEATS),
             data=chosen.data and chosen.data.resolve(),
             folder=Path(folder),

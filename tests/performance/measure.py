@@ -47,6 +47,7 @@ class Options:
     Attributes:
         small: Whether sizes are tiny, to see that a case works.
         full: Whether the study has its published size.
+        device: Where networks run here.
         repeats: How often each side runs.
         data: Images with a folder for each class; None for generated ones.
         folder: For what cases share.
@@ -59,6 +60,7 @@ class Options:
     folder: Path
     timm_script: Path | None = None
     full: bool = False
+    device: str = "cpu"
 
 
 def read_result(folder: Path) -> Figures:

@@ -8,16 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.performance.images import count, few_images
-from tests.performance.measure import (
-    CaseSkipped,
-    Comparison,
-    Figures,
-    Options,
-    Side,
-    call,
-    compare,
-    run_once,
-)
+from tests.performance.measure import CaseSkipped, Comparison, Figures, Options, Side, compare
 from tests.performance.store import bench, opened, overrides
 
 MISSING = """timm's training script is not part of its package. Get it and name it:
@@ -52,7 +43,6 @@ def run(options: Options) -> Iterator[Comparison]:
     }
     chosen = overrides(settings)
     trained = epochs * count(images, "train")
-    machine = run_once(Side(name="machine", command=call("machine:describe"))).figures
     for model in list(MODELS)[:1] if options.small else MODELS:
         sides = [
             bench(
@@ -64,7 +54,7 @@ def run(options: Options) -> Iterator[Comparison]:
                 name="timm",
                 command=[
                     *timm_command(options.timm_script, model, images, size, epochs),
-                    *("--device", machine["device"]),
+                    *("--device", options.device),
                 ],
                 figures=best_epoch,
             ),

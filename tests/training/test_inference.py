@@ -11,6 +11,7 @@ from benchmark.training.inference import (
     classify,
     embed,
     load_embeddings,
+    map_examples,
     pool_examples,
     save_embeddings,
 )
@@ -76,3 +77,19 @@ def test_weights_and_batches_lie_channels_last(data: PreparedData, model: str) -
     four_dimensional = [tensor for tensor in laid_out if tensor.ndim == 4]
     assert len(four_dimensional) > 1
     assert all(t.is_contiguous(memory_format=torch.channels_last) for t in four_dimensional)
+
+
+def test_a_processor_scores_few_images_at_once_each_of_them_in_its_place(
+    data: PreparedData,
+) -> None:
+    sizes: list[int] = []
+
+    def means(images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return images.mean((1, 2, 3))[:, None]
+
+    examples = image_examples(data, CPU)
+    rows = torch.arange(len(examples.inputs)).repeat(10)[:100]
+    found = map_examples(means, examples, rows, CONFIG)
+    assert sizes == [25, 25, 25, 25]
+    torch.testing.assert_close(found[:, 0], examples.batch(rows).mean((1, 2, 3)))

@@ -233,10 +233,14 @@ def test_a_compiled_network_trains_as_it_does_without(
     examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled: list[torch.nn.Module] = []
+    batches_seen: list[int] = []
 
     def compile_module(module: torch.nn.Module, *, dynamic: bool) -> object:
         compiled.append(module)
-        return compile_with_torch(module, dynamic=dynamic)
+        result = compile_with_torch(module, dynamic=dynamic)
+        assert isinstance(result, torch.nn.Module)
+        result.register_forward_hook(lambda module, args, output: batches_seen.append(len(output)))
+        return result
 
     def train(**changes: object) -> tuple[list[float], Network]:
         torch.manual_seed(0)
@@ -250,6 +254,7 @@ def test_a_compiled_network_trains_as_it_does_without(
     assert not compiled
     compiled_losses, network = train(compile=True)
     assert compiled == [network]
+    assert sum(batches_seen) == len(examples.rows("train"))  # its one unfrozen epoch
     assert compiled_losses[:2] == losses[:2]  # the backbone is frozen
     assert compiled_losses == pytest.approx(losses, rel=1e-4)
     assert losses[2] != losses[1]
