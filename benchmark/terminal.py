@@ -56,7 +56,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         f"{spec.image_size} x {spec.image_size} pixels ({splits})",
         f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
         f"{config.weights}, seed {config.seed}, on {options.device}",
-        f"{len(plan)} runs, tracked in {options.store.uri}",
+        f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store.uri}",
     ]
     if study.data.left_out:
         lines.insert(1, f"{len(study.data.left_out)} files left out; bench data lists them")
