@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import click
@@ -12,26 +13,47 @@ from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
+from registry.errors import PluginError, UserError
+
+EXIT_FAULT = 1
+EXIT_USAGE = 2
 
 
 class BenchGroup(click.Group):
-    """Shows errors that the user can mend as one line, with exit code 2."""
+    """Shows what the user can mend as one line, and a fault of our own with its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
-        from benchmark.tracking import load_environment
+        from benchmark.tracking.writer import load_environment
 
         try:
             load_environment()
             return super().invoke(ctx)
-        except ValueError as error:
+        except (UserError, PluginError) as error:
+            if ctx.params["traceback"]:
+                traceback.print_exc()
             click.echo(f"Error: {' '.join(str(error).split())}", err=True)
-            ctx.exit(2)
+            if isinstance(error, UserError):
+                ctx.exit(EXIT_USAGE)
+            if not ctx.params["traceback"]:
+                click.echo("bench --traceback COMMAND … shows where", err=True)
+            ctx.exit(EXIT_FAULT)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo(
+                "This is a fault of bench, not yours. Please report these lines, "
+                "what you typed and what bench --version says.",
+                err=True,
+            )
+            ctx.exit(EXIT_FAULT)
 
 
 @click.group(cls=BenchGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--traceback", is_flag=True, help="Show where an error comes from.")
 @click.version_option(package_name="classifier-bench")
-def main() -> None:
+def main(traceback: bool) -> None:
     """Benchmark image classifiers on any folder of images, tracked in MLflow."""
 
 

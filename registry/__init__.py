@@ -1,6 +1,7 @@
 """What can be benchmarked: model factories and classical heads, found by name."""
 
 from registry.core import Registry
+from registry.errors import PluginError, UserError
 from registry.heads import heads, register_head
 from registry.models import models, register_model
 from registry.specs import Contributions, Growth, HeadSpec, ModelSpec, SearchSpace, Suggest
@@ -11,10 +12,12 @@ __all__ = [
     "Growth",
     "HeadSpec",
     "ModelSpec",
+    "PluginError",
     "Registry",
     "SearchSpace",
     "Suggest",
     "TorchvisionWeights",
+    "UserError",
     "WeightsUnavailable",
     "heads",
     "models",

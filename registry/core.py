@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, Protocol, TypeVar
 
+from registry.errors import PluginError, UserError
+
 PLUGIN_GROUP = "bench.plugins"
 _SHOWN = 12
 
@@ -28,15 +30,15 @@ def load_plugins() -> None:
     """Import each module of the entry-point group ``bench.plugins``: importing it registers.
 
     Raises:
-        ValueError: A plugin cannot be imported; names the plugin and its error.
+        PluginError: A plugin cannot be imported; names the plugin and its error.
     """
     for entry_point in entry_points(group=PLUGIN_GROUP):
         try:
             entry_point.load()
         except Exception as error:
-            raise ValueError(
-                f"plugin {entry_point.name} ({entry_point.value}) cannot be loaded: {error}; "
-                "mend it or uninstall its package"
+            raise PluginError(
+                f"plugin {entry_point.name} ({entry_point.value}) cannot be loaded: "
+                f"{type(error).__name__}: {error}; mend it or uninstall its package"
             ) from error
 
 
@@ -66,14 +68,14 @@ def match_names(globs: Iterable[str], known: Iterable[str], kind: str) -> list[s
         kind: What the names are of, for the error.
 
     Raises:
-        ValueError: A pattern matches nothing.
+        UserError: A pattern matches nothing.
     """
     known = list(known)
     chosen: set[str] = set()
     for glob in globs:
         matched = fnmatch.filter(known, glob)
         if not matched:
-            raise ValueError(f"no {kind} is called {glob!r}; {near(glob, known)}")
+            raise UserError(f"no {kind} is called {glob!r}; {near(glob, known)}")
         chosen.update(matched)
     return [name for name in known if name in chosen]
 
@@ -93,7 +95,7 @@ class Registry(Generic[T]):
             kind: What it holds, for messages: ``model``, ``head``.
             load: Imports the built-in definitions and plugins, which then register themselves.
             resolve: Makes a spec for a name of an open family, such as ``timm:NAME``; None for
-                other names; ValueError for a wrong name of that family.
+                other names; UserError for a wrong name of that family.
         """
         self.kind = kind
         self._load = load
@@ -105,10 +107,10 @@ class Registry(Generic[T]):
         """Register a spec under its name.
 
         Raises:
-            ValueError: The name is taken by another spec.
+            UserError: The name is taken by another spec.
         """
         if spec.name in self._specs:
-            raise ValueError(f"two {self.kind}s are called {spec.name!r}; rename one of them")
+            raise UserError(f"two {self.kind}s are called {spec.name!r}; rename one of them")
         self._specs[spec.name] = spec
         return spec
 
@@ -120,13 +122,13 @@ class Registry(Generic[T]):
         """Look a spec up.
 
         Raises:
-            ValueError: No spec has that name; suggests near ones.
+            UserError: No spec has that name; suggests near ones.
         """
         specs = self._all()
         if name not in specs:
             if resolved := self._resolve(name):
                 return resolved
-            raise ValueError(f"no {self.kind} is called {name!r}; {near(name, specs)}")
+            raise UserError(f"no {self.kind} is called {name!r}; {near(name, specs)}")
         return specs[name]
 
     def __iter__(self) -> Iterator[T]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from registry.errors import code_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -40,6 +42,19 @@ class ModelSpec:
     weights: Weights | None = None
     explanation: Explanation | None = "gradcam"
     cam_layer: str | None = None
+
+    def make(self, image_size: int) -> nn.Module:
+        """Make a backbone with fresh weights, in evaluation or training mode as it comes.
+
+        Args:
+            image_size: Side of the images in pixels.
+
+        Raises:
+            UserError: The model does not take that size.
+            PluginError: A plugin's factory failed.
+        """
+        with code_of(f"model {self.name}", self.factory.__module__):
+            return self.factory(image_size)
 
 
 class Suggest(Protocol):
@@ -142,7 +157,12 @@ class HeadSpec:
     contributions: Contributions | None = None
     takes_device: bool = False
 
-    def make(self, *, seed: int, jobs: int, device: str, **params: Any) -> ClassifierMixin:
-        """Make an unfitted classifier, on a device if it can compute there."""
+    def make(self, *, seed: int, jobs: int, device: str = "cpu", **params: Any) -> ClassifierMixin:
+        """Make an unfitted classifier, on a device if it can compute there.
+
+        Raises:
+            PluginError: A plugin's factory failed.
+        """
         where = {"device": device} if self.takes_device else {}
-        return self.factory(seed=seed, jobs=jobs, **where, **params)
+        with code_of(f"head {self.name}", self.factory.__module__):
+            return self.factory(seed=seed, jobs=jobs, **where, **params)

@@ -12,10 +12,10 @@ import torch
 from mlflow import MlflowClient
 from PIL import Image
 
-from benchmark.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, find_images
-from benchmark.tracking import Store
+from benchmark.study.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
+from benchmark.tracking.writer import Store
 
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
 IMAGE_SIZE = 32

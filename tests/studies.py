@@ -6,14 +6,14 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
-from benchmark.config import Config
-from benchmark.launch import Launch
-from benchmark.options import Outcome
-from benchmark.plan import RunSpec
-from benchmark.planning import SaveWeights, plan_study
-from benchmark.runner import open_tracker
-from benchmark.suite import find_systems
-from benchmark.tracking import Store, Tracker
+from benchmark.execution.launch import Launch
+from benchmark.execution.planning import SaveWeights, plan_study
+from benchmark.runs.options import Outcome
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import find_systems
+from benchmark.tracking.writer import Store, Tracker
 from benchmark.training.trainer import EpochResult
 
 FROZEN = "resnet18-frozen"

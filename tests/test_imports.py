@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.tracking import Store, Tracker
-from tests.test_leaderboard import NETWORK_TAGS, log
+from benchmark.tracking.writer import Store, Tracker
+from tests.ranking.test_tables import NETWORK_TAGS, log
 
 COMPUTING = {"torch", "torchvision", "sklearn", "xgboost", "captum", "timm"}
 RUNNING = {"mlflow", "sklearn", "xgboost", "captum", "matplotlib"}

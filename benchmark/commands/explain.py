@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from registry.errors import UserError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,14 +51,14 @@ def explain(
     It takes the newest completed run that kept its weights: backbones of tree heads do, other
     networks and heads with: bench run --save-weights all.
     """
+    from benchmark.classifier.tracked import find_classifier
     from benchmark.explain.panels import draw_panels
-    from benchmark.tracked_classifier import find_classifier
-    from benchmark.tracking import Store
+    from benchmark.tracking.writer import Store
 
     files = {image: out / f"{image.stem}-{re.sub(r'[/:]', '-', name)}.png" for image in images}
     for file, count in Counter(files.values()).items():
         if count > 1:
-            raise ValueError(f"{count} images would be drawn to {file}; name them one at a time")
+            raise UserError(f"{count} images would be drawn to {file}; name them one at a time")
         _check_ours(file)
     classifier = find_classifier(Store(), name, context)
     for image, file in files.items():
@@ -78,7 +79,7 @@ def _check_ours(file: Path) -> None:
     """Refuse to overwrite what another program wrote.
 
     Raises:
-        ValueError: The file is there and is not ours.
+        UserError: The file is there and is not ours.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -90,7 +91,7 @@ def _check_ours(file: Path) -> None:
     except (UnidentifiedImageError, OSError):
         ours = False
     if not ours:
-        raise ValueError(f"{file} is there and not by bench; move it or write --out DIR")
+        raise UserError(f"{file} is there and not by bench; move it or write --out DIR")
 
 
 def _write(panels: Image, file: Path) -> None:

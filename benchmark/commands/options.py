@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from registry.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.config import Config
+    from benchmark.study.config import Config
 
 
 def home() -> Path:
@@ -37,13 +38,13 @@ def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
         The setting ``weights``, or None to leave it as it is, and the folder, if one was named.
 
     Raises:
-        ValueError: It is neither a known name nor a folder.
+        UserError: It is neither a known name nor a folder.
     """
     if weights is None or weights in ("imagenet", "demo"):
         return weights, None
     folder = Path(weights)
     if not folder.is_dir():
-        raise ValueError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
+        raise UserError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
     return "imagenet", folder
 
 
@@ -51,8 +52,8 @@ def make_config(
     data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
 ) -> Config:
     """Apply the command line's options to a preset: ``quick`` without data, else ``study``."""
-    from benchmark.config import override
-    from benchmark.presets import preset as make_preset
+    from benchmark.study.config import override
+    from benchmark.study.presets import preset as make_preset
 
     chosen["data.source"] = data
     given = [f"{key}={value}" for key, value in chosen.items() if value is not None]

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from registry.errors import UserError
 
 from benchmark.commands.options import (
     config_options,
@@ -19,7 +20,7 @@ from benchmark.commands.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.launch import Launch
+    from benchmark.execution.launch import Launch
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -77,22 +78,22 @@ def run(
     same command goes on where it stopped.
     """
     if bool(names) == run_all:
-        raise ValueError("name what to run, or write: bench run --all (bench ls systems lists it)")
+        raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
     weights, folder = read_weights(weights)
 
-    from benchmark.suite import find_systems, systems
+    from benchmark.study.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.planning import plan_study  # heavy: mistakes are told without it
-    from benchmark.terminal import decoding, print_header, print_plan
+    from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
+    from benchmark.terminal.progress import decoding, print_header, print_plan
 
     console = make_console()
     with decoding(console) as progress:
         study = plan_study(config, chosen, home(), progress)
 
-    from benchmark.launch import Launch
+    from benchmark.execution.launch import Launch
 
     launch = Launch(
         study=study,
@@ -111,9 +112,9 @@ def run(
 
 
 def _execute(console: Console, launch: Launch, *, force: bool) -> int:
-    from benchmark.leaderboard import fetch, summary
-    from benchmark.tables import show
-    from benchmark.terminal import ProgressDisplay, print_end
+    from benchmark.ranking.tables import fetch, summary
+    from benchmark.terminal.progress import ProgressDisplay, print_end
+    from benchmark.terminal.tables import show
 
     start = time.monotonic()
     outcomes = []

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from registry.errors import UserError
 
 from benchmark.commands.options import (
     config_options,
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.data.prepared import PreparedData
-    from benchmark.launch import Launch
-    from benchmark.options import RunOptions
+    from benchmark.execution.launch import Launch
+    from benchmark.runs.options import RunOptions
     from benchmark.sweep.run import Sweep
     from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import Target
@@ -103,11 +104,11 @@ def sweep(
         _show_status(storage)
         return
     if not names:
-        raise ValueError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
+        raise UserError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
     if sampler is not None and bool(axes) != (sampler == "grid"):
-        raise ValueError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
+        raise UserError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
     if axes and space:
-        raise ValueError("--grid names its axes itself; leave --space out")
+        raise UserError("--grid names its axes itself; leave --space out")
     weights, folder = read_weights(weights)
 
     from benchmark.sweep.names import resolve
@@ -115,10 +116,10 @@ def sweep(
     found = resolve(names)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
-    from benchmark.launch import Launch  # heavy: a wrong name is told without it
+    from benchmark.execution.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import find_targets
-    from benchmark.terminal import decoding
+    from benchmark.terminal.progress import decoding
 
     console = make_console()
     with decoding(console) as progress:
@@ -157,7 +158,7 @@ def _show_status(storage: str | None) -> None:
 
     from benchmark.sweep.status import sweep_states
     from benchmark.sweep.storage import sweeps_folder
-    from benchmark.tables import show
+    from benchmark.terminal.tables import show
 
     show(sweep_states(sweeps_folder(home()), storage), "table", make_console())
 
@@ -191,7 +192,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
 
 def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
     from benchmark.sweep.targets import missing_runs, run_missing
-    from benchmark.terminal import ProgressDisplay
+    from benchmark.terminal.progress import ProgressDisplay
 
     missing = missing_runs(launch.study.plan, options)
     if not len(missing):

@@ -16,7 +16,7 @@ from benchmark.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from benchmark.tables import Format
+    from benchmark.terminal.tables import Format
 
 
 @click.command()
@@ -38,10 +38,10 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
     """Rank the completed runs, from MLflow."""
     import pandas as pd
 
-    from benchmark.leaderboard import VIEWS, choose_contexts, fetch
-    from benchmark.tables import show
-    from benchmark.terminal import print_other_contexts
-    from benchmark.tracking import Store
+    from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
+    from benchmark.terminal.progress import print_other_contexts
+    from benchmark.terminal.tables import show
+    from benchmark.tracking.writer import Store
 
     console = make_console()
     runs = fetch(Store())
@@ -80,8 +80,8 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
     from benchmark.data.eda import TABLES, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
-    from benchmark.tables import show
-    from benchmark.terminal import decoding
+    from benchmark.terminal.progress import decoding
+    from benchmark.terminal.tables import show
 
     config = make_config(source, "study", ())
     console = make_console()
@@ -113,8 +113,8 @@ def ls_command(
 
     Systems are counted at the preset's image size (default: study) and number of classes.
     """
-    from benchmark.listing import LISTINGS
-    from benchmark.tables import show
+    from benchmark.ranking.listing import LISTINGS
+    from benchmark.terminal.tables import show
 
     config = make_config(data, preset or "study", settings)
     show(LISTINGS[what](config), format_, make_console())

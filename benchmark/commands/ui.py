@@ -6,6 +6,7 @@ import signal
 import socket
 
 import click
+from registry.errors import UserError
 
 HOST = "127.0.0.1"
 
@@ -19,11 +20,11 @@ def ui(port: int) -> None:
 
     Its first link shows the newest study's runs, the best test accuracy first.
     """
-    from benchmark.tracking import Store
+    from benchmark.tracking.writer import Store
 
     store = Store()
     if store.uri.startswith("http"):  # its server has pages already
-        from benchmark.pages import save_views
+        from benchmark.pages.server import save_views
 
         # Its start page is not ours: without this, it may open in its mode for language models.
         _show(store.uri.rstrip("/"), save_views(store), "&workflowType=machine_learning")
@@ -32,7 +33,7 @@ def ui(port: int) -> None:
     click.echo("MLflow is starting, which takes up to half a minute")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        from benchmark.pages import save_views, serving
+        from benchmark.pages.server import save_views, serving
 
         views = save_views(store)
         with serving(store, HOST, port) as server:
@@ -55,6 +56,6 @@ def _check(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise ValueError(
+            raise UserError(
                 f"port {port} is in use; type: bench ui --port {port % 65535 + 1}"
             ) from error

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark.data.audit import audit
+from benchmark.data.figures import write_figure
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import SPLITS
-from benchmark.figures import write_figure
 
 CLASS_PICTURE = 96
 """Side of a class's picture in pixels, at most."""

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from benchmark.data.decode import Undecodable, decode
 from benchmark.data.sources import ImageFile, Source, Split
 from benchmark.data.splits import split_stratified
-from benchmark.plan import DataSpec
+from benchmark.study.plan import DataSpec
+from registry.errors import UserError
 
 STORE_VERSION = 1
 """Raise it when decoding changes: it is part of every fingerprint."""
@@ -59,7 +60,7 @@ class PreparedData:
             home: Folder of the stores.
 
         Raises:
-            ValueError: A class is too small to divide.
+            UserError: A class is too small to divide.
         """
         self.spec = spec
         folder = _store(home, spec.fingerprint, spec.image_size)
@@ -106,7 +107,7 @@ def prepare(
         progress: Called with (images done, images in all) while decoding.
 
     Raises:
-        ValueError: Fewer than two classes have images, or a class is too small to divide.
+        UserError: Fewer than two classes have images, or a class is too small to divide.
     """
     fingerprint = _fingerprint(source.files)
     folder = _store(home, fingerprint, image_size)
@@ -115,7 +116,7 @@ def prepare(
     samples, _ = _read_index(folder)
     classes = {sample.label for sample in samples}
     if len(classes) < 2:
-        raise ValueError(f"{source.name} has images of {len(classes)} class(es); two are needed")
+        raise UserError(f"{source.name} has images of {len(classes)} class(es); two are needed")
     spec = DataSpec(
         name=source.name,
         fingerprint=fingerprint,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from benchmark.config import Config, DataConfig
 from benchmark.data.demo import DemoSpec, write_demo
+from benchmark.study.config import Config, DataConfig
+from registry.errors import UserError
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -70,7 +71,7 @@ def open_source(config: Config, home: Path) -> Source:
         home: Folder for what is generated and unpacked.
 
     Raises:
-        ValueError: There is no such source or it holds no class folders; says what to type.
+        UserError: There is no such source or it holds no class folders; says what to type.
     """
     source = config.data.source
     if source == "demo":
@@ -85,7 +86,7 @@ def open_source(config: Config, home: Path) -> Source:
     elif zipfile.is_zipfile(source):
         folder, name = _unpack(Path(source), home), Path(source).stem
     else:
-        raise ValueError(
+        raise UserError(
             f"there is no folder or zip {source!r}; write --data DIR, --data FILE.zip, "
             "--data kaggle:OWNER/NAME or leave --data out for demo images"
         )
@@ -112,13 +113,13 @@ def find_images(folder: Path) -> list[ImageFile]:
     anything else is taken for an image until it fails to decode.
 
     Raises:
-        ValueError: There are fewer than two class folders.
+        UserError: There are fewer than two class folders.
     """
     trees = map(_files_of_classes, _folders_below(folder))
     with_classes = (files for files in trees if len({file.label for file in files}) > 1)
     files = max(with_classes, key=len, default=[])
     if not files:
-        raise ValueError(
+        raise UserError(
             f"{folder} has no class folders; put each class's images into a folder of its own: "
             f"{folder}/CLASS/IMAGE.jpg, or train/CLASS, val/CLASS and test/CLASS"
         )
@@ -212,14 +213,14 @@ def _download_kaggle(name: str) -> Path:
     try:
         import kagglehub
     except ImportError as error:
-        raise ValueError(
+        raise UserError(
             "--data kaggle:… needs the kaggle extra; type: uv sync --extra kaggle"
         ) from error
     try:
         return Path(kagglehub.dataset_download(name))
     except Exception as error:  # kagglehub raises errors of several libraries
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(
+        raise UserError(
             f"Kaggle's data set {name!r} cannot be had ({reason}); check "
             "OWNER/NAME and the connection, or download its zip and write --data FILE.zip"
         ) from error
@@ -236,7 +237,7 @@ def _unpack(archive: Path, home: Path) -> Path:
                 file_in_zip.extractall(partial)
         # An encrypted file is a RuntimeError, a rare compression a NotImplementedError.
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise ValueError(
+            raise UserError(
                 f"{archive} cannot be unpacked ({error}); download it again, or unpack it yourself "
                 "and write --data DIR"
             ) from error

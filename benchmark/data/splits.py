@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.sources import Split
+from registry.errors import UserError
 
 VAL_SHARE = 0.15
 TEST_SHARE = 0.15
@@ -32,7 +33,7 @@ def split_stratified(
         (N,) ``train``, ``val`` or ``test``.
 
     Raises:
-        ValueError: A class is too small to have an image in each part; names it.
+        UserError: A class is too small to have an image in each part; names it.
     """
     parts: dict[str, str] = {}
     for digest, split in zip(digests, given, strict=True):
@@ -50,7 +51,7 @@ def split_stratified(
         parts.update(zip(shuffled, _parts(len(shuffled), carve_val), strict=True))
     for label, own in members.items():
         if missing := {"train", "val", "test"} - {parts[digest] for digest in own}:
-            raise ValueError(
+            raise UserError(
                 f"class {label!r} has {len(own)} different images, too few for a train, a val and "
                 f"a test part (none for {', '.join(sorted(missing))}); add images or take the "
                 "class out"

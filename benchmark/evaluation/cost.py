@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.config import TrainConfig
-from benchmark.suite import System
+from benchmark.study.config import TrainConfig
+from benchmark.study.suite import System
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples
 from benchmark.training.network import Network, meta_network

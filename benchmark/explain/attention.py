@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.training.network import Network
+from registry.errors import UserError
 
 
 @torch.no_grad()
@@ -26,12 +27,12 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
         (N, h, w) over the grid of patches.
 
     Raises:
-        ValueError: The backbone shows no attention, or its patches form no square.
+        UserError: The backbone shows no attention, or its patches form no square.
     """
     with _recorded(network.backbone) as attentions:
         network(images)
     if not attentions:
-        raise ValueError("attention rollout needs a vision transformer of torchvision or timm")
+        raise UserError("attention rollout needs a vision transformer of torchvision or timm")
     identity = torch.eye(attentions[0].shape[-1], device=images.device)
     rollout = identity.expand(len(images), -1, -1)
     for attention in attentions:
@@ -53,12 +54,12 @@ def unfold_patches(tokens: Tensor, backbone: nn.Module) -> Tensor:
         (N, h, w).
 
     Raises:
-        ValueError: The patches form no square.
+        UserError: The patches form no square.
     """
     patches = tokens[:, getattr(backbone, "num_prefix_tokens", 1) :]
     side = int(patches.shape[1] ** 0.5)
     if side * side != patches.shape[1]:
-        raise ValueError(f"{patches.shape[1]} patches form no square")
+        raise UserError(f"{patches.shape[1]} patches form no square")
     return patches.reshape(-1, side, side)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmark.explain.attention import is_attention, unfold_patches
 from benchmark.training.network import Network
+from registry.errors import UserError
 
 
 def find_cam_layer(network: Network, name: str | None, images: Tensor) -> nn.Module:
@@ -26,7 +27,7 @@ def find_cam_layer(network: Network, name: str | None, images: Tensor) -> nn.Mod
         images: (N, 3, S, S) to try it on.
 
     Raises:
-        ValueError: The backbone has no such layer, or no convolution.
+        UserError: The backbone has no such layer, or no convolution.
     """
     backbone = network.backbone
     if name is None and _has_class_token(backbone):
@@ -38,7 +39,7 @@ def find_cam_layer(network: Network, name: str | None, images: Tensor) -> nn.Mod
     try:
         layer: nn.Module = backbone.get_submodule(name)
     except AttributeError as error:
-        raise ValueError(f"cam_layer {name!r} is no layer of the backbone") from error
+        raise UserError(f"cam_layer {name!r} is no layer of the backbone") from error
     return layer
 
 
@@ -51,7 +52,7 @@ def _norm_before_last_attention(backbone: nn.Module) -> nn.Module:
     """The last layer through which patches reach the class token.
 
     Raises:
-        ValueError: The backbone has no layer norm before an attention.
+        UserError: The backbone has no layer norm before an attention.
     """
     norm = before = None
     for module in backbone.modules():
@@ -60,7 +61,7 @@ def _norm_before_last_attention(backbone: nn.Module) -> nn.Module:
         elif is_attention(module):
             before = norm
     if before is None:
-        raise ValueError("maps of a class token need layer norms before attentions")
+        raise UserError("maps of a class token need layer norms before attentions")
     return before
 
 
@@ -81,7 +82,7 @@ def _last_spatial_convolution(network: Network, image: Tensor) -> nn.Module:
     for handle in handles:
         handle.remove()
     if not found:
-        raise ValueError("Grad-CAM needs a convolution and the backbone has none")
+        raise UserError("Grad-CAM needs a convolution and the backbone has none")
     return found[-1]
 
 

@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.data.sources import SPLITS
-from benchmark.evaluation.statistics import wilson_interval
-from benchmark.leaderboard import (
+from benchmark.ranking.statistics import wilson_interval
+from benchmark.ranking.tables import (
     GROUPS,
     TRIAL_GROUP,
     Context,
@@ -24,8 +24,9 @@ from benchmark.leaderboard import (
     summary,
 )
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
-from benchmark.run_table import search
-from benchmark.tracking import Store
+from benchmark.tracking.reader import search
+from benchmark.tracking.writer import Store
+from registry.errors import UserError
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 
@@ -107,10 +108,10 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
         artifacts: Of the same store.
 
     Raises:
-        ValueError: Nothing is completed, or the id does not choose one context.
+        UserError: Nothing is completed, or the id does not choose one context.
     """
     if context_id == "all":
-        raise ValueError("a report shows one set of runs; name it: bench report --context ID")
+        raise UserError("a report shows one set of runs; name it: bench report --context ID")
     everything = fetch(store)
     (context,), others = choose_contexts(everything, context_id)
     runs = everything[everything["context"] == context.id]

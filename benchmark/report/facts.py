@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from benchmark.config import Config, setting_values
-from benchmark.presets import PRESETS, changes, study
-from benchmark.suite import PUBLISHED, STUDY_CLASSES
+from benchmark.study.config import Config, setting_values
+from benchmark.study.presets import PRESETS, changes, study
+from benchmark.study.suite import PUBLISHED, STUDY_CLASSES
 
 STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
 _KEYS = ("data.image_size", *(key for key in setting_values(study()) if key.startswith("train.")))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from benchmark.tables import count, duration, percent, points, size
+from benchmark.terminal.tables import count, duration, percent, points, size
 
 
 def interval(bounds: tuple[float, float]) -> str:

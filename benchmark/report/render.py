@@ -13,14 +13,15 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.leaderboard import GROUPS, state, trees
+from benchmark.ranking.tables import GROUPS, state, trees
 from benchmark.report import charts, curves, facts, pictures
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
 from benchmark.report.filters import FILTERS
-from benchmark.tables import count, duration, percent
-from benchmark.tracking import Store
+from benchmark.terminal.tables import count, duration, percent
+from benchmark.tracking.writer import Store
+from registry.errors import UserError
 
 WIDE, NARROW = (1080, 400), (340, 330)
 CLASS_SYSTEMS = 12
@@ -49,7 +50,7 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
         What it shows.
 
     Raises:
-        ValueError: There is nothing to show, or the file cannot be written.
+        UserError: There is nothing to show, or the file cannot be written.
     """
     with tempfile.TemporaryDirectory() as folder:
         artifacts = Artifacts(store, Path(folder))
@@ -58,7 +59,7 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise ValueError(
+        raise UserError(
             f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
         ) from error
     return material

@@ -9,12 +9,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
-from benchmark.live_lines import LiveLines
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import describe
 from benchmark.sweep.status import goal, seconds_left
 from benchmark.sweep.study import best_trial, is_finished, params_of
-from benchmark.tables import duration
+from benchmark.terminal.live_lines import LiveLines
+from benchmark.terminal.tables import duration
 
 
 class SweepDisplay(LiveLines):

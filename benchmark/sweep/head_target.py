@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from benchmark.data.prepared import PreparedData
-from benchmark.options import RunOptions
-from benchmark.plan import RunSpec
-from benchmark.runner import open_tracker
-from benchmark.suite import System
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import System
 from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
 from benchmark.sweep.objective import Params
 from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
@@ -18,6 +18,7 @@ from benchmark.training.devices import find_device
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads
 from registry.core import near
+from registry.errors import UserError
 
 RUNG = 25
 """Every so many trees a trial is reported and may be pruned."""
@@ -113,7 +114,7 @@ class HeadTarget:
 
     def grid(self, axes: Sequence[str]) -> Grid:
         """See `Target`."""
-        classifier: Any = heads[self.head].factory(seed=0, jobs=1)
+        classifier: Any = heads[self.head].make(seed=0, jobs=1)
         known = [name for name in classifier.get_params() if name not in _NOT_SWEPT]
         return read_grid(axes, self.head, known)
 
@@ -122,7 +123,7 @@ class HeadTarget:
         head = heads[self.head]
         if head.search_space is None:
             known = [head.name for head in heads if head.search_space is not None]
-            raise ValueError(
+            raise UserError(
                 f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
                 "--grid NAME=VALUE,VALUE"
             )

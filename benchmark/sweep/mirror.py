@@ -12,14 +12,14 @@ from pathlib import Path
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.leaderboard import TRIAL_GROUP
-from benchmark.nested_tracking import Family, PastRun
+from benchmark.ranking.tables import TRIAL_GROUP
 from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import locked
 from benchmark.sweep.study import best_trial, is_finished, params_of
-from benchmark.tracking import LogItem, Metric, Param, Tag, Tracker
+from benchmark.tracking.nested import Family, PastRun
+from benchmark.tracking.writer import LogItem, Metric, Param, Tag, Tracker
 
 MIRROR_SECONDS = 15.0
 SWEEP_GROUP = "sweep"

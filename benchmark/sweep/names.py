@@ -6,9 +6,10 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.suite import EMBEDDING_MODEL, find_systems, systems
+from benchmark.study.suite import EMBEDDING_MODEL, find_systems, systems
 from registry import heads
 from registry.core import near
+from registry.errors import UserError
 
 TREES = "trees"
 
@@ -34,7 +35,7 @@ def resolve(names: Sequence[str]) -> Names:
             networks such as ``resnet18-staged``; globs, too.
 
     Raises:
-        ValueError: A name matches nothing.
+        UserError: A name matches nothing.
     """
     known = [head.name for head in heads]
     on_backbones: list[str] = []
@@ -59,11 +60,11 @@ def resolve(names: Sequence[str]) -> Names:
 def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
     try:
         found = [system.name for system in find_systems([name]) if system.head is None]
-    except ValueError as error:
+    except UserError as error:
         if name.startswith("timm:"):
             raise
         networks = [system.name for system in systems() if system.head is None]
-        raise ValueError(
+        raise UserError(
             f"nothing to sweep is called {name!r}; {near(name, [*known_heads, *networks])} "
             "(bench sweep trees, or a head, MODEL-SCHEDULE/HEAD or a network)"
         ) from error

@@ -9,19 +9,20 @@ from typing import Any, Literal
 import optuna
 from pydantic import ValidationError
 
-from benchmark.config import TrainConfig
 from benchmark.data.prepared import PreparedData
-from benchmark.initial_weights import start_network
-from benchmark.options import RunOptions
-from benchmark.plan import RunSpec
-from benchmark.runner import open_tracker
+from benchmark.runs.initial_weights import start_network
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import TrainConfig
+from benchmark.study.plan import RunSpec
 from benchmark.sweep.objective import Params
 from benchmark.sweep.space import Grid, SettingSpace, Space, point_key, read_grid
-from benchmark.tracking import Skipped
+from benchmark.tracking.writer import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import pool_examples
 from benchmark.training.trainer import Diverged, Trainer
+from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
 
 WEIGHT_DECAYS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
@@ -88,13 +89,13 @@ class NetworkTarget:
         """The network's run with these settings.
 
         Raises:
-            ValueError: A setting does not take the value.
+            UserError: A setting does not take the value.
         """
         try:
             train = TrainConfig.model_validate({**self.base.train.model_dump(), **params})
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(
+            raise UserError(
                 f"{first['loc'][0]}={first['input']}: {first['msg'].lower()}"
             ) from error
         return replace(self.base, train=train)
@@ -132,7 +133,7 @@ class NetworkObjective:
         """Check that the weights to start from are there.
 
         Raises:
-            ValueError: They cannot be had.
+            UserError: They cannot be had.
         """
         train = target.base.train
         self.work = 0
@@ -147,7 +148,7 @@ class NetworkObjective:
         try:
             network = start_network(target.base, options, self._tracker)
         except Skipped as error:
-            raise ValueError(f"{target.name} cannot be swept: {error}") from error
+            raise UserError(f"{target.name} cannot be swept: {error}") from error
         if target.base.system.schedule != "scratch":
             self._features = pool_examples(network.to(self._images.device), self._images, train)
 

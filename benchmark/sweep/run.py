@@ -10,8 +10,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.data.prepared import PreparedData
-from benchmark.options import Outcome, RunOptions
-from benchmark.runner import open_tracker
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.mirror import Mirror, Writing
 from benchmark.sweep.space import Space
 from benchmark.sweep.status import others_running
@@ -70,7 +70,7 @@ class Sweep:
         """Create or resume the study.
 
         Raises:
-            ValueError: The storage cannot be reached.
+            UserError: The storage cannot be reached.
         """
         default = sweeps_folder(self.home) / f"{file_name(self.name)}.journal"
         about = {

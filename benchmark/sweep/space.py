@@ -8,10 +8,11 @@ from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
-from benchmark.plan import content_hash
+from benchmark.study.plan import content_hash
 from benchmark.sweep.growth import SIZE
 from benchmark.sweep.objective import Params
 from registry.core import near
+from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
 
 _MAX_CELLS = 100_000
@@ -81,11 +82,11 @@ class SettingSpace:
         """Check the settings.
 
         Raises:
-            ValueError: The search space has no such setting.
+            UserError: The search space has no such setting.
         """
         for name in self.only:
             if name not in self._asked:
-                raise ValueError(
+                raise UserError(
                     f"the search space of {self.name} has no setting {name!r}; "
                     f"{near(name, self._asked)}"
                 )
@@ -190,25 +191,25 @@ def read_grid(axes: Iterable[str], name: str, known: Sequence[str]) -> Grid:
         known: The settings that it has.
 
     Raises:
-        ValueError: There is no such setting, or an axis cannot be read.
+        UserError: There is no such setting, or an axis cannot be read.
     """
     read: dict[str, tuple[Any, ...]] = {}
     for axis in axes:
         setting, equals, values = axis.partition("=")
         if not equals or not values:
-            raise ValueError(f"--grid {axis!r} has no values; write {setting}=VALUE,VALUE")
+            raise UserError(f"--grid {axis!r} has no values; write {setting}=VALUE,VALUE")
         if setting not in known:
-            raise ValueError(f"{name} has no setting {setting!r}; {near(setting, known)}")
+            raise UserError(f"{name} has no setting {setting!r}; {near(setting, known)}")
         if setting in read:
-            raise ValueError(f"--grid names {setting} twice; give all its values in one")
+            raise UserError(f"--grid names {setting} twice; give all its values in one")
         read[setting] = _values(axis, values)
         if setting == SIZE and not all(type(n) is int and n > 0 for n in read[setting]):
-            raise ValueError(f"--grid {axis!r}: {SIZE} takes whole numbers from 1")
+            raise UserError(f"--grid {axis!r}: {SIZE} takes whole numbers from 1")
     cells = 1
     for values_ in read.values():
         cells *= len(values_)
     if cells > _MAX_CELLS:
-        raise ValueError(f"the grid has {cells:,} cells; give fewer values, at most {_MAX_CELLS:,}")
+        raise UserError(f"the grid has {cells:,} cells; give fewer values, at most {_MAX_CELLS:,}")
     return Grid(axes=tuple(read.items()))
 
 
@@ -217,11 +218,11 @@ def _values(axis: str, values: str) -> tuple[Any, ...]:
         try:
             first, last, step = (int(part) for part in values.split(":"))
         except ValueError as error:
-            raise ValueError(
+            raise UserError(
                 f"--grid {axis!r} is no range of whole numbers; write FIRST:LAST:STEP"
             ) from error
         if step < 1 or last < first:
-            raise ValueError(f"--grid {axis!r} is empty; write FIRST:LAST:STEP with STEP from 1")
+            raise UserError(f"--grid {axis!r} is empty; write FIRST:LAST:STEP with STEP from 1")
         return tuple(range(first, last + 1, step))
     return tuple(dict.fromkeys(_value(part) for part in values.split(",")))
 

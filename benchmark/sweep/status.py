@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import file_name, live_workers, open_storage, study_states
 from benchmark.sweep.study import best_trial, is_finished, params_of
-from benchmark.tables import duration
+from benchmark.terminal.tables import duration
+from registry.errors import UserError
 
 
 def others_running(study: Study, folder: Path) -> bool:
@@ -55,7 +56,7 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
         ``best_val_accuracy``, ``best``, ``left``.
 
     Raises:
-        ValueError: There is no study.
+        UserError: There is no study.
     """
     if place is None:
         files = sorted(folder.glob("*.journal"))
@@ -64,7 +65,7 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
         storages = [open_storage(place, folder / "status")]
     rows = [_row(study, folder) for storage in storages for study in study_states(storage)]
     if not rows:
-        raise ValueError("no sweep has begun here; type: bench sweep trees")
+        raise UserError("no sweep has begun here; type: bench sweep trees")
     return pd.DataFrame(rows)
 
 

@@ -19,6 +19,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.study import Study
 
+from registry.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows: Optuna's own lock, which outlives a killed process by 30 seconds
@@ -84,7 +86,7 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
         default: Path of the default journal file.
 
     Raises:
-        ValueError: The storage cannot be reached.
+        UserError: The storage cannot be reached.
     """
     try:
         if place is None or "://" not in place:
@@ -97,7 +99,7 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
             return RDBStorage(place)
     except Exception as error:  # the drivers raise errors of many libraries
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(
+        raise UserError(
             f"the storage {place or default} cannot be used ({reason}); pass another: "
             "--storage sqlite:///FILE, or none for the default in .bench/sweeps"
         ) from error

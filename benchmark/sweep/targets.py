@@ -11,22 +11,23 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from benchmark.config import Config
 from benchmark.data.prepared import PreparedData
-from benchmark.executors import Listener
-from benchmark.executors.local import LocalExecutor
-from benchmark.launch import Launch
-from benchmark.options import Outcome, RunOptions
-from benchmark.plan import Plan, RunSpec, content_hash
-from benchmark.planning import Study, plan_study
-from benchmark.runner import find_run, open_tracker, run_one
-from benchmark.suite import find_systems
+from benchmark.execution.executor import Listener
+from benchmark.execution.launch import Launch
+from benchmark.execution.local import LocalExecutor
+from benchmark.execution.planning import Study, plan_study
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import find_run, open_tracker, run_one
+from benchmark.study.config import Config
+from benchmark.study.plan import Plan, RunSpec, content_hash
+from benchmark.study.suite import find_systems
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.names import Names
 from benchmark.sweep.network_target import NetworkTarget
 from benchmark.sweep.objective import Objective, Params
 from benchmark.sweep.space import Grid, Space, describe
 from benchmark.sweep.study import params_of
+from registry.errors import UserError
 
 SWEEP_VERSION = 1
 """Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
@@ -82,7 +83,7 @@ class Target(Protocol):
         """Read a full factorial, such as ``max_depth=4,8,none``.
 
         Raises:
-            ValueError: It has no such setting, or an axis cannot be read.
+            UserError: It has no such setting, or an axis cannot be read.
         """
         ...
 
@@ -90,7 +91,7 @@ class Target(Protocol):
         """Its search space, or some settings of it.
 
         Raises:
-            ValueError: It has no search space, or no such setting.
+            UserError: It has no search space, or no such setting.
         """
         ...
 
@@ -100,7 +101,7 @@ class Target(Protocol):
         """Prepare to answer trials.
 
         Raises:
-            ValueError: The weights that it starts from cannot be had.
+            UserError: The weights that it starts from cannot be had.
         """
         ...
 
@@ -130,7 +131,7 @@ def find_targets(
         The study, whose plan holds the networks to be run first, and what is swept.
 
     Raises:
-        ValueError: The data or the image size does not fit.
+        UserError: The data or the image size does not fit.
     """
     study = plan_study(config, find_systems([*names.heads, *names.networks]), home, progress)
     specs = {spec.id: spec for spec in study.plan}
@@ -169,14 +170,14 @@ def run_missing(missing: Plan, options: RunOptions, listener: Listener) -> Itera
     """Train what is missing.
 
     Raises:
-        ValueError: A network failed or was skipped.
+        UserError: A network failed or was skipped.
     """
     for outcome in LocalExecutor().execute(missing, options, listener, force=False):
         yield outcome
         if outcome.status != "completed":
             name = outcome.spec.name
             remedy = "" if outcome.spec.pretraining else f"; mend that, then type: bench run {name}"
-            raise ValueError(
+            raise UserError(
                 f"{name} is needed first, and its run {outcome.status} ({outcome.reason}){remedy}"
             )
 

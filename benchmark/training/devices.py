@@ -10,14 +10,15 @@ from pathlib import Path
 
 import torch
 
-from benchmark.config import Precision
+from benchmark.study.config import Precision
+from registry.errors import UserError
 
 
 def find_device(name: str) -> torch.device:
     """Resolve ``auto`` to a GPU if there is one, or check a device by its name.
 
     Raises:
-        ValueError: torch knows no such device, or it is not there.
+        UserError: torch knows no such device, or it is not there.
     """
     if name == "auto":
         accelerator = torch.accelerator.current_accelerator(check_available=True)
@@ -26,7 +27,7 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(
+        raise UserError(
             f"there is no device {name!r} here; write --device cpu or leave it out"
         ) from error
     return device

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from registry import heads
+from registry.errors import UserError
 
 
 def save_head(classifier: Any, folder: Path) -> Path:
@@ -39,10 +40,10 @@ def load_head(name: str, path: Path) -> Any:
         The fitted classifier.
 
     Raises:
-        ValueError: The file would load code of other packages than scikit-learn and the head's own.
+        UserError: The file would load code of other packages than scikit-learn and the head's own.
     """
     if path.suffix != ".skops":
-        classifier: Any = heads[name].factory(seed=0, jobs=os.cpu_count() or 1)
+        classifier: Any = heads[name].make(seed=0, jobs=os.cpu_count() or 1)
         classifier.load_model(path)
         return classifier
     from skops.io import get_untrusted_types, load
@@ -50,5 +51,5 @@ def load_head(name: str, path: Path) -> Any:
     types = get_untrusted_types(file=path)
     trusted = ("sklearn", heads[name].factory.__module__.partition(".")[0])
     if foreign := [type_ for type_ in types if type_.partition(".")[0] not in trusted]:
-        raise ValueError(f"{path} is not loaded, since it holds {', '.join(foreign)}; fit it again")
+        raise UserError(f"{path} is not loaded, since it holds {', '.join(foreign)}; fit it again")
     return load(path, trusted=types)

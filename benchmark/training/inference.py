@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from benchmark.config import TrainConfig
+from benchmark.study.config import TrainConfig
 from benchmark.training.devices import autocast
 from benchmark.training.images import Examples, batches
 from benchmark.training.memory import Pieces

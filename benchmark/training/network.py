@@ -68,9 +68,9 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
         num_classes: How many classes.
 
     Raises:
-        ValueError: The model does not exist or does not take the image size.
+        UserError: The model does not exist or does not take the image size.
     """
-    backbone: Any = models[model].factory(image_size)
+    backbone: Any = models[model].make(image_size)
     classifier = deep_classifier if schedule == "frozen" else linear_classifier
     network = Network(backbone, classifier(backbone.num_features, num_classes))
     # Otherwise each convolution turns its weights around in each step.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmark.config import TrainConfig
 from benchmark.data.sources import Split
+from benchmark.study.config import TrainConfig
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples

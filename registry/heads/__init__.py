@@ -47,7 +47,7 @@ def register_head(name: str, *, title: str, **parts: Unpack[HeadParts]) -> Calla
     """Register a factory of scikit-learn classifiers; see `HeadSpec` for the arguments.
 
     Raises:
-        ValueError: The name is taken.
+        UserError: The name is taken.
     """
 
     def register(factory: F) -> F:

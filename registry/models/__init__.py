@@ -47,7 +47,7 @@ def register_model(
     """Register a factory of backbones; see `ModelSpec` for the arguments.
 
     Raises:
-        ValueError: The name is taken.
+        UserError: The name is taken.
     """
 
     def register(factory: F) -> F:

@@ -81,7 +81,7 @@ def vit_b_16(image_size: int) -> nn.Module:
     """Make the backbone of models 5, 6 and 10.
 
     Raises:
-        ValueError: The patches do not tile the image.
+        UserError: The patches do not tile the image.
     """
     from registry.models.vit import ViTB16
 

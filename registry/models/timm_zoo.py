@@ -9,6 +9,7 @@ import timm
 from torch import nn
 
 from registry.core import near
+from registry.errors import UserError
 from registry.specs import ModelSpec
 from registry.weights import TimmWeights
 
@@ -33,11 +34,11 @@ def timm_spec(name: str) -> ModelSpec:
         name: ``timm:NAME`` with a name of ``timm.list_models()``.
 
     Raises:
-        ValueError: timm has no such model; suggests near names.
+        UserError: timm has no such model; suggests near names.
     """
     model = name.removeprefix(PREFIX)
     if not timm.is_model(model):
-        raise ValueError(f"timm has no model {model!r}; {near(model, timm.list_models())}")
+        raise UserError(f"timm has no model {model!r}; {near(model, timm.list_models())}")
     is_vit = timm.model_entrypoint(model).__module__.endswith("vision_transformer")
     return ModelSpec(
         name=name,

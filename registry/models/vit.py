@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+from registry.errors import UserError
 from registry.weights import StateDict
 
 PATCH = 16
@@ -25,10 +26,10 @@ class ViTB16(VisionTransformer):  # type: ignore[misc]  # torchvision is untyped
         """Make it for an image size in pixels.
 
         Raises:
-            ValueError: The patches do not tile the image.
+            UserError: The patches do not tile the image.
         """
         if image_size % PATCH:
-            raise ValueError(
+            raise UserError(
                 f"vit_b_16 needs an image size that {PATCH} divides, not {image_size}; "
                 f"try --set data.image_size={round(image_size / PATCH) * PATCH}"
             )

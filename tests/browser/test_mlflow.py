@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.leaderboard import fetch
-from benchmark.tracking import Store
+from benchmark.ranking.tables import fetch
+from benchmark.tracking.writer import Store
 from tests.test_cli import TINY
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from benchmark.config import Config, DataConfig, DemoConfig
 from benchmark.data.demo import DemoSpec, species_names
 from benchmark.data.sources import ImageFile, Source, demo_source, find_images, open_source
+from benchmark.study.config import Config, DataConfig, DemoConfig
 from tests.data.images import png, write_tree
 
 FLAT = {"abra": 3, "bulbasaur": 2, "cubone": 4}

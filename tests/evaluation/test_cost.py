@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from benchmark.evaluation.cost import count_flops, network_cost
-from benchmark.suite import System
+from benchmark.study.suite import System
 from benchmark.training.network import Network, meta_network
 
 

@@ -30,7 +30,7 @@ def describe(
         matrix product reaches here, and the ``seconds`` that follow.
     """
     from benchmark.evaluation.cost import network_cost
-    from benchmark.suite import systems
+    from benchmark.study.suite import systems
 
     unfrozen = {"scratch": epochs, "staged": max(0, epochs - freeze_epochs), "frozen": 0}
     total = 0.0

@@ -63,9 +63,9 @@ def write(
     copies: int,
 ) -> Figures:
     """Write the folders that `divided` promises."""
-    from benchmark.config import Config, DataConfig, DemoConfig
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
+    from benchmark.study.config import Config, DataConfig, DemoConfig
 
     config = Config(
         data=DataConfig(source=source, image_size=16, classes=classes, images_per_class=per_class)

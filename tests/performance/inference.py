@@ -40,9 +40,9 @@ def bench(model: str, split: str, data: str, image_size: int) -> Figures:
     import numpy as np
     import torch
 
-    from benchmark.config import Config, DataConfig, TrainConfig
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
+    from benchmark.study.config import Config, DataConfig, TrainConfig
     from benchmark.training.images import image_examples
     from benchmark.training.inference import classify, embed
     from benchmark.training.network import build_network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from benchmark.environment import describe_environment
+from benchmark.runs.environment import describe_environment
 from benchmark.training.devices import find_device
 from tests.performance.measure import ROOT
 

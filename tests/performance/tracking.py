@@ -55,9 +55,9 @@ def bench(arguments: list[str]) -> Figures:
 
     What happens once is left out of both: imports, and the creation of the store, told beside.
     """
-    import benchmark.runner  # noqa: F401
+    import benchmark.runs.run_one  # noqa: F401
     from benchmark.cli import main
-    from benchmark.tracking import Store, TrackedRun, Tracker, load_environment
+    from benchmark.tracking.writer import Store, TrackedRun, Tracker, load_environment
 
     load_environment()
     start = time.perf_counter()

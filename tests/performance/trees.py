@@ -92,7 +92,7 @@ def export() -> Figures:
     import numpy as np
 
     from benchmark.data.prepared import PreparedData
-    from benchmark.plan import DataSpec
+    from benchmark.study.plan import DataSpec
     from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 
     (file,) = Path().rglob(EMBEDDINGS_FILE)

@@ -15,11 +15,11 @@ from PIL import Image
 
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, find_images
-from benchmark.data_run import log_exploration
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import Predictions, predict_split
-from benchmark.runner import dataset_inputs
-from benchmark.tracking import (
+from benchmark.runs.exploration import log_exploration
+from benchmark.runs.run_one import dataset_inputs
+from benchmark.tracking.writer import (
     Artifact,
     Metric,
     Param,

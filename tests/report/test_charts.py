@@ -20,7 +20,7 @@ from benchmark.report.charts import (
     scatter,
 )
 from benchmark.report.labels import Box, Spot, place
-from benchmark.tables import count
+from benchmark.terminal.tables import count
 
 BOUNDS = Box(left=0, top=0, right=700, bottom=400)
 

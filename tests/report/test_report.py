@@ -13,12 +13,12 @@ import pytest
 
 from benchmark.data.eda import class_table
 from benchmark.data.prepared import PreparedData
-from benchmark.evaluation.statistics import wilson_interval
-from benchmark.leaderboard import fetch, summary, trees
+from benchmark.ranking.statistics import wilson_interval
+from benchmark.ranking.tables import fetch, summary, trees
 from benchmark.report.collect import Material
 from benchmark.report.render import write_report
-from benchmark.tables import percent, points
-from benchmark.tracking import Store, Tracker
+from benchmark.terminal.tables import percent, points
+from benchmark.tracking.writer import Store, Tracker
 from tests.report.page import Page, read
 from tests.report.study import CLASSES, HOSTILE, Study, make_store
 

@@ -13,16 +13,16 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from benchmark.cli import main
-from benchmark.config import Config
 from benchmark.data.prepared import PreparedData
-from benchmark.leaderboard import fetch, summary
-from benchmark.options import RunOptions
-from benchmark.plan import RunSpec
-from benchmark.suite import System
+from benchmark.ranking.tables import fetch, summary
+from benchmark.runs.options import RunOptions
+from benchmark.study.config import Config
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import System
 from benchmark.sweep.network_target import NetworkObjective, NetworkTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.study import Budget
-from benchmark.tracking import Store
+from benchmark.tracking.writer import Store
 from benchmark.training import inference
 
 SETTINGS = ["data.image_size=32", "train.epochs=3", "train.batch_size=8"]
@@ -43,7 +43,7 @@ def options(store: Store, workplace: Path) -> RunOptions:
 def run_sweep(
     base: RunSpec, options: RunOptions, data: PreparedData, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
-    import benchmark.runner as runner
+    import benchmark.runs.run_one as runner
 
     runner.open_data.cache_clear()
     monkeypatch.setattr(runner, "open_data", lambda spec, home: data)

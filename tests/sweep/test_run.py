@@ -13,18 +13,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.cli import main
-from benchmark.config import Config
 from benchmark.data.prepared import PreparedData
-from benchmark.leaderboard import fetch, run_states, summary, trees
-from benchmark.options import RunOptions
-from benchmark.plan import RunSpec
-from benchmark.runner import open_tracker, run_one
-from benchmark.suite import System
+from benchmark.ranking.tables import fetch, run_states, summary, trees
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker, run_one
+from benchmark.study.config import Config
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import System
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
 from benchmark.sweep.study import Budget, is_finished
-from benchmark.tracking import Artifact, Store, Tag
+from benchmark.tracking.writer import Artifact, Store, Tag
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
 
 SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]
@@ -46,7 +46,7 @@ def options(
     backbone: RunSpec, data: PreparedData, store: Store, workplace: Path, image_folder: Path
 ) -> RunOptions:
     """The backbone's run is complete, with noisy embeddings of its images."""
-    import benchmark.runner as runner
+    import benchmark.runs.run_one as runner
 
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(3, 10))
@@ -67,7 +67,7 @@ def run_sweep(
     data: PreparedData,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
-    import benchmark.runner as runner
+    import benchmark.runs.run_one as runner
 
     monkeypatch.setattr(runner, "open_data", lambda spec, home: data)
 

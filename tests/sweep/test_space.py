@@ -7,9 +7,9 @@ import warnings
 import optuna
 import pytest
 
-from benchmark.config import TrainConfig
-from benchmark.plan import DataSpec, RunSpec
-from benchmark.suite import System
+from benchmark.study.config import TrainConfig
+from benchmark.study.plan import DataSpec, RunSpec
+from benchmark.study.suite import System
 from benchmark.sweep.head_target import HeadTarget
 from registry import heads
 from tests.sweep.synthetic import head_space, make_growth

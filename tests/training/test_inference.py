@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.config import TrainConfig
 from benchmark.data.prepared import PreparedData
+from benchmark.study.config import TrainConfig
 from benchmark.training.images import image_examples
 from benchmark.training.inference import (
     classify,

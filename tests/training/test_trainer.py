@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmark.config import TrainConfig
 from benchmark.data.prepared import PreparedData
+from benchmark.study.config import TrainConfig
 from benchmark.training.images import Examples, batches, image_examples, shuffled
 from benchmark.training.network import Network, build_network, linear_classifier
 from benchmark.training.trainer import Diverged, EpochResult, Trainer

@@ -8,6 +8,7 @@ from PIL import Image
 
 from benchmark.data.demo.scene import picture
 from benchmark.data.demo.species import SPECIES_LIMIT, Species, species_name, species_of
+from registry.errors import UserError
 
 __all__ = ["SPECIES_LIMIT", "DemoSpec", "species_names", "write_demo"]
 
@@ -41,7 +42,7 @@ class DemoSpec:
         seed: Varies the images, not what a species looks like.
 
     Raises:
-        ValueError: If a count is below 1, a number is negative or the species run out.
+        UserError: If a count is below 1, a number is negative or the species run out.
     """
 
     species: int = 10
@@ -57,9 +58,9 @@ class DemoSpec:
             ("seed", 0),
         ):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+                raise UserError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.first_species + self.species > SPECIES_LIMIT:
-            raise ValueError(f"species numbers must stay below {SPECIES_LIMIT}")
+            raise UserError(f"species numbers must stay below {SPECIES_LIMIT}")
 
     @property
     def numbers(self) -> range:

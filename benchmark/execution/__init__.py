@@ -1,0 +1,1 @@
+"""Planned runs to outcomes: what is planned, and who executes it."""

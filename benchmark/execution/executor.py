@@ -1,0 +1,57 @@
+"""Turns a plan into outcomes; an executor is chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import find_run
+from benchmark.study.plan import Plan, RunSpec
+from benchmark.training.trainer import EpochResult
+
+
+class Listener(Protocol):
+    """Is told what happens while a plan is executed."""
+
+    def started(self, spec: RunSpec) -> None:
+        """A run begins."""
+        ...
+
+    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+        """A run has finished an epoch."""
+        ...
+
+
+class Executor(Protocol):
+    """Executes plans."""
+
+    def execute(
+        self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
+    ) -> Iterator[Outcome]:
+        """Execute a plan, yielding an outcome for each of its runs.
+
+        Args:
+            plan: The runs.
+            options: How they are made.
+            listener: Is told of starts and epochs.
+            force: Whether to repeat runs that are complete.
+        """
+        ...
+
+
+def without_running(
+    spec: RunSpec, outcomes: dict[str, Outcome], options: RunOptions, force: bool
+) -> Outcome | None:
+    """Skip a run that lacks something, or take one that is complete; None if it is to be made."""
+    for need in spec.needs:
+        needed = outcomes[need]
+        if needed.status != "completed":
+            reason = f"needs {needed.spec.name}, which {_WAS[needed.status]}"
+            return Outcome(spec=spec, status="skipped", reason=reason)
+    if not force and find_run(spec, options):
+        return Outcome(spec=spec, status="completed", reused=True)
+    return None
+
+
+_WAS = {"failed": "failed", "skipped": "was skipped"}

@@ -1,0 +1,68 @@
+"""Turns a planned study into executed runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from benchmark.execution.executor import Listener
+from benchmark.execution.local import LocalExecutor
+from benchmark.execution.parallel import ParallelExecutor
+from benchmark.execution.planning import SaveWeights, Study, embedding_ids, weights_ids
+from benchmark.runs.exploration import log_exploration
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import open_tracker
+from benchmark.tracking.writer import Store
+from benchmark.training.devices import find_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """A study and how to run it.
+
+    Attributes:
+        study: Data and plan.
+        home: Folder of the image stores.
+        device: Name of the device, or ``auto``.
+        weights_folder: Where the user keeps pretrained weights.
+        save_weights: Whose weights to keep.
+        explain: Whether to draw explanations.
+        jobs: How many runs at once.
+    """
+
+    study: Study
+    home: Path
+    device: str = "auto"
+    weights_folder: Path | None = None
+    save_weights: SaveWeights = "needed"
+    explain: bool = True
+    jobs: int = 1
+
+    @cached_property
+    def options(self) -> RunOptions:
+        """What workers are told.
+
+        Raises:
+            UserError: The device is not there.
+        """
+        plan = self.study.plan
+        return RunOptions(
+            store=Store(),
+            home=self.home,
+            device=str(find_device(self.device)),
+            preset=self.study.config.preset,
+            weights_folder=self.weights_folder,
+            save_weights=weights_ids(plan, self.save_weights),
+            save_embeddings=embedding_ids(plan),
+            explain=self.explain,
+            threads=max(1, (os.cpu_count() or 1) // self.jobs),
+        )
+
+    def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
+        """Log the data's exploration, then run the plan; see `Executor.execute`."""
+        log_exploration(self.study.data, open_tracker(self.options.store))
+        executor = LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
+        yield from executor.execute(self.study.plan, self.options, listener, force=force)

@@ -1,0 +1,128 @@
+"""Turns a configuration and what the user asked for into prepared data, a plan and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from benchmark.data.demo import DemoSpec
+from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.sources import demo_source, open_source
+from benchmark.study.config import Config
+from benchmark.study.plan import Plan, check_image_size, make_plan, needs_weights
+from benchmark.study.suite import EMBEDDING_MODEL, System
+
+SaveWeights = Literal["all", "needed", "none"]
+PRETRAINING_SPECIES = 1000
+"""The first demo species for pretraining; the data's own are counted from zero."""
+_BYTES_PER_PARAMETER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is about to be run.
+
+    Attributes:
+        config: The configuration.
+        data: The images.
+        plan: The runs.
+    """
+
+    config: Config
+    data: PreparedData
+    plan: Plan
+
+
+def plan_study(
+    config: Config,
+    chosen: Sequence[System],
+    home: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Study:
+    """Prepare the data and plan the runs.
+
+    Args:
+        config: The configuration.
+        chosen: What to run; what it needs comes along.
+        home: Folder of the image stores.
+        progress: Called with (images done, images in all) while images are decoded.
+
+    Raises:
+        UserError: The data or the image size does not fit; says what to type.
+    """
+    check_image_size(chosen, config.data.image_size)
+    data = prepare(
+        open_source(config, home),
+        image_size=config.data.image_size,
+        seed=config.seed,
+        home=home,
+        progress=progress,
+    )
+    pretraining = None
+    if config.weights == "demo" and needs_weights(chosen):
+        pretraining = _pretraining_data(config, home, progress)
+    plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
+    return Study(config=config, data=data, plan=plan)
+
+
+def _pretraining_data(
+    config: Config, home: Path, progress: Callable[[int, int], None]
+) -> PreparedData:
+    species = DemoSpec(
+        species=config.pretrain.species,
+        images_per_species=config.pretrain.images_per_species,
+        first_species=PRETRAINING_SPECIES,
+    )
+    everything = config.data.model_copy(update={"classes": None, "images_per_class": None})
+    return prepare(
+        demo_source(species, everything, home),
+        image_size=config.data.image_size,
+        seed=config.seed,
+        home=home,
+        progress=progress,
+    )
+
+
+def embedding_ids(plan: Plan) -> frozenset[str]:
+    """Ids of the networks whose embeddings are kept: a head takes them, now or in ``--all``."""
+    return frozenset(
+        spec.id
+        for spec in plan
+        if spec.system.head is None
+        and not spec.pretraining
+        and (
+            plan.dependants(spec.id)
+            or (spec.system.model == EMBEDDING_MODEL and spec.system.schedule != "scratch")
+        )
+    )
+
+
+def weights_ids(plan: Plan, save: SaveWeights) -> frozenset[str]:
+    """Ids of the runs whose weights are kept.
+
+    Args:
+        plan: The runs.
+        save: ``needed`` keeps those that other runs build on. Pretrained weights are kept in any
+            case, since they reach their network through MLflow.
+    """
+    return frozenset(
+        spec.id
+        for spec in plan
+        if spec.pretraining
+        or save == "all"
+        or (save == "needed" and spec.id in embedding_ids(plan))
+    )
+
+
+def weights_bytes(plan: Plan, kept: frozenset[str]) -> int:
+    """Disk that the kept networks' weights take, in bytes; a head's is known once it is fitted."""
+    from benchmark.evaluation.cost import network_cost
+
+    parameters = sum(
+        network_cost(spec.system, spec.data.image_size, spec.data.num_classes)["params_total"]
+        for spec in plan
+        if spec.id in kept and spec.system.head is None
+    )
+    return int(parameters) * _BYTES_PER_PARAMETER

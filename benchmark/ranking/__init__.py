@@ -1,0 +1,1 @@
+"""MLflow queries to tables."""

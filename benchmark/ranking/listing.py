@@ -1,0 +1,102 @@
+"""Turns the registries and the store into lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from benchmark.study.config import Config
+from benchmark.study.presets import PRESETS
+from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, System, systems
+from registry import heads, models
+
+
+def list_models(config: Config) -> pd.DataFrame:
+    """A row a registered model; any model of timm can be named besides."""
+    return pd.DataFrame(
+        [
+            {
+                "name": model.name,
+                "title": model.title,
+                "schedules": ", ".join(model.schedules),
+                "pretrained": "yes" if model.weights else "no",
+                "explained by": model.explanation or "",
+            }
+            for model in models
+        ]
+    )
+
+
+def list_heads(config: Config) -> pd.DataFrame:
+    """A row a registered head with its grid."""
+    return pd.DataFrame(
+        [
+            {
+                "name": head.name,
+                "title": head.title,
+                "grid": "; ".join(
+                    ", ".join(f"{name}={value}" for name, value in point.items())
+                    for point in head.grid
+                ),
+            }
+            for head in heads
+        ]
+    )
+
+
+def list_systems(config: Config) -> pd.DataFrame:
+    """A row a system of ``bench run --all``, counted at the configuration's image size.
+
+    Nothing is downloaded, allocated or trained. Without a number of classes in the configuration,
+    it is the study's 151.
+    """
+    classes = config.data.classes or STUDY_CLASSES
+    return pd.DataFrame([_system_row(system, config, classes) for system in systems()])
+
+
+def _system_row(system: System, config: Config, classes: int) -> dict[str, object]:
+    from benchmark.evaluation.cost import network_cost
+
+    row: dict[str, object] = {
+        "name": system.name,
+        "system": system.title,
+        "group": system.group,
+        "parameters": ", ".join(f"{name}={value}" for name, value in system.params),
+        "trainable": "",
+        "flops": None,
+        "study_accuracy": PUBLISHED.get(system.name),
+    }
+    if system.head is None:
+        cost = network_cost(system, config.data.image_size, classes)
+        row["parameters"] = f"{cost['params_total']:,.0f}"
+        row["trainable"] = f"{cost['params_trainable']:,.0f}"
+        row["flops"] = cost["flops"]
+    return row
+
+
+def list_runs(config: Config) -> pd.DataFrame:
+    """A row a run of the store, whatever became of it, the newest first."""
+    from benchmark.ranking.tables import run_states
+    from benchmark.tracking.writer import Store
+
+    return run_states(Store())
+
+
+def list_presets(config: Config) -> pd.DataFrame:
+    """A row a preset, with the first line of its description."""
+    return pd.DataFrame(
+        [
+            {"name": name, "description": (make.__doc__ or "").splitlines()[0]}
+            for name, make in PRESETS.items()
+        ]
+    )
+
+
+LISTINGS: Mapping[str, Callable[[Config], pd.DataFrame]] = {
+    "models": list_models,
+    "heads": list_heads,
+    "systems": list_systems,
+    "runs": list_runs,
+    "presets": list_presets,
+}

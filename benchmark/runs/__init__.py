@@ -1,0 +1,1 @@
+"""How one run is made, from its spec to what is logged."""

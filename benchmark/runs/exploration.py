@@ -1,0 +1,32 @@
+"""Turns a prepared data set's exploration into a run of its own, once."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmark.data.eda import summary, write_exploration
+from benchmark.data.prepared import PreparedData
+from benchmark.runs.run_one import dataset_inputs
+from benchmark.study.plan import content_hash
+from benchmark.tracking.writer import Artifact, Tracker, metrics
+
+EXPLORATION_VERSION = 2
+"""Raise it when more is logged: the exploration of data seen before is then logged once more."""
+
+
+def log_exploration(data: PreparedData, tracker: Tracker) -> None:
+    """Log tables and pictures of a data set, unless a completed run holds them already."""
+    spec_id = content_hash("exploration", EXPLORATION_VERSION, asdict(data.spec))
+    if tracker.find_completed({"spec_id": spec_id}):
+        return
+    tags = {"spec_id": spec_id, "kind": "data", "group": "data", "data": data.spec.name}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tracker.start(f"data {data.spec.name}", tags) as run,
+    ):
+        tracker.log_datasets(run.id, dataset_inputs(data))
+        run.log(*metrics(summary(data)))
+        write_exploration(data, Path(folder))
+        run.log(Artifact(Path(folder), "exploration"))

@@ -1,0 +1,98 @@
+"""Turns the spec of a head's run into a fitted head and a stream of log items."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmark.classifier.network import load_network
+from benchmark.data.prepared import PreparedData
+from benchmark.evaluation.metrics import score
+from benchmark.evaluation.predictions import predict_split
+from benchmark.explain.explainers import HeadExplainer
+from benchmark.runs.explanations import log_explanations, no_explanations
+from benchmark.runs.options import RunOptions
+from benchmark.runs.results import log_predictions
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.writer import Artifact, LogItem, Metric, Param, Tag, Tracker, metrics
+from benchmark.training.devices import PeakMemory, find_device
+from benchmark.training.heads import save_head
+from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
+from benchmark.training.network import Network
+from registry import heads, models
+
+
+def run_head(
+    spec: RunSpec, options: RunOptions, data: PreparedData, tracker: Tracker, scratch: Path
+) -> Iterator[LogItem]:
+    """Fit a head to its backbone's embeddings of the train split, and score it.
+
+    Args:
+        spec: Which head; its backbone's run is completed.
+        options: Where and how.
+        data: For labels and splits.
+        tracker: Finds the backbone's embeddings.
+        scratch: Folder for files on their way to MLflow.
+
+    Yields:
+        All that is to be tracked. The time of a prediction includes the backbone's.
+    """
+    system = spec.system
+    assert system.head is not None
+    run_id = tracker.find_completed({"spec_id": spec.needs[0], "embeddings": "kept"})
+    assert run_id is not None, f"{spec.name} was started before its backbone"
+    embeddings, backbone_ms = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
+    yield Tag("backbone_run_id", run_id)
+    yield Param("embedding_size", embeddings.shape[1])
+
+    device = find_device(options.device)
+    memory = PeakMemory(torch.device("cpu"))
+    train = data.rows("train")
+    start = time.perf_counter()
+    classifier: Any = heads[system.head].make(
+        seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
+    )
+    head = classifier.fit(embeddings[train], data.labels[train])
+    yield Metric("fit_seconds", time.perf_counter() - start)
+
+    validation = predict_split(data, "val", head.predict_proba(embeddings[data.rows("val")]))
+    yield from metrics(score(validation))
+    yield Metric("best_val_accuracy", score(validation)["val_accuracy"])
+
+    test = data.rows("test")
+    start = time.perf_counter()
+    probabilities = head.predict_proba(embeddings[test])
+    own_ms = 1000 * (time.perf_counter() - start) / len(test)
+    yield Metric("inference_ms", backbone_ms + own_ms)
+    yield from metrics(memory.metrics())
+    predictions = predict_split(data, "test", probabilities)
+    yield from log_predictions(predictions, spec.name, scratch)
+    if options.explain:
+        network = _kept_backbone(spec, run_id, tracker, device)
+        if network is None:
+            yield no_explanations("the backbone's weights were not kept")
+        else:
+            explainer = HeadExplainer(
+                network, models[system.model], head, heads[system.head], embeddings.mean(0)
+            )
+            yield from log_explanations(explainer, predictions, data, device, scratch)
+
+    if describe := heads[system.head].describe:
+        yield from metrics(describe(head))
+    if spec.id in options.save_weights:
+        yield Artifact(save_head(head, scratch))
+        yield Tag("weights_file", "kept")
+
+
+def _kept_backbone(
+    spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device
+) -> Network | None:
+    """Load the network that made the embeddings, if its run kept its weights."""
+    kept = {"spec_id": spec.needs[0], "embeddings": "kept", "weights_file": "kept"}
+    if tracker.find_completed(kept) != run_id:
+        return None
+    return load_network(tracker, run_id, spec.system.backbone, spec.data, device)

@@ -1,0 +1,53 @@
+"""Turns the spec of a network's run into the network with the weights that it starts from."""
+
+from __future__ import annotations
+
+import torch
+from safetensors.torch import load_file
+
+from benchmark.classifier.network import WEIGHTS_FILE
+from benchmark.runs.options import RunOptions
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.writer import Skipped, Tracker
+from benchmark.training.network import Network, build_network
+from registry import WeightsUnavailable, models
+from registry.weights import StateDict
+
+_BACKBONE = "backbone."
+
+
+def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Network:
+    """Build a network with fresh weights from the spec's seed, or with pretrained ones.
+
+    Args:
+        spec: What to train; what it needs is completed.
+        options: Where the user keeps pretrained weights.
+        tracker: Finds the run that pretrained the weights.
+
+    Raises:
+        Skipped: Pretrained weights cannot be had.
+    """
+    torch.manual_seed(spec.seed)
+    system, data = spec.system, spec.data
+    network = build_network(system.model, system.schedule, data.image_size, data.num_classes)
+    source = models[system.model].weights
+    if spec.weights == "imagenet" and source is not None:
+        try:
+            state = source.load(data.image_size, options.weights_folder)
+        except WeightsUnavailable as error:
+            raise Skipped(str(error)) from error
+        network.backbone.load_state_dict(state)
+    elif spec.weights == "demo":
+        network.backbone.load_state_dict(_demo_weights(spec, tracker))
+    return network
+
+
+def _demo_weights(spec: RunSpec, tracker: Tracker) -> StateDict:
+    run_id = tracker.find_completed({"spec_id": spec.needs[0], "weights_file": "kept"})
+    assert run_id is not None, f"{spec.name} was started before its pretraining"
+    state = load_file(tracker.download(run_id, WEIGHTS_FILE))
+    return {
+        name.removeprefix(_BACKBONE): tensor
+        for name, tensor in state.items()
+        if name.startswith(_BACKBONE)
+    }

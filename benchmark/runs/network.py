@@ -1,0 +1,148 @@
+"""Turns the spec of a network's run into a trained network and a stream of log items."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from benchmark.classifier.network import WEIGHTS_FILE
+from benchmark.data.figures import write_figure
+from benchmark.data.prepared import PreparedData
+from benchmark.evaluation.cost import network_cost, time_inference
+from benchmark.evaluation.pictures import draw_training
+from benchmark.evaluation.predictions import Predictions, predict_split
+from benchmark.explain.explainers import NetworkExplainer
+from benchmark.runs.explanations import log_explanations
+from benchmark.runs.initial_weights import start_network
+from benchmark.runs.options import Report, RunOptions
+from benchmark.runs.results import log_predictions
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.writer import Artifact, LogItem, Metric, Tag, Tracker, metrics
+from benchmark.training.devices import PeakMemory, find_device, now
+from benchmark.training.images import Examples, image_examples
+from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
+from benchmark.training.trainer import EpochResult, Trainer
+from registry import models
+
+
+class NetworkRun:
+    """One network, from fresh or pretrained weights to its log."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        options: RunOptions,
+        data: PreparedData,
+        tracker: Tracker,
+        scratch: Path,
+    ) -> None:
+        """Build the network and load its weights.
+
+        Args:
+            spec: What to train.
+            options: Where and how.
+            data: The images.
+            tracker: Finds the run that pretrained the weights.
+            scratch: Folder for files on their way to MLflow.
+
+        Raises:
+            Skipped: Pretrained weights cannot be had.
+        """
+        self.spec = spec
+        self.options = options
+        self.data = data
+        self.scratch = scratch
+        self.device = find_device(options.device)
+        self.network = start_network(spec, options, tracker)
+
+    def log(self, report: Report) -> Iterator[LogItem]:
+        """Train, evaluate and explain.
+
+        Args:
+            report: Called after each epoch.
+
+        Yields:
+            All that is to be tracked.
+        """
+        spec = self.spec
+        memory = PeakMemory(self.device)
+        yield from metrics(network_cost(spec.system, spec.data.image_size, spec.data.num_classes))
+        images = image_examples(self.data, self.device)
+        trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
+        start = now(self.device)
+        history: list[EpochResult] = []
+        for result in trainer.fit():
+            history.append(result)
+            report(spec, result)
+            yield from _epoch_metrics(result)
+        yield Metric("fit_seconds", now(self.device) - start)
+        yield from self._log_training(trainer, history)
+        inference_ms = time_inference(self.network, images, spec.train)
+        yield Metric("inference_ms", inference_ms)
+        predictions = yield from self._log_results(trainer.features or images, inference_ms)
+        yield from metrics(memory.metrics())
+        explainer = NetworkExplainer(self.network, models[spec.system.model])
+        if self.options.explain and not spec.pretraining:
+            yield from log_explanations(
+                explainer, predictions, self.data, self.device, self.scratch
+            )
+        if spec.id in self.options.save_weights:
+            state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+            save_file(state, self.scratch / WEIGHTS_FILE)
+            yield Artifact(self.scratch / WEIGHTS_FILE)
+            yield Tag("weights_file", "kept")
+
+    def _log_training(self, trainer: Trainer, history: list[EpochResult]) -> Iterator[LogItem]:
+        best = trainer.best.result
+        assert best is not None
+        yield from metrics(
+            {
+                "best_epoch": float(best.epoch),
+                "best_val_accuracy": best.val_accuracy,
+                "best_val_loss": best.val_loss,
+                "epochs_run": float(len(history)),
+            }
+        )
+        if trainer.pieces.count > 1:
+            yield Tag("gradient_accumulation", f"each batch in {trainer.pieces.count} pieces")
+        staged = self.spec.system.schedule == "staged"
+        unfrozen = trainer.frozen_epochs if staged else None
+        write_figure(
+            self.scratch / "training.png",
+            lambda: draw_training(history, best.epoch, unfrozen, self.spec.name),
+        )
+        yield Artifact(self.scratch / "training.png")
+
+    def _log_results(
+        self, examples: Examples, inference_ms: float
+    ) -> Generator[LogItem, None, Predictions]:
+        """Score the test split once; keep the embeddings of all rows where heads need them."""
+        config = self.spec.train
+        test = self.data.rows("test")
+        if self.spec.id in self.options.save_embeddings:
+            everything = torch.arange(len(examples.inputs))
+            embeddings = embed(self.network, examples, everything, config)
+            save_embeddings(self.scratch / EMBEDDINGS_FILE, embeddings, inference_ms)
+            yield Artifact(self.scratch / EMBEDDINGS_FILE)
+            yield Tag("embeddings", "kept")
+            embeddings = embeddings[test]
+        else:
+            embeddings = embed(self.network, examples, examples.rows("test"), config)
+        probabilities = classify(self.network, embeddings)
+        predictions = predict_split(self.data, "test", probabilities)
+        yield from log_predictions(predictions, self.spec.name, self.scratch)
+        return predictions
+
+
+def _epoch_metrics(result: EpochResult) -> list[Metric]:
+    values = {
+        "train_loss": result.train_loss,
+        "train_accuracy": result.train_accuracy,
+        "val_loss": result.val_loss,
+        "val_accuracy": result.val_accuracy,
+        "epoch_seconds": result.seconds,
+    }
+    return metrics(values, step=result.epoch)

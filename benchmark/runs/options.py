@@ -1,0 +1,64 @@
+"""What does not change a run's result: where it is stored, on which device, what is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.writer import Store
+from benchmark.training.trainer import EpochResult
+
+Status = Literal["completed", "failed", "skipped"]
+Report = Callable[[RunSpec, EpochResult], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How runs are made; picklable.
+
+    Attributes:
+        store: Where runs are tracked.
+        home: Folder of the image stores.
+        device: Name of the device, or ``auto``.
+        preset: Name of the preset, for the record.
+        weights_folder: Where the user keeps pretrained weights.
+        save_weights: Ids of the runs whose weights are kept.
+        save_embeddings: Ids of the runs whose embeddings are kept for heads.
+        explain: Whether to draw explanations.
+        threads: Of the processor, for each run.
+    """
+
+    store: Store
+    home: Path
+    device: str = "auto"
+    preset: str = ""
+    weights_folder: Path | None = None
+    save_weights: frozenset[str] = frozenset()
+    save_embeddings: frozenset[str] = frozenset()
+    explain: bool = True
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        spec: The run.
+        status: completed, failed or skipped.
+        reason: Why it failed or was skipped.
+        test_accuracy: Of a run completed just now; None for pretraining.
+        explain_seconds: How long its explanations took.
+        reused: Whether it had been completed before.
+    """
+
+    spec: RunSpec
+    status: Status
+    reason: str = ""
+    test_accuracy: float | None = None
+    explain_seconds: float = 0.0
+    reused: bool = False

@@ -1,0 +1,147 @@
+"""Turns a preset and ``--set key=value`` overrides into a frozen configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from registry.core import near
+from registry.errors import UserError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """Which images.
+
+    Attributes:
+        source: ``demo``, a folder, a zip, or ``kaggle:OWNER/NAME``.
+        image_size: Side in pixels to which every image is resized.
+        classes: How many classes to keep, evenly spaced by name; None for all.
+        images_per_class: How many images of a class to keep, likewise; None for all.
+    """
+
+    source: str = "demo"
+    image_size: int = Field(240, ge=16)
+    classes: int | None = Field(None, ge=2)
+    images_per_class: int | None = Field(None, ge=3)
+
+
+class DemoConfig(Section):
+    """The generated data set: how many species, and images of each."""
+
+    species: int = Field(10, ge=2)
+    images_per_species: int = Field(40, ge=3)
+
+
+class TrainConfig(Section):
+    """How a network is trained; the defaults are the study's where it gives them.
+
+    Attributes:
+        epochs: At most so many.
+        batch_size: Images a step.
+        lr: Adam's learning rate.
+        weight_decay: Adam's L2 penalty.
+        patience: Stop after so many epochs without a lower validation loss.
+        freeze_epochs: Staged fine-tuning trains only the classifier for so many epochs.
+        precision: ``auto`` is bfloat16 autocast where the device computes in it, else float32.
+        compile: Train unfrozen networks as ``torch.compile`` turns them into code; it takes up to a
+            minute for each, and a C++ compiler on a CPU.
+    """
+
+    epochs: int = Field(25, ge=1)
+    batch_size: int = Field(32, ge=2)
+    lr: float = Field(0.001, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    patience: int = Field(5, ge=1)
+    freeze_epochs: int = Field(4, ge=0)
+    precision: Precision = "auto"
+    compile: bool = False
+
+
+class PretrainConfig(Section):
+    """How ``--weights demo`` pretrains a backbone: on so many other demo species."""
+
+    species: int = Field(40, ge=2)
+    images_per_species: int = Field(40, ge=3)
+    epochs: int = Field(10, ge=1)
+    lr: float = Field(0.0003, gt=0)
+
+
+class Config(Section):
+    """Everything that decides a study's results.
+
+    Attributes:
+        preset: Name of the preset that it began as.
+        weights: Pretrained weights of fine-tuned networks: ``imagenet`` or ``demo``.
+        seed: Of the split, the initial weights, the batches and the trees.
+    """
+
+    preset: str = "study"
+    data: DataConfig = DataConfig()
+    demo: DemoConfig = DemoConfig()
+    train: TrainConfig = TrainConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    weights: Literal["imagenet", "demo"] = "imagenet"
+    seed: int = Field(0, ge=0)
+
+
+def setting_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """List the dotted keys that ``--set`` takes, such as ``train.epochs``."""
+    keys: list[str] = []
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys += setting_keys(field.annotation, f"{prefix}{name}.")
+        elif name != "preset":
+            keys.append(prefix + name)
+    return keys
+
+
+def setting_values(config: Config) -> dict[str, Any]:
+    """Give the value of each dotted key."""
+    values: dict[str, Any] = {}
+    for key in setting_keys():
+        *sections, name = key.split(".")
+        section: Any = config
+        for part in sections:
+            section = getattr(section, part)
+        values[key] = getattr(section, name)
+    return values
+
+
+def override(config: Config, assignments: Iterable[str]) -> Config:
+    """Apply ``key=value`` settings.
+
+    Args:
+        config: What to start from; it is not changed.
+        assignments: Such as ``train.epochs=5``; ``none`` stands for no limit.
+
+    Raises:
+        UserError: A key does not exist or a value does not fit; says which would.
+    """
+    values = config.model_dump()
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals:
+            raise UserError(f"--set {assignment!r} has no value; write {assignment}=VALUE")
+        if key not in setting_keys():
+            raise UserError(f"no setting is called {key!r}; {near(key, setting_keys())}")
+        *sections, name = key.split(".")
+        target: dict[str, Any] = values
+        for section in sections:
+            target = target[section]
+        target[name] = None if value.lower() == "none" else value
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"--set {key}={first['input']}: {first['msg'].lower()}") from error

@@ -1,0 +1,73 @@
+"""Named configurations to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmark.study.config import (
+    Config,
+    DataConfig,
+    DemoConfig,
+    PretrainConfig,
+    TrainConfig,
+    setting_values,
+)
+from registry.core import near
+from registry.errors import UserError
+
+
+def study() -> Config:
+    """The study as published: 240 x 240 pixels, up to 25 epochs, ImageNet weights.
+
+    Command: ``bench run --all --data DIR``.
+    """
+    return Config(preset="study")
+
+
+def quick() -> Config:
+    """All 27 runs in five to twelve minutes on two CPU cores, to see the whole thing work.
+
+    Shrunk against the study: images to 64 x 64, at most 10 classes of 30 images, 5 epochs (staged:
+    2 of them frozen) of smaller batches, and weights pretrained for 3 epochs on other demo species
+    instead of ImageNet. The networks are the study's own.
+
+    Command: ``bench run --all``.
+    """
+    return Config(
+        preset="quick",
+        data=DataConfig(image_size=64, classes=10, images_per_class=30),
+        demo=DemoConfig(species=10, images_per_species=30),
+        train=TrainConfig(epochs=5, batch_size=16, freeze_epochs=2),
+        pretrain=PretrainConfig(species=40, images_per_species=15, epochs=3),
+        weights="demo",
+    )
+
+
+PRESETS: dict[str, Callable[[], Config]] = {"study": study, "quick": quick}
+
+
+def changes(config: Config) -> list[str]:
+    """Say where a configuration departs from the study's, as ``train.epochs=5 (study: 25)``.
+
+    Which images and which seed are left out: they make no other study.
+    """
+    published = setting_values(study())
+    return [
+        f"{key}={value} (study: {'all' if published[key] is None else published[key]})"
+        for key, value in setting_values(config).items()
+        if key.startswith(_STUDIED) and key != "data.source" and value != published[key]
+    ]
+
+
+_STUDIED = ("data.", "train.", "weights")
+
+
+def preset(name: str) -> Config:
+    """Make a preset's configuration.
+
+    Raises:
+        UserError: No preset has that name.
+    """
+    if name not in PRESETS:
+        raise UserError(f"no preset is called {name!r}; {near(name, PRESETS)}")
+    return PRESETS[name]()

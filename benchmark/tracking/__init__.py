@@ -1,0 +1,1 @@
+"""MLflow: the only writer, nested runs, the only reader, saved views."""

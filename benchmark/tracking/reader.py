@@ -1,0 +1,176 @@
+"""Turns the runs of an MLflow store into a table of the columns that one asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from benchmark.tracking.writer import Store
+from registry.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from sqlalchemy import ColumnClause, Connection, ScalarSelect
+
+PAGE = 1000
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_RUN = {"run_uuid": "run_id", "name": "run", "status": "status", "start_time": "started"}
+"""Columns of MLflow's table of runs, and what they are called here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What to read of each run, by name.
+
+    Attributes:
+        metrics: Of which the last value counts.
+        params: Settings.
+        tags: Words.
+    """
+
+    metrics: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """The kind and name of each."""
+        yield from (("metrics", name) for name in self.metrics)
+        yield from (("params", name) for name in self.params)
+        yield from (("tags", name) for name in self.tags)
+
+
+def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFrame:
+    """Read an experiment's runs.
+
+    A database is asked for the columns alone: MLflow makes an object of each param, metric and tag,
+    which takes it about 3 ms a run.
+
+    Args:
+        store: Where.
+        columns: What of each run.
+        completed: Whether to leave out runs that are not completed.
+
+    Returns:
+        A row a run, the newest first: ``run_id``, ``run`` (its name), ``status`` (MLflow's),
+        ``started`` (UTC), and ``metrics.NAME``, ``params.NAME`` and ``tags.NAME``; what a run does
+        not have is missing.
+
+    Raises:
+        UserError: The store has no such experiment, or cannot be read.
+    """
+    if not store.uri.startswith(_DATABASES):
+        frame = _read_server(store, columns, completed)
+    elif not store.exists():
+        raise _no_experiment(store)
+    else:
+        frame = _read_database(store, columns, completed)
+    frame["started"] = pd.to_datetime(frame["started"], unit="ms", utc=True)
+    for name in columns.metrics:
+        frame[f"metrics.{name}"] = frame[f"metrics.{name}"].astype(float)
+    return frame.sort_values("started", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def search(store: Store, query: str) -> Iterator[Run]:
+    """Find the experiment's runs by a query in MLflow's language, the newest first.
+
+    Raises:
+        UserError: The store has no experiment yet.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient(store.uri)
+    experiment = store.exists() and client.get_experiment_by_name(store.experiment)
+    if not experiment:
+        raise _no_experiment(store)
+    token: str | None = None
+    while True:
+        page = client.search_runs(
+            [experiment.experiment_id],
+            query,
+            max_results=PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _no_experiment(store: Store) -> UserError:
+    return UserError(
+        f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
+    )
+
+
+def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with create_engine(store.uri).connect() as connection:
+            frame = _query(connection, store.experiment, columns, completed)
+    except DBAPIError as error:
+        reason = str(error.orig).splitlines()[0]
+        raise UserError(
+            f"the MLflow store {store.uri} cannot be read ({reason}); check MLFLOW_TRACKING_URI in "
+            "mlflow.env"
+        ) from error
+    if frame is None:
+        raise _no_experiment(store)
+    return frame
+
+
+def _query(
+    connection: Connection, experiment: str, columns: Columns, completed: bool
+) -> pd.DataFrame | None:
+    """Read the tables of MLflow's schema: a row a run, each value looked up by its primary key."""
+    from sqlalchemy import case, column, null, select, table
+
+    value: ColumnClause[Any] = column("value")
+    experiments = table("experiments", column("experiment_id"), column("name"))
+    runs = table("runs", *map(column, (*_RUN, "experiment_id", "lifecycle_stage")))
+    parts = {"metrics": "latest_metrics", "params": "params", "tags": "tags"}
+    number = case((column("is_nan"), null()), else_=value)
+
+    def look_up(kind: str, name: str) -> ScalarSelect[Any]:
+        part = table(parts[kind], *map(column, ("key", "run_uuid", "value", "is_nan")))
+        return (
+            select(number if kind == "metrics" else value)
+            .select_from(part)
+            .where(part.c.key == name, part.c.run_uuid == runs.c.run_uuid)
+            .scalar_subquery()
+        )
+
+    found = connection.scalar(
+        select(experiments.c.experiment_id).where(experiments.c.name == experiment)
+    )
+    if found is None:
+        return None
+    query = select(
+        *(runs.c[old].label(new) for old, new in _RUN.items()),
+        *(look_up(kind, name).label(f"{kind}.{name}") for kind, name in columns),
+    ).where(runs.c.experiment_id == found, runs.c.lifecycle_stage == "active")
+    if completed:
+        query = query.where(look_up("tags", "completed") == "true")
+    return pd.read_sql(query, connection)
+
+
+def _read_server(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
+    rows = [_row(run, columns) for run in search(store, "tags.completed = 'true'" * completed)]
+    names = [*_RUN.values(), *(f"{kind}.{name}" for kind, name in columns)]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _row(run: Run, columns: Columns) -> dict[str, Any]:
+    info, data = run.info, run.data
+    return {
+        "run_id": info.run_id,
+        "run": info.run_name,
+        "status": info.status,
+        "started": info.start_time,
+        **{f"{kind}.{name}": getattr(data, kind).get(name) for kind, name in columns},
+    }

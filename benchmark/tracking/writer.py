@@ -1,0 +1,292 @@
+"""Turns a stream of log items into MLflow runs: the only writer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from dotenv import load_dotenv
+
+from registry.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
+    from PIL.Image import Image
+
+ENV_FILE = "mlflow.env"
+DEFAULTS = {
+    "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT": "./mlartifacts",
+    "MLFLOW_EXPERIMENT_NAME": "image-classifiers",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+FLUSH_SECONDS = 5.0
+_BATCH = {"metrics": 1000, "params": 100, "tags": 100}
+"""What MLflow takes in one request."""
+_ABOUT = """\
+Image classifiers of one study, side by side. The menu of views, above the table on the right, has
+*Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
+networks and trees on their embeddings (**experiment 1**), and the same with a frozen backbone
+(**experiment 2**).
+
+`test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses.
+`published_accuracy` is the original study's, on its own data. Only runs with the same tag `context`
+are comparable: it stands for the same data, settings and seed.
+"""
+
+
+def load_environment() -> None:
+    """Set MLflow's variables from mlflow.env, then from the embedded defaults, where unset."""
+    load_dotenv(ENV_FILE, override=False)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    for noisy in ("alembic", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Param:
+    """A setting of the run."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure, at an epoch or for the whole run."""
+
+    name: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A word about the run."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file, or a folder with its content, to be stored under a folder of the run."""
+
+    path: Path
+    folder: str | None = None
+
+
+@dataclass(frozen=True)
+class LoggedImage:
+    """A picture that MLflow shows beside those of the same key in other runs.
+
+    Attributes:
+        key: ASCII letters, digits, ``_``, ``-``, ``.``, spaces and ``/``.
+        image: The picture.
+    """
+
+    key: str
+    image: Image
+
+
+LogItem = Param | Metric | Tag | Artifact | LoggedImage
+
+
+def metrics(values: Mapping[str, float], step: int = 0) -> list[Metric]:
+    """Make a metric of each entry."""
+    return [Metric(name, value, step) for name, value in values.items()]
+
+
+class Skipped(Exception):
+    """A run cannot be made here, through no fault of its own; the message says why."""
+
+
+class TrackedRun:
+    """An MLflow run that is written in batches and ends with its ``with`` block.
+
+    The block's normal end marks it completed; `Skipped`, skipped, with the reason; any other
+    exception, failed, with the traceback; a keyboard interrupt, killed.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str) -> None:
+        self.id = run_id
+        self._client = client
+        self._pending: list[LogItem] = []
+        self._flushed = time.monotonic()
+
+    def log(self, *items: LogItem) -> None:
+        """Take items; they reach MLflow within seconds or at the end, files at once."""
+        for item in items:
+            if isinstance(item, Artifact):
+                self._upload(item)
+            elif isinstance(item, LoggedImage):
+                self._client.log_image(self.id, item.image, key=item.key, step=0)
+            else:
+                self._pending.append(item)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is pending."""
+        from mlflow.entities import Metric as MlflowMetric
+        from mlflow.entities import Param as MlflowParam
+        from mlflow.entities import RunTag
+
+        timestamp = int(time.time() * 1000)
+        sent: dict[str, list[Any]] = {
+            "metrics": [
+                MlflowMetric(item.name, item.value, timestamp, item.step)
+                for item in self._pending
+                if isinstance(item, Metric)
+            ],
+            "params": [
+                MlflowParam(item.name, str(item.value))
+                for item in self._pending
+                if isinstance(item, Param)
+            ],
+            "tags": [
+                RunTag(item.name, item.value) for item in self._pending if isinstance(item, Tag)
+            ],
+        }
+        while any(sent.values()):
+            batch: dict[str, Any] = {kind: items[: _BATCH[kind]] for kind, items in sent.items()}
+            self._client.log_batch(self.id, **batch)
+            sent = {kind: items[_BATCH[kind] :] for kind, items in sent.items()}
+        self._pending.clear()
+        self._flushed = time.monotonic()
+
+    def _upload(self, item: Artifact) -> None:
+        if item.path.is_dir():
+            self._client.log_artifacts(self.id, str(item.path), item.folder)
+        else:
+            self._client.log_artifact(self.id, str(item.path), item.folder)
+
+    def __enter__(self) -> TrackedRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.flush()
+            self._client.set_terminated(self.id, "FINISHED")
+            self._client.set_tag(self.id, "completed", "true")
+            return
+        if isinstance(error, Skipped):
+            self.log(Tag("skipped", str(error)))
+        elif isinstance(error, Exception):
+            self.log(Tag("error", f"{type(error).__name__}: {error}"))
+            self._client.log_text(
+                self.id, "".join(traceback.format_exception(error)), "traceback.txt"
+            )
+        self.flush()
+        failed = isinstance(error, Exception) and not isinstance(error, Skipped)
+        self._client.set_terminated(self.id, "FAILED" if failed else "KILLED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Which MLflow store and experiment; picklable.
+
+    Attributes:
+        uri: MLflow's tracking URI.
+        experiment: Name of the experiment.
+    """
+
+    uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"])
+    experiment: str = field(default_factory=lambda: os.environ["MLFLOW_EXPERIMENT_NAME"])
+
+    def exists(self) -> bool:
+        """Whether there is a file, for SQLite, which would make one; others are asked."""
+        sqlite = "sqlite:///"
+        return not self.uri.startswith(sqlite) or Path(self.uri.removeprefix(sqlite)).exists()
+
+
+class Tracker:
+    """Writes runs to one experiment of an MLflow store."""
+
+    def __init__(self, store: Store) -> None:
+        """Connect, and create the store and the experiment where they are missing.
+
+        Raises:
+            UserError: The store cannot be reached.
+        """
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client = MlflowClient(store.uri)
+            self.experiment_id = self._open_experiment(store)
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"the MLflow store {store.uri} cannot be used ({str(error).splitlines()[0]}); "
+                "check MLFLOW_TRACKING_URI in mlflow.env"
+            ) from error
+
+    def _open_experiment(self, store: Store) -> str:
+        if found := self.client.get_experiment_by_name(store.experiment):
+            return found.experiment_id
+        from benchmark.tracking.saved_views import study_views
+
+        location = None
+        if store.uri.startswith("sqlite:///"):
+            with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
+                database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
+            location = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
+        return self.client.create_experiment(
+            store.experiment,
+            artifact_location=location and str(Path(location).resolve() / store.experiment),
+            tags={
+                # Without it, MLflow's pages open in the mode for language models.
+                "mlflow.experimentKind": "custom_model_development",
+                "mlflow.note.content": _ABOUT,
+                **dict(view.tag() for view in study_views()),
+            },
+        )
+
+    def set_experiment_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags of the experiment."""
+        for name, value in tags.items():
+            self.client.set_experiment_tag(self.experiment_id, name, value)
+
+    def start(self, name: str, tags: Mapping[str, str]) -> TrackedRun:
+        """Create a run; to be used in a ``with`` statement."""
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
+        return TrackedRun(self.client, run.info.run_id)
+
+    def find_completed(self, tags: Mapping[str, str]) -> str | None:
+        """Find the newest completed run with all of these tags.
+
+        Returns:
+            Its id, or None.
+        """
+        wanted = {**tags, "completed": "true"}
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            " and ".join(f"tags.{name} = '{value}'" for name, value in wanted.items()),
+            max_results=1,
+        )
+        return str(runs[0].info.run_id) if runs else None
+
+    def download(self, run_id: str, artifact: str) -> Path:
+        """Bring an artifact of a run to this machine, if it is not there already."""
+        return Path(self.client.download_artifacts(run_id, artifact))
+
+    def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
+        """Attach data sets to a run as its inputs."""
+        self.client.log_inputs(run_id, inputs)

@@ -1,0 +1,42 @@
+"""What is shown as one line in place of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UserError(ValueError):
+    """Something that the user can mend; the message says what, where, and what to type next.
+
+    The command line shows it as one line, with exit code 2. Any other exception is a fault of ours.
+    """
+
+
+class PluginError(RuntimeError):
+    """An exception out of a plugin's code; the message names the plugin.
+
+    The command line shows it as one line, with exit code 1; ``bench --traceback`` shows all of it.
+    """
+
+
+@contextmanager
+def code_of(what: str, module: str) -> Iterator[None]:
+    """Name whose code fails in the ``with`` block, unless it is this package's own.
+
+    Args:
+        what: Such as ``model my_net``.
+        module: Where the code is.
+
+    Raises:
+        PluginError: In place of any exception but a `UserError`.
+    """
+    try:
+        yield
+    except (UserError, PluginError):
+        raise
+    except Exception as error:
+        if module.partition(".")[0] == __package__:
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"{what} of the plugin {module} failed: {reason}") from error

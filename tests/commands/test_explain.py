@@ -1,0 +1,100 @@
+"""`bench explain` on pictures of one's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from benchmark.cli import main
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.tracking.writer import Store
+from tests.conftest import COLOURS
+from tests.studies import FROZEN, HEAD, run, tracked
+from tests.test_cli import assert_one_line_error
+
+BOOSTED = "resnet18-frozen/xgboost-n100-d10"
+
+
+def explain(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["explain", *arguments])
+
+
+@pytest.fixture
+def pictures(workplace: Path, image_folder: Path) -> list[str]:
+    """Copies of an image of each class, under names of their own."""
+    for name in COLOURS:
+        shutil.copy(image_folder / name / "03.png", f"my {name}.png")
+    return [f"my {name}.png" for name in COLOURS]
+
+
+def test_networks_and_heads_classify_and_draw_ones_own_pictures(
+    config: Config, store: Store, pictures: list[str], workplace: Path, image_folder: Path
+) -> None:
+    run(config, HEAD, BOOSTED, save_weights="all")
+    tracker = open_tracker(store)
+    for name, kind in ((FROZEN, "Grad-CAM"), (HEAD, "Tree contr"), (BOOSTED, "Tree contr")):
+        result = explain(*pictures, "--model", name)
+        assert result.exit_code == 0, result.output
+        assert result.output.count("%") == 9  # three classes of three pictures
+        (tracked_run,) = tracked(store, name)
+        table = pd.read_csv(tracker.download(tracked_run.info.run_id, "predictions/test.csv"))
+        row = table.iloc[0]
+        again = explain(str(image_folder / row["image"]), "--model", name, "--out", "test images")
+        best = next(line.split() for line in again.output.splitlines() if "%" in line)
+        assert best[1] == row["predicted"]
+        assert float(best[0].rstrip("%")) / 100 == pytest.approx(row["probability"], abs=1e-3)
+        assert kind in result.output
+        file = f"my blue-{name.replace('/', '-')}.png"
+        with Image.open(workplace / file) as panels:
+            np.testing.assert_allclose(
+                np.asarray(panels)[60:280, 10:230].mean((0, 1)), COLOURS["blue"], atol=12
+            )
+    before = (workplace / file).stat().st_mtime_ns
+    assert explain(pictures[0], "--model", BOOSTED, "--class", "red").exit_code == 0
+    assert (workplace / file).stat().st_mtime_ns > before  # its own file may be replaced
+    explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
+    assert [path.name for path in (workplace / "drawn").iterdir()] == [file]
+
+
+def test_mistakes_say_what_to_type(
+    config: Config, store: Store, pictures: list[str], workplace: Path
+) -> None:
+    assert_one_line_error(explain(pictures[0], "--model", FROZEN), "bench run --all")
+    run(config, HEAD)
+    assert_one_line_error(
+        explain(pictures[0], "--model", "resnet19-frozen"), "did you mean", FROZEN
+    )
+    again = f"bench run {HEAD} --save-weights all --force"
+    assert_one_line_error(explain(pictures[0], "--model", HEAD), again)
+    wrong_class = explain(pictures[0], "--model", FROZEN, "--class", "bleu")
+    assert_one_line_error(wrong_class, "did you mean blue?")
+    assert_one_line_error(explain("nowhere.png", "--model", FROZEN), "nowhere.png", "No such file")
+    assert_one_line_error(explain("mlflow.db", "--model", FROZEN), "mlflow.db", "not an image")
+    elsewhere = explain(pictures[0], "--model", FROZEN, "--context", "zzz")
+    assert_one_line_error(elsewhere, "zzz", "bench leaderboard")
+    Path("other").mkdir()
+    shutil.copy(pictures[0], "other")
+    twice = explain(pictures[0], f"other/{pictures[0]}", "--model", FROZEN)
+    assert_one_line_error(twice, "one at a time")
+    theirs = workplace / f"my blue-{FROZEN}.png"
+    shutil.copy(pictures[1], theirs)
+    content = theirs.read_bytes()
+    assert_one_line_error(explain(pictures[0], "--model", FROZEN), theirs.name, "--out DIR")
+    assert theirs.read_bytes() == content
+
+
+def test_a_head_that_would_load_foreign_code_is_refused(tmp_path: Path) -> None:
+    from skops.io import dump
+
+    from benchmark.training.heads import load_head
+
+    dump(Config, tmp_path / "head.skops")
+    with pytest.raises(ValueError, match="benchmark"):
+        load_head("extra_trees", tmp_path / "head.skops")

@@ -1,0 +1,90 @@
+"""Several processes make the runs that one would make, and survive the death of one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from benchmark.data.prepared import PreparedData
+from benchmark.execution.local import LocalExecutor
+from benchmark.execution.parallel import ParallelExecutor
+from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.study.config import Config
+from benchmark.study.plan import Plan, RunSpec
+from benchmark.study.suite import find_systems
+from benchmark.tracking.writer import Store
+from benchmark.training.trainer import EpochResult
+
+
+class Ear:
+    """Hears what happens, and may act on it."""
+
+    def __init__(self, *, kills: bool = False) -> None:
+        self.heard: list[tuple[str, int | None]] = []
+        self._kills = kills
+
+    def started(self, spec: RunSpec) -> None:
+        self.heard.append((spec.name, None))
+        if self._kills:
+            self._kills = False
+            for process in multiprocessing.active_children():
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
+
+    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+        self.heard.append((spec.name, result.epoch))
+
+
+@pytest.fixture
+def plan(config: Config, workplace: Path) -> Plan:
+    names = ["basic_cnn-scratch", "resnet18-frozen/extra_trees"]
+    return plan_study(config, find_systems(names), workplace / "home").plan
+
+
+def make_options(plan: Plan, store: Store, home: Path) -> RunOptions:
+    return RunOptions(
+        store=store,
+        home=home,
+        device="cpu",
+        explain=False,
+        threads=1,
+        save_weights=weights_ids(plan, "needed"),
+        save_embeddings=embedding_ids(plan),
+    )
+
+
+def accuracies(outcomes: list[Outcome]) -> dict[str, tuple[str, float | None]]:
+    return {one.spec.name: (one.status, one.test_accuracy) for one in outcomes}
+
+
+def test_two_at_once_give_what_one_after_the_other_gives(
+    plan: Plan, workplace: Path, data: PreparedData
+) -> None:
+    home = workplace / "home"
+    ear = Ear()
+    together = make_options(plan, Store(experiment="together"), home)
+    found = list(ParallelExecutor(2).execute(plan, together, ear, force=False))
+    alone = make_options(plan, Store(experiment="alone"), home)
+    expected = list(LocalExecutor().execute(plan, alone, Ear(), force=False))
+    assert accuracies(found) == accuracies(expected)
+    assert {one.status for one in found} == {"completed"}
+    assert {name for name, epoch in ear.heard if epoch is None} == {spec.name for spec in plan}
+    assert ("basic_cnn-scratch", 2) in ear.heard
+    again = list(ParallelExecutor(2).execute(plan, together, Ear(), force=False))
+    assert all(one.reused for one in again)
+
+
+def test_a_process_that_dies_takes_no_other_run_with_it(
+    plan: Plan, workplace: Path, store: Store
+) -> None:
+    options = make_options(plan, store, workplace / "home")
+    found = list(ParallelExecutor(1).execute(plan, options, Ear(kills=True), force=False))
+    assert len(found) == len(plan)
+    (failed,) = [one for one in found if one.status == "failed"]
+    assert "fewer --jobs" in failed.reason
+    assert any(one.status == "completed" for one in found)

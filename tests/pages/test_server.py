@@ -1,0 +1,94 @@
+"""What MLflow's pages are told to open with, written to a real store."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from benchmark.cli import main
+from benchmark.pages.server import save_views
+from benchmark.tracking.writer import Store, Tracker
+from tests.ranking.test_tables import log
+
+
+def saved(store: Store, view: str) -> dict[str, Any]:
+    experiment = MlflowClient(store.uri).get_experiment_by_name(store.experiment)
+    assert experiment is not None
+    envelope = json.loads(experiment.tags[f"mlflow.sharedViewState.{view}"])
+    packed = envelope["state"].removeprefix("deflate;")
+    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return state
+
+
+def found(store: Store, view: str) -> list[str]:
+    """Names of the runs that MLflow finds for a view, in the view's order."""
+    tracker = Tracker(store)
+    state = saved(store, view)
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    runs = tracker.client.search_runs(
+        [tracker.experiment_id], state["searchFilter"], order_by=[order]
+    )
+    return [run.info.run_name for run in runs]
+
+
+@pytest.fixture
+def tracker(store: Store) -> Tracker:
+    """Of a store with two contexts, the older one with the better accuracy, and a pretraining."""
+    tracker = Tracker(store)
+    for name, context, group, test, val in (
+        ("old", "a1", "from scratch", 0.9, 0.9),
+        ("lucky", "b2", "from scratch", 0.6, 0.3),
+        ("good", "b2", "from scratch", 0.5, 0.4),
+        ("staged", "b2", "experiment 1", 0.7, 0.5),
+        ("pretrained", "b2", "pretraining", 0.8, 0.8),
+    ):
+        tags = {"system": name, "group": group, "model": name, "context": context}
+        log(tracker, name, tags, test_accuracy=test, best_val_accuracy=val)
+    return tracker
+
+
+def test_the_study_opens_with_the_newest_context_by_test_accuracy(
+    tracker: Tracker, store: Store
+) -> None:
+    save_views(store)
+    assert found(store, "study") == ["staged", "lucky", "good"]
+    columns = saved(store, "study")["selectedColumns"]
+    assert {"metrics.`test_accuracy`", "tags.`group`", "params.`head.n_estimators`"} <= {*columns}
+    by = saved(store, "groups")["groupBy"]["groupByKeys"]
+    assert by == [{"mode": "tag", "groupByData": "group"}]
+
+
+def test_the_comparison_has_the_best_on_validation_of_each_part_and_their_images(
+    tracker: Tracker, store: Store
+) -> None:
+    for run in tracker.client.search_runs([tracker.experiment_id], "tags.context = 'b2'"):
+        picture = np.zeros((4, 4, 3), dtype=np.uint8)
+        tracker.client.log_image(run.info.run_id, picture, key="explanations/cat", step=0)
+    addresses = save_views(store)
+    assert found(store, "best") == ["staged", "good"]
+    charts = saved(store, "best")["compareRunCharts"]
+    assert [one["imageKeys"] for one in charts if one["type"] == "IMAGE"] == [["explanations/cat"]]
+    assert any("viewStateShareKey=best" in address for address in addresses.values())
+
+
+def test_a_store_without_completed_runs_has_one_link(store: Store) -> None:
+    assert len(save_views(store)) == 1
+    assert found(store, "study") == []
+
+
+def test_a_busy_port_is_told_in_one_line(store: Store) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = CliRunner().invoke(main, ["ui", "--port", str(port)])
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: port {port} is in use; type: bench ui --port {port + 1}\n"

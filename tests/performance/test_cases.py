@@ -1,0 +1,144 @@
+"""The performance harness measures what it says, so that its figures can be believed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from benchmark.ranking.tables import fetch
+from benchmark.study.config import Config
+from benchmark.tracking.writer import Metric, Param, Store, Tag, Tracker
+from benchmark.training.network import build_network
+from registry.specs import Schedule
+from tests.performance.__main__ import CASES, describe, main
+from tests.performance.leaderboard import SYSTEMS, fill
+from tests.performance.measure import Measurement, Side, SideFailed, compare
+from tests.performance.plain import Classifier, Settings
+from tests.performance.settings import FULL
+from tests.performance.store import read_store
+from tests.performance.study import agreement
+
+MEGABYTES = 150
+
+
+def python(name: str, code: str) -> Side:
+    return Side(name=name, command=(sys.executable, "-c", code))
+
+
+def test_sides_are_timed_in_turns_and_their_own_memory_is_seen() -> None:
+    small = python("small", "import time; time.sleep(0.5)")
+    large = python("large", f"import time; kept = bytes({MEGABYTES} * 2**20); time.sleep(1)")
+    touched = python("touched", f"import time; k = b'x' * ({MEGABYTES} * 2**20); time.sleep(1)")
+    found = compare("sleep", [small, large, touched], 2, baseline="small")
+    assert [len(found.sides[name]) for name in ("small", "large", "touched")] == [2, 2, 2]
+    for measurement in found.sides["small"]:
+        assert 0.5 < measurement.seconds < 0.95
+        assert measurement.anonymous_mb < MEGABYTES / 2
+    assert all(m.anonymous_mb > MEGABYTES for m in found.sides["touched"])
+    assert all(m.peak_mb > MEGABYTES for m in found.sides["touched"])
+    assert all(ratio < 1 for ratio in found.ratios("touched"))
+    assert found.ratios("small") == [1, 1]
+
+
+def test_a_side_that_fails_is_told_with_its_last_lines() -> None:
+    with pytest.raises(SideFailed, match="out of paper"):
+        compare("print", [python("printer", "raise SystemExit('out of paper')")], 1)
+
+
+def test_a_case_runs_from_the_command_line_to_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    assert main(["boosting", "--small", "--json", str(report)]) == 0
+    assert "max_bin 64" in capsys.readouterr().out
+    written = json.loads(report.read_text())
+    assert written["machine"]["git_commit"]
+    (comparison,) = written["cases"]["boosting"]
+    assert len(comparison["sides"]) == 4
+    for (measurement,) in comparison["sides"].values():
+        assert measurement["seconds"] > 0
+        assert measurement["figures"]["accuracy"] > 0.2  # of ten classes
+
+
+def test_the_full_study_is_the_published_one_on_images_of_the_user(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    published = Config()
+    assert {
+        "image_size": published.data.image_size,
+        "epochs": published.train.epochs,
+        "batch_size": published.train.batch_size,
+        "freeze_epochs": published.train.freeze_epochs,
+    } == FULL
+    with pytest.raises(SystemExit, match="2"):
+        main(["study", "--full"])
+    assert "add --data DIR" in capsys.readouterr().err
+
+
+def test_every_case_says_what_it_measures() -> None:
+    assert all(describe(case).endswith(".") for case in CASES)
+
+
+@pytest.mark.parametrize("schedule", ["scratch", "frozen"])
+def test_the_plain_loop_trains_the_same_layers(schedule: Schedule) -> None:
+    settings = Settings(data="", image_size=32, epochs=1)
+    plain = Classifier("basic_cnn", settings, 7, deep=schedule == "frozen")
+    own = build_network("basic_cnn", schedule, 32, 7)
+    shapes = [
+        {name: tensor.shape for name, tensor in network.state_dict().items()}
+        for network in (plain, own)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_copied_runs_are_rows_of_the_leaderboard(store: Store, workplace: Path) -> None:
+    tracker = Tracker(store)
+    tags = {"kind": "network", "group": "from scratch", "context": "c", "system": "S"}
+    with tracker.start("s", tags) as run:
+        run.log(Metric("test_accuracy", 0.5), Metric("best_val_accuracy", 0.5), Tag("weights", ""))
+        numbers = ("data.num_images", "data.num_classes", "data.image_size", "train.epochs", "seed")
+        run.log(*(Param(name, 1) for name in numbers))
+    fill(workplace, 60)
+    table = fetch(store)
+    assert len(table) == 60
+    assert table["test_accuracy"].tolist() == [0.5] * 60
+    assert table["run"].nunique() == SYSTEMS + 1
+    with closing(sqlite3.connect(workplace / "mlflow.db")) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (60,)
+
+
+def test_what_was_deleted_from_a_store_is_not_what_a_side_did(
+    store: Store, workplace: Path
+) -> None:
+    tracker = Tracker(store)
+    for name, seconds in (("deleted", 7.0), ("done", 3.0)):
+        with tracker.start(name, {}) as run:
+            run.log(Metric("test_accuracy", 0.5), Metric("fit_seconds", seconds))
+        if name == "deleted":
+            tracker.client.delete_run(run.id)
+    figures = read_store(workplace)
+    assert figures["test_accuracies"] == {"done": 0.5}
+    assert figures["fit_seconds"] == 3.0
+
+
+def side(accuracies: list[float]) -> list[Measurement]:
+    systems = {f"network{place}": accuracy for place, accuracy in enumerate(accuracies)}
+    figures = {"test_accuracies": systems}
+    return [Measurement(seconds=1, peak_mb=1, anonymous_mb=1, figures=figures)]
+
+
+def test_accuracies_agree_only_within_chance() -> None:
+    plain = side([0.5, 0.6, 0.7, 0.8])
+    sides = {
+        "plain": plain,
+        "near": side([0.51, 0.58, 0.71, 0.79]),
+        "worse": side([0.4, 0.51, 0.6, 0.69]),
+    }
+    assert "near: test accuracies agree" in agreement(sides, "near")
+    assert "worse: test accuracies DISAGREE" in agreement(sides, "worse")
+    assert "mean difference -10.00 points" in agreement(sides, "worse")

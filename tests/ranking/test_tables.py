@@ -1,0 +1,192 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.ranking.tables import choose_contexts, contexts, fetch, run_states, summary, trees
+from benchmark.tracking.writer import Metric, Param, Store, Tracker
+
+NETWORK_TAGS = {"system": "ConvMixer Model", "group": "from scratch", "model": "convmixer"}
+PARAMS = {
+    "data.num_images": 100,
+    "data.num_classes": 5,
+    "data.image_size": 64,
+    "train.epochs": 3,
+    "seed": 0,
+}
+
+
+def log(tracker: Tracker, name: str, tags: dict[str, str], **metrics: float) -> None:
+    tags = {"weights": "none", "head": "", "data": "mine", "context": "a1", **tags}
+    with tracker.start(name, tags) as run:
+        run.log(*(Param(key, value) for key, value in PARAMS.items()))
+        run.log(*(Metric(key, value) for key, value in metrics.items()))
+
+
+def log_head(tracker: Tracker, trees: int, group: str, published: float, **metrics: float) -> None:
+    features = {
+        "experiment 1": "ResNet Features",
+        "experiment 2": "Fine-Tuned ResNet Head Features",
+    }[group]
+    tags = {
+        "system": f"Extra Trees on {features}",
+        "group": group,
+        "model": "resnet18",
+        "head": "extra_trees",
+        "weights": "demo",
+        "data": "mine",
+        "context": "a1",
+        "published_accuracy": str(published),
+        "head_params": f"n_estimators={trees}",
+    }
+    with tracker.start(f"{group}/extra_trees-n{trees}", tags) as run:
+        run.log(*(Param(key, value) for key, value in PARAMS.items()))
+        run.log(Param("head.n_estimators", trees))
+        run.log(*(Metric(key, value) for key, value in metrics.items()))
+
+
+@pytest.fixture
+def tracker(store: Store) -> Tracker:
+    return Tracker(store)
+
+
+def test_summary_ranks_by_test_accuracy_beside_the_studys(tracker: Tracker, store: Store) -> None:
+    log(
+        tracker,
+        "convmixer-scratch",
+        {**NETWORK_TAGS, "published_accuracy": "0.7109"},
+        test_accuracy=0.4,
+        best_val_accuracy=0.5,
+        params_total=704151,
+        fit_seconds=9,
+    )
+    log(
+        tracker,
+        "basic_cnn-scratch",
+        {"system": "Basic CNN", "group": "from scratch", "model": "basic_cnn"},
+        test_accuracy=0.6,
+        best_val_accuracy=0.5,
+    )
+    table = summary(fetch(store))
+    assert table["system"].tolist() == ["Basic CNN", "ConvMixer Model"]
+    assert table["test_accuracy"].tolist() == [0.6, 0.4]
+    assert table["study_accuracy"].isna().tolist() == [True, False]
+    assert table["study_accuracy"][1] == 0.7109
+    assert table["parameters"][1] == 704151
+    assert table["fit_seconds"][1] == 9
+
+
+def test_of_a_grid_the_best_on_validation_stands_not_the_best_on_test(
+    tracker: Tracker, store: Store
+) -> None:
+    for trees_, val, test in ((100, 0.5, 0.9), (200, 0.7, 0.6), (300, 0.6, 0.8)):
+        log_head(tracker, trees_, "experiment 1", 0.3, test_accuracy=test, best_val_accuracy=val)
+    table = summary(fetch(store))
+    assert table["parameters"].tolist() == ["n_estimators=200"]
+    assert table["test_accuracy"].tolist() == [0.6]
+
+
+def test_of_equal_grid_points_the_first_stands(tracker: Tracker, store: Store) -> None:
+    for trees_, val in ((100, 0.5), (200, 0.7), (300, 0.7)):
+        log_head(tracker, trees_, "experiment 1", 0.3, test_accuracy=0.6, best_val_accuracy=val)
+    assert summary(fetch(store))["parameters"].tolist() == ["n_estimators=200"]
+
+
+def test_trees_sets_experiment_1_against_experiment_2(tracker: Tracker, store: Store) -> None:
+    for trees_ in (100, 200):
+        log_head(
+            tracker, trees_, "experiment 1", 0.31, test_accuracy=trees_ / 1000, best_val_accuracy=0
+        )
+    log_head(tracker, 200, "experiment 2", 0.64, test_accuracy=0.9, best_val_accuracy=0)
+    table = trees(fetch(store))
+    assert table["parameters"].tolist() == ["n_estimators=100", "n_estimators=200"]
+    assert table["head"].tolist() == ["Extra Trees", "Extra Trees"]
+    assert table["accuracy_exp1"].tolist() == [0.1, 0.2]
+    assert table["study_accuracy_exp1"].tolist() == [0.31, 0.31]
+    assert pd.isna(table["accuracy_exp2"].iloc[0])
+    assert table["accuracy_exp2"].iloc[1] == 0.9
+
+
+def test_sets_of_runs_are_kept_apart_and_the_newest_comes_first(
+    tracker: Tracker, store: Store
+) -> None:
+    log(tracker, "old", NETWORK_TAGS, test_accuracy=0.1, best_val_accuracy=0.1)
+    log(
+        tracker,
+        "new",
+        {**NETWORK_TAGS, "context": "b2", "data": "other"},
+        test_accuracy=0.2,
+        best_val_accuracy=0.1,
+    )
+    runs = fetch(store)
+    assert [context.id for context in contexts(runs)] == ["b2", "a1"]
+    assert contexts(runs)[0].title == (
+        "other: 100 images of 5 classes, 64 px, at most 3 epochs, seed 0"
+    )
+    chosen, others = choose_contexts(runs, None)
+    assert ([one.id for one in chosen], [one.id for one in others]) == (["b2"], ["a1"])
+    assert [one.id for one in choose_contexts(runs, "a")[0]] == ["a1"]
+    assert len(choose_contexts(runs, "all")[0]) == 2
+    with pytest.raises(ValueError, match="0 sets of runs begin with 'zz'; there are: b2"):
+        choose_contexts(runs, "zz")
+
+
+def test_rows_with_other_weights_stand_side_by_side(tracker: Tracker, store: Store) -> None:
+    for weights in ("imagenet", "demo"):
+        tags = {**NETWORK_TAGS, "weights": weights}
+        log(tracker, "resnet18-frozen", tags, test_accuracy=0.1, best_val_accuracy=0.1)
+    assert sorted(summary(fetch(store))["weights"]) == ["demo", "imagenet"]
+
+
+def test_a_repeated_run_counts_once_with_its_newest_result(tracker: Tracker, store: Store) -> None:
+    for accuracy in (0.1, 0.3):
+        log(tracker, "same", NETWORK_TAGS, test_accuracy=accuracy, best_val_accuracy=0.1)
+    assert summary(fetch(store))["test_accuracy"].tolist() == [0.3]
+
+
+def test_pretraining_failures_and_unfinished_runs_stay_off_the_table_but_are_listed(
+    tracker: Tracker, store: Store
+) -> None:
+    log(tracker, "good", NETWORK_TAGS, test_accuracy=0.1, best_val_accuracy=0.1)
+    log(tracker, "pre", {**NETWORK_TAGS, "group": "pretraining"}, test_accuracy=0.9)
+    with pytest.raises(ZeroDivisionError), tracker.start("bad", NETWORK_TAGS):
+        1 / 0  # noqa: B018
+    tracker.start("hanging", NETWORK_TAGS)
+    assert fetch(store)["run"].tolist() == ["good"]
+    states = run_states(store).set_index("run")
+    assert states["status"].to_dict() == {
+        "hanging": "running",
+        "bad": "failed",
+        "pre": "completed",
+        "good": "completed",
+    }
+    assert "division by zero" in states["reason"]["bad"]
+
+
+def test_an_empty_store_says_what_to_type(store: Store, tracker: Tracker) -> None:
+    with pytest.raises(ValueError, match="type: bench run --all"):
+        fetch(store)
+
+
+def test_a_server_and_a_database_give_the_same_table(
+    tracker: Tracker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(5):
+        log(tracker, f"run{i}", NETWORK_TAGS, test_accuracy=i / 7, best_val_accuracy=0.1)
+    log(tracker, "diverged", NETWORK_TAGS, test_accuracy=0.1, test_log_loss=float("nan"))
+    log_head(tracker, 100, "experiment 1", 0.3, test_accuracy=0.2, best_val_accuracy=0.2)
+    deleted = fetch(store).set_index("run")["run_id"]["run3"]
+    tracker.client.delete_run(str(deleted))
+    from_database = fetch(store), run_states(store)
+    # as it is with an MLflow server
+    monkeypatch.setattr("benchmark.tracking.reader._DATABASES", ())
+    monkeypatch.setattr("benchmark.tracking.reader.PAGE", 2)
+    for ours, theirs in zip(from_database, (fetch(store), run_states(store)), strict=True):
+        assert len(ours) == 6
+        pd.testing.assert_frame_equal(ours, theirs)
+
+
+def test_a_store_that_cannot_be_read(workplace: Path) -> None:
+    (workplace / "mlflow.db").write_text("this is no database")
+    with pytest.raises(ValueError, match="check MLFLOW_TRACKING_URI"):
+        fetch(Store())

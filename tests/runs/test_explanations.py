@@ -1,0 +1,80 @@
+"""Runs show where they looked: the same images for all, and their own mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from PIL import Image
+
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.tracking.writer import Store, Tracker
+from tests.studies import FROZEN, HEAD, files, run, tracked
+
+
+def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
+    config: Config, store: Store
+) -> None:
+    untrained = config.train.model_copy(update={"epochs": 1, "freeze_epochs": 1, "lr": 1e-9})
+    run(config.model_copy(update={"train": untrained}), HEAD, "basic_cnn")
+    tracker = open_tracker(store)
+    found = {name: tracked(store, name)[0] for name in ("basic_cnn-scratch", FROZEN, HEAD)}
+    told = {}
+    for name, one in found.items():
+        folder = tracker.download(one.info.run_id, "explanations")
+        told[name] = json.loads((folder / "explanations.json").read_text())
+        for entry in told[name]["images"] + told[name]["mistakes"]:
+            with (
+                Image.open(folder / entry["original"]) as original,
+                Image.open(folder / entry["overlay"]) as overlay,
+            ):
+                assert original.format == overlay.format == "WEBP"
+                assert original.size == overlay.size == (32, 32)
+                assert not np.array_equal(np.asarray(original), np.asarray(overlay))
+        assert len(told[name]["images"]) == 6
+        assert_told_as_predicted(tracker, one, told[name])
+        assert one.data.tags["mlflow.loggedImages"] == "True"
+        assert 0 <= one.data.metrics["deletion_auc"] <= 1
+        assert 0 <= one.data.metrics["deletion_auc_random"] <= 1
+        assert one.data.metrics["explain_seconds"] > 0
+    assert told["basic_cnn-scratch"]["mistakes"]
+    (pretraining,) = tracked(store, "resnet18-pretrained")
+    assert pretraining.data.tags["completed"] == "true"
+    assert "explain_seconds" not in pretraining.data.metrics
+    kinds = [one["kind"] for one in told.values()]
+    assert kinds == ["Grad-CAM", "Grad-CAM", "Tree contributions"]
+    shown = [[entry["original"] for entry in one["images"]] for one in told.values()]
+    assert shown[0] == shown[1] == shown[2]
+    keys = [
+        {path.partition("+")[0] for path in files(tracker, one.info.run_id, "images")}
+        for one in found.values()
+    ]
+    assert keys[0] == keys[1] == keys[2]
+    assert {f"images/explanation~{Path(name).stem}" for name in shown[0]} == keys[0]
+
+
+def assert_told_as_predicted(tracker: Tracker, run: Run, told: dict[str, Any]) -> None:
+    """The table of predictions says the same; mistakes are each class's most confident ones."""
+    table = pd.read_csv(tracker.download(run.info.run_id, "predictions/test.csv"))
+    rows = table.set_index("image")
+    for entry in told["images"] + told["mistakes"]:
+        row = rows.loc[entry["name"]]
+        assert (entry["true"], entry["predicted"]) == (row["true"], row["predicted"])
+        assert entry["probability"] == pytest.approx(row["probability"], abs=1e-3)
+    wrong = table[~table["correct"]].groupby("true")["probability"].max()
+    worst = {entry["true"]: entry["probability"] for entry in told["mistakes"]}
+    assert worst == pytest.approx(wrong.to_dict(), abs=1e-3)
+
+
+def test_a_head_whose_backbone_kept_no_weights_says_so(config: Config, store: Store) -> None:
+    outcomes = run(config, HEAD, save_weights="none")
+    assert outcomes[HEAD].status == "completed"
+    (head,) = tracked(store, HEAD)
+    assert head.data.tags["no_explanations"] == "the backbone's weights were not kept"
+    assert "explanations" not in files(open_tracker(store), head.info.run_id)

@@ -1,0 +1,328 @@
+"""Whole studies on small data: what is tracked, reused, skipped and survived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+from torch import nn
+
+from benchmark.execution.planning import SaveWeights, plan_study
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import find_systems
+from benchmark.tracking.writer import Store
+from benchmark.training.trainer import EpochResult
+from registry import TorchvisionWeights, models
+from registry.specs import ModelSpec
+from tests.studies import FROZEN, HEAD, Quiet, files, run, tracked
+
+
+@pytest.fixture
+def broken() -> Iterator[None]:
+    """A registered model whose factory raises."""
+
+    def factory(image_size: int) -> nn.Module:
+        if torch.get_default_device().type == "meta":
+            return models["resnet18"].factory(image_size)  # planning finds nothing wrong
+        raise RuntimeError("the factory is on strike")
+
+    models.add(
+        ModelSpec(name="broken", title="Broken", factory=factory, schedules=("scratch", "frozen"))
+    )
+    yield
+    models.remove("broken")
+
+
+METRICS = {
+    "train_loss",
+    "train_accuracy",
+    "val_loss",
+    "val_accuracy",
+    "test_accuracy",
+    "test_top5_accuracy",
+    "test_macro_f1",
+    "test_log_loss",
+    "test_calibration_error",
+    "best_epoch",
+    "best_val_accuracy",
+    "best_val_loss",
+    "params_total",
+    "params_trainable",
+    "flops",
+    "fit_seconds",
+    "inference_ms",
+}
+
+
+def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> None:
+    outcomes = run(config, "basic_cnn")
+    assert [outcome.status for outcome in outcomes.values()] == ["completed"]
+    (found,) = tracked(store, "basic_cnn-scratch")
+    tracker = open_tracker(store)
+    assert found.data.metrics.keys() >= METRICS
+    assert outcomes["basic_cnn-scratch"].test_accuracy == found.data.metrics["test_accuracy"]
+    losses = tracker.client.get_metric_history(found.info.run_id, "val_loss")
+    assert [point.step for point in losses] == [0, 1, 2]
+    best = min(losses, key=lambda point: point.value)
+    assert found.data.metrics["best_epoch"] == best.step
+    assert found.data.metrics["best_val_loss"] == best.value
+    assert found.data.params["train.epochs"] == "3"
+    assert found.data.params["data.num_classes"] == "3"
+    assert found.data.tags["published_accuracy"] == "0.0066"
+    assert found.data.tags["weights"] == "none"
+    assert found.inputs is not None
+    (dataset,) = found.inputs.dataset_inputs
+    assert json.loads(dataset.dataset.profile or "")["train"] == 30
+    assert dataset.dataset.digest == found.data.params["data.fingerprint"]
+    kept = files(tracker, found.info.run_id)
+    assert kept == {
+        "config.json",
+        "environment.json",
+        "training.png",
+        "confusion.png",
+        "predictions",
+        "explanations",
+        "images",
+    }
+    environment = json.loads(tracker.download(found.info.run_id, "environment.json").read_text())
+    assert environment["torch"] == version("torch")
+    assert environment["device"] == "cpu"
+    table = pd.read_csv(tracker.download(found.info.run_id, "predictions/test.csv"))
+    assert len(table) == 6
+    assert table["correct"].mean() == pytest.approx(found.data.metrics["test_accuracy"])
+    for picture in ("training.png", "confusion.png"):
+        with Image.open(tracker.download(found.info.run_id, picture)) as image:
+            assert np.asarray(image.convert("L")).std() > 5  # not blank
+
+
+def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Store) -> None:
+    outcomes = run(config, HEAD)
+    assert list(outcomes) == ["resnet18-pretrained", FROZEN, HEAD]
+    assert {outcome.status for outcome in outcomes.values()} == {"completed"}
+    (backbone,), (head,) = tracked(store, FROZEN), tracked(store, HEAD)
+    tracker = open_tracker(store)
+    embeddings = load_file(tracker.download(backbone.info.run_id, "embeddings.safetensors"))
+    assert embeddings["embeddings"].shape == (42, 256)
+    assert head.data.params["embedding_size"] == "256"
+    assert head.data.params["head.n_estimators"] == "100"
+    assert head.data.tags["backbone_run_id"] == backbone.info.run_id
+    assert head.data.metrics["trees"] == 100
+    assert head.data.metrics["depth"] <= 10
+    assert head.data.metrics["nodes"] > 100
+    assert head.data.metrics["best_val_accuracy"] == head.data.metrics["val_accuracy"]
+    assert head.data.metrics["inference_ms"] > backbone.data.metrics["inference_ms"]
+    assert head.data.metrics.keys() >= {
+        name for name in METRICS if name.startswith("test_")
+    }  # the same names as the networks'
+    assert head.data.metrics["test_accuracy"] > 0.8  # colours are easy, even so
+
+
+def test_staged_embeddings_are_the_pooled_512_features(config: Config, store: Store) -> None:
+    run(config, "resnet18-staged")
+    (staged,) = tracked(store, "resnet18-staged")
+    path = open_tracker(store).download(staged.info.run_id, "embeddings.safetensors")
+    assert load_file(path)["embeddings"].shape == (42, 512)
+
+
+def test_demo_weights_are_what_the_pretraining_left(config: Config, store: Store) -> None:
+    run(config, FROZEN, save_weights="all")
+    tracker = open_tracker(store)
+    (pretrained,), (frozen,) = tracked(store, "resnet18-pretrained"), tracked(store, FROZEN)
+    before, after = (
+        load_file(tracker.download(run.info.run_id, "weights.safetensors"))
+        for run in (pretrained, frozen)
+    )
+    backbone = [name for name in before if name.startswith("backbone.")]
+    assert len(backbone) > 100
+    assert all(np.array_equal(before[name], after[name]) for name in backbone)
+    assert pretrained.data.params["data.fingerprint"] != frozen.data.params["data.fingerprint"]
+
+
+def test_the_data_is_explored_in_one_run_of_its_own(config: Config, store: Store) -> None:
+    run(config, "convmixer")
+    run(config, "basic_cnn")
+    (exploration,) = tracked(store, f"data {Path(config.data.source).name}")
+    assert exploration.data.metrics["images"] == 42
+    assert exploration.data.metrics["test_images"] == 6
+    names = files(open_tracker(store), exploration.info.run_id, "exploration")
+    assert "exploration/class_distribution.png" in names
+    assert "exploration/sizes.csv" in names
+
+
+def test_complete_runs_are_reused_until_forced_or_changed(config: Config, store: Store) -> None:
+    run(config, "basic_cnn")
+    again, changed, forced = Quiet(), Quiet(), Quiet()
+    assert run(config, "basic_cnn", listener=again)["basic_cnn-scratch"].reused
+    assert again.begun == []
+    run(config.model_copy(update={"seed": 1}), "basic_cnn", listener=changed)
+    assert changed.begun == ["basic_cnn-scratch"]
+    run(config, "basic_cnn", force=True, listener=forced)
+    assert forced.begun == ["basic_cnn-scratch"]
+    assert len(tracked(store, "basic_cnn-scratch")) == 3
+
+
+def test_the_same_seed_gives_the_same_results(config: Config, store: Store) -> None:
+    run(config, "convmixer")
+    run(config, "convmixer", force=True)
+    first, second = tracked(store, "convmixer-scratch")
+    for name in ("test_log_loss", "best_val_loss", "train_loss"):
+        assert first.data.metrics[name] == second.data.metrics[name]
+
+
+def test_a_failure_is_recorded_and_its_neighbours_go_on(
+    config: Config, store: Store, broken: None
+) -> None:
+    outcomes = run(config, "broken-frozen/extra_trees", "convmixer")
+    assert outcomes["broken-frozen"].status == "skipped"
+    assert outcomes["convmixer-scratch"].status == "completed"
+    failed = outcomes["broken-pretrained"]
+    assert failed.status == "failed"
+    assert failed.reason == "RuntimeError: the factory is on strike"
+    (found,) = tracked(store, "broken-pretrained")
+    assert found.info.status == "FAILED"
+    traceback = open_tracker(store).download(found.info.run_id, "traceback.txt").read_text()
+    assert "on strike" in traceback
+    head = outcomes["broken-frozen/extra_trees-n100-d10"]
+    assert head.status == "skipped"
+    assert head.reason == "needs broken-frozen, which was skipped"
+    assert outcomes["broken-frozen"].reason == "needs broken-pretrained, which failed"
+
+
+def test_a_failure_is_not_reused(config: Config, store: Store, broken: None) -> None:
+    listener = Quiet()
+    run(config, "broken", listener=listener)
+    run(config, "broken", listener=listener)
+    assert listener.begun == ["broken-scratch", "broken-scratch"]
+
+
+def test_a_loss_that_turns_nan_fails_the_run_with_advice(config: Config, store: Store) -> None:
+    hot = config.model_copy(update={"train": config.train.model_copy(update={"lr": 1e30})})
+    outcome = run(hot, "basic_cnn")["basic_cnn-scratch"]
+    assert outcome.status == "failed"
+    assert "--set train.lr=" in outcome.reason
+
+
+def test_missing_imagenet_weights_skip_their_runs_with_the_remedy(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("offline")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    imagenet = config.model_copy(update={"weights": "imagenet"})
+    outcomes = run(imagenet, HEAD, "convmixer")
+    assert outcomes[FROZEN].status == outcomes[HEAD].status == "skipped"
+    assert "resnet18-f37072fd.pth cannot be had (offline)" in outcomes[FROZEN].reason
+    assert "--weights FOLDER" in outcomes[FROZEN].reason
+    assert outcomes["convmixer-scratch"].status == "completed"
+    (skipped,) = tracked(store, FROZEN)
+    assert skipped.data.tags["skipped"] == outcomes[FROZEN].reason
+
+
+def test_imagenet_weights_from_a_folder_are_what_the_frozen_backbone_keeps(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from torchvision.models import resnet18
+
+    torch.manual_seed(3)
+    state = resnet18().state_dict()
+    torch.save(state, tmp_path / "state.pth")
+    digest = hashlib.sha256((tmp_path / "state.pth").read_bytes()).hexdigest()[:8]
+    (tmp_path / "state.pth").rename(tmp_path / f"tiny-{digest}.pth")
+    spec = models["resnet18"]
+    assert isinstance(spec.weights, TorchvisionWeights)
+    weights = TorchvisionWeights(
+        url=f"http://127.0.0.1:9/tiny-{digest}.pth", adapt=spec.weights.adapt
+    )
+    monkeypatch.setitem(models._specs, "resnet18", ModelSpec(**{**vars(spec), "weights": weights}))
+    imagenet = config.model_copy(update={"weights": "imagenet"})
+    outcomes = run(imagenet, FROZEN, save_weights="all", weights_folder=tmp_path)
+    assert outcomes[FROZEN].status == "completed"
+    (found,) = tracked(store, FROZEN)
+    assert found.data.tags["weights"] == "imagenet"
+    kept = load_file(open_tracker(store).download(found.info.run_id, "weights.safetensors"))
+    for name, tensor in state.items():
+        if not name.startswith("fc."):
+            np.testing.assert_array_equal(kept[f"backbone.{name}"], tensor.numpy())
+
+
+def test_an_interruption_leaves_a_store_from_which_the_next_start_goes_on(
+    config: Config, store: Store
+) -> None:
+    class Impatient(Quiet):
+        def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+            if spec.name == "convmixer-scratch" and result.epoch == 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, "basic_cnn", "convmixer", listener=Impatient())
+    (stopped,) = tracked(store, "convmixer-scratch")
+    assert stopped.info.status == "KILLED"
+    listener = Quiet()
+    outcomes = run(config, "basic_cnn", "convmixer", listener=listener)
+    assert listener.begun == ["convmixer-scratch"]
+    assert {outcome.status for outcome in outcomes.values()} == {"completed"}
+
+
+def test_heads_asked_for_later_find_the_embeddings(config: Config, store: Store) -> None:
+    run(config, FROZEN)
+    listener = Quiet()
+    run(config, HEAD, "resnet18-frozen/xgboost-n100-d10", listener=listener)
+    assert set(listener.begun) == {HEAD, "resnet18-frozen/xgboost-n100-d10"}
+    (booster,) = tracked(store, "resnet18-frozen/xgboost-n100-d10")
+    assert booster.data.metrics["trees"] == 300  # rounds times classes
+
+
+@pytest.mark.parametrize(
+    ("save", "backbone", "head"),
+    [("all", True, True), ("needed", True, False), ("none", False, False)],
+)
+def test_weights_are_kept_as_asked(
+    config: Config, store: Store, save: SaveWeights, backbone: bool, head: bool
+) -> None:
+    run(config, HEAD, "resnet18-frozen/xgboost-n100-d10", save_weights=save)
+    tracker = open_tracker(store)
+    names = {
+        name: files(tracker, tracked(store, name)[0].info.run_id)
+        for name in (FROZEN, HEAD, "resnet18-frozen/xgboost-n100-d10")
+    }
+    assert ("weights.safetensors" in names[FROZEN]) == backbone
+    assert ("head.skops" in names[HEAD]) == head
+    assert ("head.ubj" in names["resnet18-frozen/xgboost-n100-d10"]) == head
+
+
+def test_saved_heads_predict_what_they_predicted(config: Config, store: Store) -> None:
+    import skops.io
+    from xgboost import XGBClassifier
+
+    boosted = "resnet18-frozen/xgboost-n100-d10"
+    run(config, HEAD, boosted, save_weights="all")
+    tracker = open_tracker(store)
+    embeddings = load_file(
+        tracker.download(tracked(store, FROZEN)[0].info.run_id, "embeddings.safetensors")
+    )["embeddings"]
+    study = plan_study(config, find_systems([FROZEN]), Path("home"))
+    test = embeddings[study.data.rows("test")]
+    forest_file = tracker.download(tracked(store, HEAD)[0].info.run_id, "head.skops")
+    forest = skops.io.load(forest_file, trusted=skops.io.get_untrusted_types(file=forest_file))
+    booster = XGBClassifier()
+    booster.load_model(tracker.download(tracked(store, boosted)[0].info.run_id, "head.ubj"))
+    for name, classifier in ((HEAD, forest), (boosted, booster)):
+        run_id = tracked(store, name)[0].info.run_id
+        stored = load_file(tracker.download(run_id, "predictions/test.safetensors"))
+        np.testing.assert_allclose(
+            classifier.predict_proba(test), stored["probabilities"], atol=1e-6
+        )

@@ -1,0 +1,75 @@
+import pytest
+
+from benchmark.study.config import Config, override, setting_keys
+from benchmark.study.presets import PRESETS, changes, preset
+
+
+def test_study_preset_is_the_study() -> None:
+    config = preset("study")
+    assert config.data.image_size == 240
+    assert (config.data.classes, config.data.images_per_class) == (None, None)
+    assert (config.train.epochs, config.train.lr, config.train.freeze_epochs) == (25, 0.001, 4)
+    assert config.weights == "imagenet"
+
+
+def test_quick_preset_is_smaller_and_needs_no_network() -> None:
+    quick, study = preset("quick"), preset("study")
+    assert quick.weights == "demo"
+    assert quick.data.image_size < study.data.image_size
+    assert quick.train.epochs < study.train.epochs
+    assert quick.train.freeze_epochs < quick.train.epochs  # the backbone gets its turn
+
+
+def test_what_a_preset_shrank_is_said_in_numbers() -> None:
+    assert changes(preset("study")) == []
+    assert changes(override(preset("study"), ["seed=3", "data.source=mine"])) == []
+    said = changes(preset("quick"))
+    assert "data.image_size=64 (study: 240)" in said
+    assert "data.classes=10 (study: all)" in said
+    assert "weights=demo (study: imagenet)" in said
+
+
+def test_presets_are_called_by_their_name() -> None:
+    assert all(make().preset == name for name, make in PRESETS.items())
+
+
+def test_unknown_preset_suggests_a_near_one() -> None:
+    with pytest.raises(ValueError, match="did you mean quick"):
+        preset("quik")
+
+
+def test_override_changes_only_what_it_names() -> None:
+    changed = override(Config(), ["train.epochs=7", "data.classes=3", "weights=demo"])
+    assert (changed.train.epochs, changed.data.classes, changed.weights) == (7, 3, "demo")
+    assert changed.train.lr == Config().train.lr
+    assert Config().train.epochs == 25
+
+
+def test_override_with_none_lifts_a_limit() -> None:
+    assert override(preset("quick"), ["data.classes=none"]).data.classes is None
+
+
+def test_every_key_that_is_listed_can_be_set() -> None:
+    values = Config().model_dump()
+    for key in setting_keys():
+        value = values
+        for part in key.split("."):
+            value = value[part]
+        assert override(Config(), [f"{key}={value}"]) == Config()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.epoch=3", "did you mean train.epochs"),
+        ("epochs=3", "no setting is called 'epochs'"),
+        ("train.epochs", "write train.epochs=VALUE"),
+        ("train.epochs=many", "--set train.epochs=many: .*valid integer"),
+        ("train.epochs=0", "--set train.epochs=0: .*greater than or equal to 1"),
+        ("weights=mine", "--set weights=mine: .*'imagenet' or 'demo'"),
+        ("preset=quick", "no setting is called 'preset'"),
+    ],
+)
+def test_wrong_settings_are_refused_with_what_would_be_right(assignment: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        override(Config(), [assignment])

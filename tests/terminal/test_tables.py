@@ -1,0 +1,108 @@
+"""Tables as they stand on terminals of different widths."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from benchmark.terminal.tables import bar, show, sparkline
+
+RUNS = pd.DataFrame(
+    {
+        "system": ["Random Forest on Fine-Tuned ResNet Head Features", "ConvMixer Model"],
+        "experiment": ["experiment 2", "from scratch"],
+        "test_accuracy": [0.775, 0.1],
+        "study_accuracy": [0.36, None],
+        "parameters": ["n_estimators=200, max_depth=16", 667914],
+        "weights": ["demo", "demo"],
+        "fit_seconds": [0.5, 261.0],
+        "reason": ["", ""],
+    }
+)
+
+
+def shown(width: int, *, terminal: bool = True, frame: pd.DataFrame = RUNS) -> list[str]:
+    file = io.StringIO()
+    show(frame, "table", Console(file=file, width=width, force_terminal=terminal))
+    lines = Text.from_ansi(file.getvalue()).plain.splitlines()
+    return [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_table_keeps_its_words_and_accuracies(width: int) -> None:
+    lines = shown(width)
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for word in ("Fine-Tuned", "experiment 2", "77.50%", "36.00%", "ConvMixer Model"):
+        assert word in text
+
+
+def test_what_a_narrow_table_leaves_out_is_told() -> None:
+    text = " ".join(" ".join(shown(60)).split())
+    assert "fit" not in text.partition("too wide to show")[0]
+    assert "in all rows: weights demo" in text
+    assert "too wide to show: fit seconds, parameters (--format csv has all)" in text
+
+
+def test_why_a_run_failed_is_told_in_full_on_a_narrow_terminal() -> None:
+    path = "/data/" + 9 * "folder/" + "image.png"
+    frame = pd.DataFrame(
+        {
+            "run": ["resnet18-frozen/random_forest-n300-d24", "convmixer-scratch"],
+            "group": ["experiment 2", "from scratch"],
+            "status": ["failed", "completed"],
+            "test_accuracy": [None, 0.5],
+            "run_id": ["0123456789abcdef" * 2, "fedcba9876543210" * 2],
+            "reason": [f"OSError: cannot read {path}", ""],
+        }
+    )
+    lines = shown(80, frame=frame)
+    assert max(map(len, lines)) <= 80
+    assert path in "".join("".join(lines).split())
+    assert "resnet18-frozen/random_forest-n300-d24" in lines[2]
+
+
+def test_a_wide_table_has_all_on_one_line_each_without_empty_columns() -> None:
+    lines = shown(300, terminal=False)
+    row = next(line for line in lines if "Random Forest" in line)
+    assert "n_estimators=200, max_depth=16" in row
+    assert "0.5 s" in row
+    header = next(line for line in lines if "system" in line)
+    assert "study accuracy" in header
+    assert "reason" not in header
+
+
+def test_a_wide_terminal_has_bars_and_a_pipe_has_none() -> None:
+    rows = [line for line in shown(300) if "%" in line]
+    assert "77.50% ███████▊" in rows[0]
+    assert "10.00% █" in rows[1]
+    assert not any("█" in line for line in shown(300, terminal=False))
+
+
+def test_cells_are_shown_as_they_are() -> None:
+    frame = pd.DataFrame({"name": ["[red]x[/]"], "number": [6783.0], "share": [0.5]})
+    text = "\n".join(shown(80, frame=frame))
+    assert "[red]x[/]" in text
+    assert "6,783 " in text
+
+
+def test_a_bar_and_a_sparkline_follow_their_values() -> None:
+    assert [bar(share, 4) for share in (0, 0.55, 1)] == ["", "██▎", "████"]
+    assert sparkline([0.1, 0.2, 0.5]) == "▁▃█"
+    assert sparkline([0.3, 0.3]) == "▁▁"
+
+
+def test_a_long_table_shows_its_first_rows_and_a_file_has_all() -> None:
+    frame = pd.DataFrame({"run": [f"run {place}" for place in range(1234)]})
+    lines = shown(80, frame=frame)
+    assert "the first 200 of 1,234 rows (--format csv has all)" in lines
+    text = "\n".join(lines)
+    assert "run 199" in text
+    assert "run 200" not in text
+    file = io.StringIO()
+    show(frame, "csv", Console(file=file))
+    assert len(file.getvalue().splitlines()) == 1 + 1234
