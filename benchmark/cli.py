@@ -24,7 +24,7 @@ class BenchGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
-        from benchmark.tracking.writer import load_environment
+        from benchmark.tracking.store import load_environment
 
         try:
             load_environment()

@@ -15,7 +15,7 @@ from PIL import Image
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, find_images
 from benchmark.study.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
 IMAGE_SIZE = 32

@@ -13,7 +13,8 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from benchmark.training.trainer import EpochResult
 
 FROZEN = "resnet18-frozen"

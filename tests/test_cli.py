@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from registry import models
 from registry.specs import ModelSpec
 

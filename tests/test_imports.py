@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import NETWORK_TAGS, log
 
 COMPUTING = {"torch", "torchvision", "sklearn", "xgboost", "captum", "timm"}

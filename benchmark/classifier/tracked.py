@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
-from registry.errors import UserError
 
 from benchmark.classifier.network import load_network
 from benchmark.data.decode import Undecodable, decode
@@ -26,12 +25,14 @@ from benchmark.ranking.tables import fetch
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.reader import search
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import load_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads, models
 from registry.core import near
+from registry.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def explain(
     """
     from benchmark.classifier.tracked import find_classifier
     from benchmark.explain.panels import draw_panels
-    from benchmark.tracking.writer import Store
+    from benchmark.tracking.store import Store
 
     files = {image: out / f"{image.stem}-{re.sub(r'[/:]', '-', name)}.png" for image in images}
     for file, count in Counter(files.values()).items():

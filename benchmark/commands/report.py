@@ -26,7 +26,7 @@ import click
 def report(out: Path, context: str | None, title: str | None) -> None:
     """Write the completed runs into one HTML file that needs no network and no other file."""
     from benchmark.report.render import write_report
-    from benchmark.tracking.writer import Store
+    from benchmark.tracking.store import Store
 
     start = time.perf_counter()
     material = write_report(Store(), out, context, title)

@@ -41,7 +41,7 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
     from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
     from benchmark.terminal.progress import print_other_contexts
     from benchmark.terminal.tables import show
-    from benchmark.tracking.writer import Store
+    from benchmark.tracking.store import Store
 
     console = make_console()
     runs = fetch(Store())

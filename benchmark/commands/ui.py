@@ -6,6 +6,7 @@ import signal
 import socket
 
 import click
+
 from registry.errors import UserError
 
 HOST = "127.0.0.1"
@@ -20,7 +21,7 @@ def ui(port: int) -> None:
 
     Its first link shows the newest study's runs, the best test accuracy first.
     """
-    from benchmark.tracking.writer import Store
+    from benchmark.tracking.store import Store
 
     store = Store()
     if store.uri.startswith("http"):  # its server has pages already

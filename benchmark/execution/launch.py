@@ -15,7 +15,7 @@ from benchmark.execution.planning import SaveWeights, Study, embedding_ids, weig
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from benchmark.training.devices import find_device
 
 

@@ -15,7 +15,7 @@ from benchmark.execution.executor import Listener, without_running
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import run_one
 from benchmark.study.plan import Plan, RunSpec
-from benchmark.tracking.writer import load_environment
+from benchmark.tracking.store import load_environment
 from benchmark.training.trainer import EpochResult
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ import pandas as pd
 
 from benchmark.ranking.tables import choose_contexts, fetch
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
 
 GRACE_SECONDS = 5.0

@@ -78,7 +78,7 @@ def _system_row(system: System, config: Config, classes: int) -> dict[str, objec
 def list_runs(config: Config) -> pd.DataFrame:
     """A row a run of the store, whatever became of it, the newest first."""
     from benchmark.ranking.tables import run_states
-    from benchmark.tracking.writer import Store
+    from benchmark.tracking.store import Store
 
     return run_states(Store())
 

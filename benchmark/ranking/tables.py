@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmark.tracking.reader import Columns, read_runs
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from registry.errors import UserError
 
 if TYPE_CHECKING:

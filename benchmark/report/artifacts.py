@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from benchmark.data.eda import class_pictures
 from benchmark.explain.gallery import Explained
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 
 NAMES = ("class", "true", "predicted", "image", "name", "kind", "detail")
 """Columns of text: a class may be called 007, or NA."""

@@ -25,7 +25,7 @@ from benchmark.ranking.tables import (
 )
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
 from benchmark.tracking.reader import search
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from registry.errors import UserError
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")

@@ -20,7 +20,7 @@ from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
 from benchmark.report.filters import FILTERS
 from benchmark.terminal.tables import count, duration, percent
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from registry.errors import UserError
 
 WIDE, NARROW = (1080, 400), (340, 330)

@@ -13,7 +13,7 @@ from benchmark.evaluation.predictions import Predictions
 from benchmark.explain.deletion import deletion_auc, random_deletion_auc
 from benchmark.explain.explainers import Explainer, heatmaps
 from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, write_gallery
-from benchmark.tracking.writer import Artifact, LoggedImage, LogItem, Metric, Tag
+from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Tag
 from benchmark.training.devices import now
 from benchmark.training.images import Examples
 

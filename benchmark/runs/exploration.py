@@ -10,7 +10,8 @@ from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.run_one import dataset_inputs
 from benchmark.study.plan import content_hash
-from benchmark.tracking.writer import Artifact, Tracker, metrics
+from benchmark.tracking.items import Artifact, metrics
+from benchmark.tracking.writer import Tracker
 
 EXPLORATION_VERSION = 2
 """Raise it when more is logged: the exploration of data seen before is then logged once more."""

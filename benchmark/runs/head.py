@@ -18,7 +18,8 @@ from benchmark.runs.explanations import log_explanations, no_explanations
 from benchmark.runs.options import RunOptions
 from benchmark.runs.results import log_predictions
 from benchmark.study.plan import RunSpec
-from benchmark.tracking.writer import Artifact, LogItem, Metric, Param, Tag, Tracker, metrics
+from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag, metrics
+from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device
 from benchmark.training.heads import save_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings

@@ -20,7 +20,8 @@ from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import Report, RunOptions
 from benchmark.runs.results import log_predictions
 from benchmark.study.plan import RunSpec
-from benchmark.tracking.writer import Artifact, LogItem, Metric, Tag, Tracker, metrics
+from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
+from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device, now
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings

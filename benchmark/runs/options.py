@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark.study.plan import RunSpec
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
 
 Status = Literal["completed", "failed", "skipped"]

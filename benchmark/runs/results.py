@@ -9,7 +9,7 @@ from benchmark.data.figures import write_figure
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.pictures import draw_confusion
 from benchmark.evaluation.predictions import Predictions
-from benchmark.tracking.writer import Artifact, LogItem, metrics
+from benchmark.tracking.items import Artifact, LogItem, metrics
 
 
 def log_predictions(predictions: Predictions, title: str, scratch: Path) -> Iterator[LogItem]:

@@ -20,17 +20,9 @@ from benchmark.runs.network import NetworkRun
 from benchmark.runs.options import Outcome, Report, RunOptions
 from benchmark.study.plan import DataSpec, RunSpec
 from benchmark.study.suite import PUBLISHED
-from benchmark.tracking.writer import (
-    Artifact,
-    LogItem,
-    Metric,
-    Param,
-    Skipped,
-    Store,
-    Tag,
-    TrackedRun,
-    Tracker,
-)
+from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 from benchmark.training.devices import find_device
 
 

@@ -18,8 +18,9 @@ from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import locked
 from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
-from benchmark.tracking.writer import LogItem, Metric, Param, Tag, Tracker
+from benchmark.tracking.writer import Tracker
 
 MIRROR_SECONDS = 15.0
 SWEEP_GROUP = "sweep"

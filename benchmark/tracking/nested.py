@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.tracking.writer import LogItem, TrackedRun, Tracker
+from benchmark.tracking.items import LogItem
+from benchmark.tracking.writer import TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from registry.errors import UserError
 
 if TYPE_CHECKING:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dotenv import load_dotenv
-
+from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
+from benchmark.tracking.store import Store
 from registry.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
-    from PIL.Image import Image
 
-ENV_FILE = "mlflow.env"
-DEFAULTS = {
-    "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db",
-    "MLFLOW_DEFAULT_ARTIFACT_ROOT": "./mlartifacts",
-    "MLFLOW_EXPERIMENT_NAME": "image-classifiers",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 FLUSH_SECONDS = 5.0
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
@@ -44,69 +32,6 @@ networks and trees on their embeddings (**experiment 1**), and the same with a f
 `published_accuracy` is the original study's, on its own data. Only runs with the same tag `context`
 are comparable: it stands for the same data, settings and seed.
 """
-
-
-def load_environment() -> None:
-    """Set MLflow's variables from mlflow.env, then from the embedded defaults, where unset."""
-    load_dotenv(ENV_FILE, override=False)
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    for noisy in ("alembic", "huggingface_hub"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-
-
-@dataclass(frozen=True)
-class Param:
-    """A setting of the run."""
-
-    name: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure, at an epoch or for the whole run."""
-
-    name: str
-    value: float
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A word about the run."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file, or a folder with its content, to be stored under a folder of the run."""
-
-    path: Path
-    folder: str | None = None
-
-
-@dataclass(frozen=True)
-class LoggedImage:
-    """A picture that MLflow shows beside those of the same key in other runs.
-
-    Attributes:
-        key: ASCII letters, digits, ``_``, ``-``, ``.``, spaces and ``/``.
-        image: The picture.
-    """
-
-    key: str
-    image: Image
-
-
-LogItem = Param | Metric | Tag | Artifact | LoggedImage
-
-
-def metrics(values: Mapping[str, float], step: int = 0) -> list[Metric]:
-    """Make a metric of each entry."""
-    return [Metric(name, value, step) for name, value in values.items()]
 
 
 class Skipped(Exception):
@@ -197,24 +122,6 @@ class TrackedRun:
         self.flush()
         failed = isinstance(error, Exception) and not isinstance(error, Skipped)
         self._client.set_terminated(self.id, "FAILED" if failed else "KILLED")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Store:
-    """Which MLflow store and experiment; picklable.
-
-    Attributes:
-        uri: MLflow's tracking URI.
-        experiment: Name of the experiment.
-    """
-
-    uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"])
-    experiment: str = field(default_factory=lambda: os.environ["MLFLOW_EXPERIMENT_NAME"])
-
-    def exists(self) -> bool:
-        """Whether there is a file, for SQLite, which would make one; others are asked."""
-        sqlite = "sqlite:///"
-        return not self.uri.startswith(sqlite) or Path(self.uri.removeprefix(sqlite)).exists()
 
 
 class Tracker:

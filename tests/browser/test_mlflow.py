@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.ranking.tables import fetch
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from tests.test_cli import TINY
 
 if TYPE_CHECKING:

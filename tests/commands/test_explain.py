@@ -14,7 +14,7 @@ from PIL import Image
 from benchmark.cli import main
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from tests.conftest import COLOURS
 from tests.studies import FROZEN, HEAD, run, tracked
 from tests.test_cli import assert_one_line_error

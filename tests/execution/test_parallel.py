@@ -17,7 +17,7 @@ from benchmark.runs.options import Outcome, RunOptions
 from benchmark.study.config import Config
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import find_systems
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
 
 

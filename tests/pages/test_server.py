@@ -15,7 +15,8 @@ from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.pages.server import save_views
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import log
 
 

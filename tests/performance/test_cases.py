@@ -12,7 +12,9 @@ import pytest
 
 from benchmark.ranking.tables import fetch
 from benchmark.study.config import Config
-from benchmark.tracking.writer import Metric, Param, Store, Tag, Tracker
+from benchmark.tracking.items import Metric, Param, Tag
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from benchmark.training.network import build_network
 from registry.specs import Schedule
 from tests.performance.__main__ import CASES, describe, main

@@ -57,7 +57,8 @@ def bench(arguments: list[str]) -> Figures:
     """
     import benchmark.runs.run_one  # noqa: F401
     from benchmark.cli import main
-    from benchmark.tracking.writer import Store, TrackedRun, Tracker, load_environment
+    from benchmark.tracking.store import Store, load_environment
+    from benchmark.tracking.writer import TrackedRun, Tracker
 
     load_environment()
     start = time.perf_counter()

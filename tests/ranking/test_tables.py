@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from benchmark.ranking.tables import choose_contexts, contexts, fetch, run_states, summary, trees
-from benchmark.tracking.writer import Metric, Param, Store, Tracker
+from benchmark.tracking.items import Metric, Param
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 
 NETWORK_TAGS = {"system": "ConvMixer Model", "group": "from scratch", "model": "convmixer"}
 PARAMS = {

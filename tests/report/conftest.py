@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.data.prepared import PreparedData
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from tests.report.study import log_study, make_data, make_store
 
 

@@ -19,16 +19,9 @@ from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.run_one import dataset_inputs
-from benchmark.tracking.writer import (
-    Artifact,
-    Metric,
-    Param,
-    Skipped,
-    Store,
-    TrackedRun,
-    Tracker,
-    metrics,
-)
+from benchmark.tracking.items import Artifact, Metric, Param, metrics
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 from tests.data.images import write_tree
 
 HOSTILE = '<img src=x onerror="alert(1)">'

@@ -18,7 +18,8 @@ from benchmark.ranking.tables import fetch, summary, trees
 from benchmark.report.collect import Material
 from benchmark.report.render import write_report
 from benchmark.terminal.tables import percent, points
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from tests.report.page import Page, read
 from tests.report.study import CLASSES, HOSTILE, Study, make_store
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
-from benchmark.tracking.writer import Store, Tracker
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from tests.studies import FROZEN, HEAD, files, run, tracked
 
 

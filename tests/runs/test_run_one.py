@@ -21,7 +21,7 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
 from registry.specs import ModelSpec

@@ -22,7 +22,7 @@ from benchmark.study.suite import System
 from benchmark.sweep.network_target import NetworkObjective, NetworkTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.study import Budget
-from benchmark.tracking.writer import Store
+from benchmark.tracking.store import Store
 from benchmark.training import inference
 
 SETTINGS = ["data.image_size=32", "train.epochs=3", "train.batch_size=8"]

@@ -24,7 +24,8 @@ from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
 from benchmark.sweep.study import Budget, is_finished
-from benchmark.tracking.writer import Artifact, Store, Tag
+from benchmark.tracking.items import Artifact, Tag
+from benchmark.tracking.store import Store
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
 
 SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]

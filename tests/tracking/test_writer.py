@@ -6,17 +6,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from benchmark.tracking.writer import (
-    Artifact,
-    Metric,
-    Param,
-    Skipped,
-    Store,
-    Tag,
-    TrackedRun,
-    Tracker,
-    load_environment,
-)
+from benchmark.tracking.items import Artifact, Metric, Param, Tag
+from benchmark.tracking.store import Store, load_environment
+from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 
 
 @pytest.fixture
@@ -152,7 +144,7 @@ def test_mlflow_env_is_read_and_the_real_environment_wins(
 def test_the_shipped_mlflow_env_says_what_the_embedded_defaults_say() -> None:
     from dotenv import dotenv_values
 
-    from benchmark.tracking.writer import DEFAULTS
+    from benchmark.tracking.store import DEFAULTS
 
     shipped = Path(__file__).parents[2] / "mlflow.env"
     values = dotenv_values(shipped)
