@@ -72,11 +72,15 @@ def image_examples(data: PreparedData, device: torch.device) -> Examples:
 
 
 def batches(rows: Tensor, batch_size: int) -> tuple[Tensor, ...]:
-    """Divide rows into batches that differ by at most one in size.
+    """Divide rows into as few batches as can be that differ by at most one in size.
 
-    A remainder of one image would stop batch normalisation.
+    A single image would stop batch normalisation: it joins another batch, which then is larger
+    than asked for by one.
     """
-    return torch.tensor_split(rows, -(-len(rows) // batch_size))
+    count = -(-len(rows) // batch_size)
+    if batch_size > 1:
+        count = min(count, max(1, len(rows) // 2))
+    return torch.tensor_split(rows, count)
 
 
 def shuffled(rows: Tensor, seed: int, epoch: int) -> Tensor:

@@ -207,11 +207,17 @@ def test_a_memory_too_small_for_two_images_is_an_error(examples: Examples) -> No
         list(Trainer(network, examples, settings(), "scratch", 0).fit())
 
 
-def test_batches_differ_by_at_most_one_so_that_none_is_a_single_image() -> None:
-    sizes = [len(batch) for batch in batches(torch.arange(33), 8)]
-    assert sum(sizes) == 33
-    assert max(sizes) - min(sizes) <= 1
-    assert min(sizes) > 1
+def test_batches_differ_by_at_most_one_and_none_is_a_single_image() -> None:
+    for images in range(2, 40):
+        for batch_size in range(2, 12):
+            sizes = [len(batch) for batch in batches(torch.arange(images), batch_size)]
+            assert sum(sizes) == images
+            assert max(sizes) - min(sizes) <= 1
+            assert min(sizes) > 1
+            lone = images // -(-images // batch_size) == 1
+            assert max(sizes) <= (3 if lone else batch_size)
+    assert [len(batch) for batch in batches(torch.arange(11), 2)] == [3, 2, 2, 2, 2]
+    assert [len(batch) for batch in batches(torch.arange(3), 1)] == [1, 1, 1]  # for inference
 
 
 class Pixels(torch.nn.Module):
