@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from registry.errors import UserError
 
 if TYPE_CHECKING:

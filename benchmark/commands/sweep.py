@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
-from registry.errors import UserError
 
 from benchmark.commands.options import (
     config_options,
@@ -17,6 +16,7 @@ from benchmark.commands.options import (
     make_console,
     read_weights,
 )
+from registry.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
