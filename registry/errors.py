@@ -40,3 +40,10 @@ def code_of(what: str, module: str) -> Iterator[None]:
             raise
         reason = f"{type(error).__name__}: {error}"
         raise PluginError(f"{what} of the plugin {module} failed: {reason}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """An error's kind and the first line of its message, which may be long or empty."""
+    kind, message = type(error).__name__, str(error).strip().partition("\n")[0]
+    told = isinstance(error, UserError | PluginError | NotImplementedError)
+    return message if told and message else f"{kind}: {message}" if message else kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,10 +33,12 @@ from benchmark.training.heads import load_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads, models
 from registry.core import near
-from registry.errors import UserError
+from registry.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +49,15 @@ class Look:
         pixels: (S, S, 3), uint8, as the classifier sees it.
         ranking: Classes and their probabilities, the most probable first.
         shown: Class that the heatmap is about.
-        heat: (S, S) in [0, 1]; None if the classifier has no maps.
+        heat: (S, S) in [0, 1]; None if there is none.
+        why_none: Why there is none, in one line.
     """
 
     pixels: NDArray[np.uint8]
     ranking: list[tuple[str, float]]
     shown: str
     heat: NDArray[np.float32] | None
+    why_none: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +99,18 @@ class TrackedClassifier:
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")
         shown = int(order[0]) if class_name is None else self.class_names.index(class_name)
-        heat = None
-        if self.explainer.kind:
+        heat, why_none = None, ""
+        try:
             heat = heatmaps(self.explainer, batch, np.array([shown]))[0].numpy()
+        except Exception as error:  # the classes are told in any case
+            logger.debug("no heatmap", exc_info=True)
+            why_none = one_line(error)
         return Look(
             pixels=pixels,
             ranking=[(self.class_names[i], float(probabilities[i])) for i in order],
             shown=self.class_names[shown],
             heat=heat,
+            why_none=why_none,
         )
 
 

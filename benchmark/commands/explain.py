@@ -68,7 +68,7 @@ def explain(
         for class_, probability in look.ranking[:TOP]:
             click.echo(f"  {probability:7.2%}  {class_}")
         if look.heat is None or classifier.explainer.kind is None:
-            click.echo("  it has no heatmaps")
+            click.echo(f"  no heatmap: {look.why_none}")
             continue
         share = dict(look.ranking)[look.shown]
         caption = f"{look.shown} ({share:.0%})"

@@ -130,13 +130,18 @@ def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -
     """Compute heatmaps at the images' size.
 
     Args:
-        explainer: Of a kind.
+        explainer: The classifier.
         images: (N, 3, S, S) in [0, 1].
         classes: (N,) the class of each image to explain.
 
     Returns:
         (N, S, S) on the CPU, each scaled to [0, 1].
+
+    Raises:
+        NotImplementedError: The classifier has no maps; the message says why.
     """
+    if explainer.kind is None:
+        raise NotImplementedError("this kind of classifier has none")
     maps = torch.nn.functional.interpolate(
         torch.from_numpy(explainer.heat(images, classes))[:, None],
         size=images.shape[-2:],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,15 @@ from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, 
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Tag
 from benchmark.training.devices import now
 from benchmark.training.images import Examples
+from registry.errors import one_line
 
 FOLDER = "explanations"
+FAILED = "explanations_failed"
+"""Tag with the reason, in one line."""
 
 
 def log_explanations(
-    explainer: Explainer,
+    make: Callable[[], Explainer],
     predictions: Predictions,
     data: PreparedData,
     device: torch.device,
@@ -29,20 +33,38 @@ def log_explanations(
 ) -> Iterator[LogItem]:
     """Explain the test images that all runs show, and the worst mistakes.
 
+    An explanation that fails costs the pictures and no more: the run has its figures already.
+
     Args:
-        explainer: The classifier.
+        make: Gives the classifier; what goes wrong there goes wrong here.
         predictions: Its own, of the test split.
         data: For names and pixels.
         device: The explainer's.
         scratch: Folder for files on their way to MLflow.
 
     Yields:
-        The pictures, ``deletion_auc``, ``deletion_auc_random`` and ``explain_seconds``; or a tag
-        that says why there are none.
+        The pictures, ``deletion_auc``, ``deletion_auc_random`` and ``explain_seconds``; or the tag
+        ``no_explanations``, which says why there are none, or ``explanations_failed`` with
+        explanations_traceback.txt.
     """
-    if explainer.kind is None:
-        yield no_explanations("this kind of classifier has none")
-        return
+    try:
+        items = list(_explained(make(), predictions, data, device, scratch))
+    except NotImplementedError as error:
+        items = [Tag("no_explanations", one_line(error))]
+    except Exception as error:
+        file = scratch / "explanations_traceback.txt"
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        items = [Tag(FAILED, one_line(error)), Artifact(file)]
+    yield from items
+
+
+def _explained(
+    explainer: Explainer,
+    predictions: Predictions,
+    data: PreparedData,
+    device: torch.device,
+    scratch: Path,
+) -> Iterator[LogItem]:
     start = now(device)
     shown = shown_positions(data)
     positions = np.concatenate([shown, worst_mistakes(predictions)])
@@ -50,13 +72,9 @@ def log_explanations(
     images = Examples(torch.from_numpy(data.images), data, device)
     batch = images.batch(torch.from_numpy(rows))
     classes = predictions.predicted[positions]
-    try:
-        heat = heatmaps(explainer, batch, classes)
-    except NotImplementedError as error:
-        yield no_explanations(str(error))
-        return
+    heat = heatmaps(explainer, batch, classes)
     gallery = Gallery(
-        kind=explainer.kind,
+        kind=explainer.kind or "",
         predictions=predictions,
         positions=positions,
         pixels=data.images[rows],
@@ -72,8 +90,3 @@ def log_explanations(
     random_area = random_deletion_auc(explainer.classify, batch[few], classes[few])
     yield Metric("deletion_auc_random", random_area)
     yield Metric("explain_seconds", now(device) - start)
-
-
-def no_explanations(reason: str) -> Tag:
-    """Say why a run shows none."""
-    return Tag("no_explanations", reason)

@@ -14,7 +14,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import predict_split
 from benchmark.explain.explainers import HeadExplainer
-from benchmark.runs.explanations import log_explanations, no_explanations
+from benchmark.runs.explanations import log_explanations
 from benchmark.runs.options import RunOptions
 from benchmark.runs.results import log_predictions
 from benchmark.study.plan import RunSpec
@@ -44,6 +44,7 @@ def run_head(
     """
     system = spec.system
     assert system.head is not None
+    kind = heads[system.head]
     run_id = tracker.find_completed({"spec_id": spec.needs[0], "embeddings": "kept"})
     assert run_id is not None, f"{spec.name} was started before its backbone"
     embeddings, backbone_ms = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
@@ -54,7 +55,7 @@ def run_head(
     memory = PeakMemory(torch.device("cpu"))
     train = data.rows("train")
     start = time.perf_counter()
-    classifier: Any = heads[system.head].make(
+    classifier: Any = kind.make(
         seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
     )
     head = classifier.fit(embeddings[train], data.labels[train])
@@ -73,27 +74,27 @@ def run_head(
     predictions = predict_split(data, "test", probabilities)
     yield from log_predictions(predictions, spec.name, scratch)
     if options.explain:
-        network = _kept_backbone(spec, run_id, tracker, device)
-        if network is None:
-            yield no_explanations("the backbone's weights were not kept")
-        else:
-            explainer = HeadExplainer(
-                network, models[system.model], head, heads[system.head], embeddings.mean(0)
-            )
-            yield from log_explanations(explainer, predictions, data, device, scratch)
 
-    if describe := heads[system.head].describe:
-        yield from metrics(describe(head))
+        def explainer() -> HeadExplainer:
+            network = _kept_backbone(spec, run_id, tracker, device)
+            return HeadExplainer(network, models[system.model], head, kind, embeddings.mean(0))
+
+        yield from log_explanations(explainer, predictions, data, device, scratch)
+
+    if kind.describe:
+        yield from metrics(kind.describe(head))
     if spec.id in options.save_weights:
         yield Artifact(save_head(head, scratch))
         yield Tag("weights_file", "kept")
 
 
-def _kept_backbone(
-    spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device
-) -> Network | None:
-    """Load the network that made the embeddings, if its run kept its weights."""
+def _kept_backbone(spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device) -> Network:
+    """Load the network that made the embeddings.
+
+    Raises:
+        NotImplementedError: Its run did not keep its weights.
+    """
     kept = {"spec_id": spec.needs[0], "embeddings": "kept", "weights_file": "kept"}
     if tracker.find_completed(kept) != run_id:
-        return None
+        raise NotImplementedError("the backbone's weights were not kept")
     return load_network(tracker, run_id, spec.system.backbone, spec.data, device)

@@ -85,10 +85,14 @@ class NetworkRun:
         yield Metric("inference_ms", inference_ms)
         predictions = yield from self._log_results(trainer.features or images, inference_ms)
         yield from metrics(memory.metrics())
-        explainer = NetworkExplainer(self.network, models[spec.system.model])
         if self.options.explain and not spec.pretraining:
+            model = models[spec.system.model]
             yield from log_explanations(
-                explainer, predictions, self.data, self.device, self.scratch
+                lambda: NetworkExplainer(self.network, model),
+                predictions,
+                self.data,
+                self.device,
+                self.scratch,
             )
         if spec.id in self.options.save_weights:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}

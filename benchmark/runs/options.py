@@ -54,6 +54,7 @@ class Outcome:
         test_accuracy: Of a run completed just now; None for pretraining.
         explain_seconds: How long its explanations took.
         reused: Whether it had been completed before.
+        remark: What else went wrong in a completed run.
     """
 
     spec: RunSpec
@@ -62,3 +63,4 @@ class Outcome:
     test_accuracy: float | None = None
     explain_seconds: float = 0.0
     reused: bool = False
+    remark: str = ""

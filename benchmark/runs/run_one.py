@@ -15,6 +15,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import SPLITS
 from benchmark.runs.environment import describe_environment
+from benchmark.runs.explanations import FAILED
 from benchmark.runs.head import run_head
 from benchmark.runs.network import NetworkRun
 from benchmark.runs.options import Outcome, Report, RunOptions
@@ -24,6 +25,7 @@ from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 from benchmark.training.devices import find_device
+from registry.errors import one_line
 
 
 @cache
@@ -67,6 +69,7 @@ def run_one(
     """
     tracker = open_tracker(options.store)
     figures: dict[str, float] = {}
+    remark = ""
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -78,16 +81,18 @@ def run_one(
                 run.log(item)
                 if isinstance(item, Metric):
                     figures[item.name] = item.value
+                elif isinstance(item, Tag) and item.name == FAILED:
+                    remark = f"its explanations failed: {item.value}"
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Outcome(spec=spec, status="failed", reason=reason)
+        return Outcome(spec=spec, status="failed", reason=one_line(error))
     return Outcome(
         spec=spec,
         status="completed",
         test_accuracy=figures.get("test_accuracy"),
         explain_seconds=figures.get("explain_seconds", 0.0),
+        remark=remark,
     )
 
 

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from benchmark.sweep.objective import Objective, Params
 from benchmark.sweep.space import Space, point_key
 from benchmark.sweep.storage import GRACE_SECONDS, Worker, live_workers, locked
+from registry.errors import one_line
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 SamplerName = Literal["tpe", "random", "qmc", "gp", "grid"]
@@ -192,7 +193,7 @@ class Search:
             notes["reason"] = str(stop)
         except Exception as error:
             state = TrialState.FAIL
-            trial.set_user_attr("error", f"{type(error).__name__}: {error}".splitlines()[0])
+            trial.set_user_attr("error", one_line(error))
         notes["work"] = self.objective.work - before
         notes["seconds"] = time.perf_counter() - start
         trial.set_user_attr("notes", notes)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.tree import Tree
 
@@ -191,6 +192,8 @@ class ProgressDisplay(LiveLines):
             accuracy = outcome.test_accuracy
             scored = "" if accuracy is None else f"test accuracy [bold]{accuracy:.2%}[/], "
             self._print(f"{place} [green]{name}[/]: {scored}{duration(took)}{curve}")
+            if outcome.remark:
+                self._print(f"  {escape(outcome.remark)}", style="yellow")
         else:
             colour = "red" if outcome.status == "failed" else "yellow"
             self._print(f"{place} [{colour}]{name}: {outcome.status}[/]: {outcome.reason}")

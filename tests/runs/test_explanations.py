@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from mlflow.entities import Run
 from PIL import Image
 
+from benchmark.classifier.tracked import find_classifier
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from registry import models
 from tests.studies import FROZEN, HEAD, files, run, tracked
 
 
@@ -79,3 +82,28 @@ def test_a_head_whose_backbone_kept_no_weights_says_so(config: Config, store: St
     (head,) = tracked(store, HEAD)
     assert head.data.tags["no_explanations"] == "the backbone's weights were not kept"
     assert "explanations" not in files(open_tracker(store), head.info.run_id)
+
+
+def test_an_explanation_that_fails_costs_no_run(config: Config, store: Store) -> None:
+    """Of a network and of a head: the layer to show does not exist, as a plugin may mistake it."""
+    models.add(replace(models["resnet18"], name="mistaken", cam_layer="nowhere"))
+    try:
+        outcomes = run(config, "mistaken-frozen/extra_trees")
+        picture = next(Path(config.data.source).glob("*/*.png"))
+        look = find_classifier(store, "mistaken-frozen").look_at(picture)
+        assert sum(probability for _, probability in look.ranking) == pytest.approx(1)
+        assert look.heat is None
+        assert look.why_none == "cam_layer 'nowhere' is no layer of the backbone"
+    finally:
+        models.remove("mistaken")
+    (frozen, *_) = tracked(store, "mistaken-frozen")
+    (head, *_) = tracked(store, "mistaken-frozen/extra_trees-n100-d10")
+    tracker = open_tracker(store)
+    for one in (frozen, head):
+        assert one.data.tags["completed"] == "true"
+        assert 0 <= one.data.metrics["test_accuracy"] <= 1
+        reason = one.data.tags["explanations_failed"]
+        assert reason == "cam_layer 'nowhere' is no layer of the backbone"
+        assert "explanations_traceback.txt" in files(tracker, one.info.run_id)
+        outcome = outcomes[one.info.run_name]
+        assert outcome.remark.startswith("its explanations failed: cam_layer 'nowhere'")

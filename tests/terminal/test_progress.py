@@ -36,7 +36,10 @@ def test_only_a_terminal_has_the_curve_of_a_run(
                 seconds=1.0,
             )
             display.epoch(spec, result)
-        display.ended(Outcome(spec=spec, status="completed", test_accuracy=0.4))
+        display.ended(
+            Outcome(spec=spec, status="completed", test_accuracy=0.4, remark="no map of [/x]")
+        )
     shown = file.getvalue()
     assert ("▁▃█" in shown) == terminal
     assert "40.00%" in shown
+    assert "no map of [/x]" in shown
