@@ -14,6 +14,7 @@ from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
 from registry.errors import PluginError, UserError
+from registry.printable import printable
 
 EXIT_FAULT = 1
 EXIT_USAGE = 2
@@ -31,8 +32,8 @@ class BenchGroup(click.Group):
             return super().invoke(ctx)
         except (UserError, PluginError) as error:
             if ctx.params["traceback"]:
-                traceback.print_exc()
-            click.echo(f"Error: {' '.join(str(error).split())}", err=True)
+                _print_traceback()
+            click.echo(f"Error: {printable(' '.join(str(error).split()))}", err=True)
             if isinstance(error, UserError):
                 ctx.exit(EXIT_USAGE)
             if not ctx.params["traceback"]:
@@ -41,13 +42,17 @@ class BenchGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception:
-            traceback.print_exc()
+            _print_traceback()
             click.echo(
                 "This is a fault of bench, not yours. Please report these lines, "
                 "what you typed and what bench --version says.",
                 err=True,
             )
             ctx.exit(EXIT_FAULT)
+
+
+def _print_traceback() -> None:
+    click.echo(printable(traceback.format_exc(), keep="\n"), err=True, nl=False)
 
 
 @click.group(cls=BenchGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -163,8 +164,6 @@ def test_mistakes_get_one_line_that_says_what_to_type(
 
 
 def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path) -> None:
-    import shutil
-
     shutil.copytree(image_folder, workplace / "few")
     for path in sorted((workplace / "few" / "red").iterdir())[2:]:
         path.unlink()
@@ -183,6 +182,26 @@ def test_data_are_explored_as_tables_and_pictures(workplace: Path, image_folder:
     assert classes == ["class,images,train,val,test"] + [
         f"{name},14,10,2,2" for name in ("blue", "green", "red")
     ]
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(
+    workplace: Path, image_folder: Path
+) -> None:
+    shutil.copytree(image_folder, workplace / "[old] pics")
+    (workplace / "[old] pics" / "red").rename(workplace / "[old] pics" / "[bold]r\x1b[31med")
+    output = bench("data", "[old] pics", "--out", "[out]").output
+    assert "[old] pics: classes" in output
+    assert "[bold]r\\x1b[31med" in output
+    assert "Pictures and tables are in [out]/" in output
+    assert "\x1b" not in output
+
+
+def test_a_mistake_with_control_characters_is_told_in_one_line_without_them(
+    workplace: Path,
+) -> None:
+    result = bench("data", "no\x1b[31m\nwhere")
+    assert_one_line_error(result, "no\\x1b[31m")
+    assert "\x1b" not in result.stderr
 
 
 def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:

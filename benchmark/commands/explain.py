@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.errors import UserError
+from registry.printable import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,16 +65,16 @@ def explain(
     classifier = find_classifier(Store(), name, context)
     for image, file in files.items():
         look = classifier.look_at(image, class_name)
-        click.echo(f"{image} by {name}:")
+        click.echo(printable(f"{image} by {name}:"))
         for class_, probability in look.ranking[:TOP]:
-            click.echo(f"  {probability:7.2%}  {class_}")
+            click.echo(printable(f"  {probability:7.2%}  {class_}"))
         if look.heat is None or classifier.explainer.kind is None:
             click.echo(f"  no heatmap: {look.why_none}")
             continue
         share = dict(look.ranking)[look.shown]
         caption = f"{look.shown} ({share:.0%})"
         _write(draw_panels(look.pixels, look.heat, classifier.explainer.kind, caption), file)
-        click.echo(f"  {file}: {classifier.explainer.kind} for {look.shown}")
+        click.echo(printable(f"  {file}: {classifier.explainer.kind} for {look.shown}"))
 
 
 def _check_ours(file: Path) -> None:

@@ -12,24 +12,12 @@ import click
 from registry.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from benchmark.study.config import Config
 
 
 def home() -> Path:
     """The folder for decoded images and generated data: BENCH_HOME, or .bench here."""
     return Path(os.environ.get("BENCH_HOME", ".bench"))
-
-
-def make_console() -> Console:
-    """A console as wide as the terminal, and as wide as the table where there is none."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        return Console(width=1000)
-    return console
 
 
 def read_weights(weights: str | None) -> tuple[str | None, Path | None]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from registry.printable import printable
+
 
 @click.command()
 @click.option(
@@ -32,8 +34,9 @@ def report(out: Path, context: str | None, title: str | None) -> None:
     material = write_report(Store(), out, context, title)
     seconds = time.perf_counter() - start
     click.echo(
-        f"{out}: {len(material.systems)} systems of {len(material.runs)} runs, "
+        f"{printable(out)}: {len(material.systems)} systems of {len(material.runs)} runs, "
         f"{out.stat().st_size / 1e6:.2f} MB, in {seconds:.1f} s"
     )
     for other in material.others:
-        click.echo(f"not shown: {other.title} (bench report --context {other.id[:8]})")
+        told = f"not shown: {other.title} (bench report --context {other.id[:8]})"
+        click.echo(printable(told))

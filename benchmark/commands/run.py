@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import (
-    config_options,
-    home,
-    make_config,
-    make_console,
-    read_weights,
-)
+from benchmark.commands.options import config_options, home, make_config, read_weights
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,6 +81,7 @@ def run(
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding, print_header, print_plan
 
     console = make_console()

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import (
-    config_options,
-    home,
-    make_config,
-    make_console,
-    read_weights,
-)
+from benchmark.commands.options import config_options, home, make_config, read_weights
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -119,6 +113,7 @@ def sweep(
     from benchmark.execution.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import find_targets
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding
 
     console = make_console()
@@ -158,6 +153,7 @@ def _show_status(storage: str | None) -> None:
 
     from benchmark.sweep.status import sweep_states
     from benchmark.sweep.storage import sweeps_folder
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.tables import show
 
     show(sweep_states(sweeps_folder(home()), storage), "table", make_console())
@@ -192,12 +188,13 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
 
 def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
     from benchmark.sweep.targets import missing_runs, run_missing
+    from benchmark.terminal.console import line
     from benchmark.terminal.progress import ProgressDisplay
 
     missing = missing_runs(launch.study.plan, options)
     if not len(missing):
         return
-    console.print(f"Needed first: {', '.join(spec.name for spec in missing)}", highlight=False)
+    console.print(line(f"Needed first: {', '.join(spec.name for spec in missing)}"))
     with ProgressDisplay(console, missing) as display:
         for outcome in run_missing(missing, options, display):
             display.ended(outcome)

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import (
-    config_options,
-    format_option,
-    home,
-    make_config,
-    make_console,
-)
+from benchmark.commands.options import config_options, format_option, home, make_config
 
 if TYPE_CHECKING:
     from benchmark.terminal.tables import Format
@@ -39,6 +33,7 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
     import pandas as pd
 
     from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import print_other_contexts
     from benchmark.terminal.tables import show
     from benchmark.tracking.store import Store
@@ -80,6 +75,7 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
     from benchmark.data.eda import TABLES, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
+    from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
@@ -99,7 +95,7 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
             show(frame, format_, console, title=f"{images.spec.name}: {name}")
     if out:
         write_exploration(images, Path(out))
-        console.print(f"Pictures and tables are in {out}/")
+        console.print(line(f"Pictures and tables are in {out}/"), soft_wrap=True)
 
 
 @click.command("ls")
@@ -114,6 +110,7 @@ def ls_command(
     Systems are counted at the preset's image size (default: study) and number of classes.
     """
     from benchmark.ranking.listing import LISTINGS
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.tables import show
 
     config = make_config(data, preset or "study", settings)

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from benchmark.data.demo import DemoSpec, write_demo
 from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
+from registry.printable import printable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -82,9 +83,9 @@ def open_source(config: Config, home: Path) -> Source:
     if source.startswith(KAGGLE):
         folder, name = _download_kaggle(source.removeprefix(KAGGLE)), source
     elif Path(source).is_dir():
-        folder, name = Path(source), Path(source).resolve().name
+        folder, name = Path(source), _text(Path(Path(source).resolve().name))
     elif zipfile.is_zipfile(source):
-        folder, name = _unpack(Path(source), home), Path(source).stem
+        folder, name = _unpack(Path(source), home), _text(Path(Path(source).stem))
     else:
         raise UserError(
             f"there is no folder or zip {source!r}; write --data DIR, --data FILE.zip, "
@@ -169,7 +170,7 @@ def _folders_below(folder: Path) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     """A relative path with ``/`` that can be written anywhere, though file names are any bytes."""
-    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
+    return printable(os.fsencode(path.as_posix()).decode(errors="backslashreplace"))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -8,12 +8,14 @@ from typing import Self
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
+from rich.text import Text
 
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import describe
 from benchmark.sweep.status import goal, seconds_left
 from benchmark.sweep.study import best_trial, is_finished, params_of
-from benchmark.terminal.live_lines import LiveLines
+from benchmark.terminal.console import line
+from benchmark.terminal.live_lines import LiveLines, meter
 from benchmark.terminal.tables import duration
 
 
@@ -34,10 +36,14 @@ class SweepDisplay(LiveLines):
         self._end = (
             None if sweep.budget.timeout is None else (time.monotonic() + sweep.budget.timeout)
         )
-        self._task = self._live.add_task("", place=place, total=None)
+        self._reached = line(place)
+
+    def lines(self) -> list[Text]:
+        """See `LiveLines`."""
+        return [self._reached]
 
     def __enter__(self) -> Self:
-        self._print(f"{self._place}: [bold]{self._sweep.name}[/]")
+        self._print(f"{self._place}: ", (self._sweep.name, "bold"))
         return super().__enter__()
 
     def told(self, study: Study, trial: FrozenTrial) -> None:
@@ -48,22 +54,19 @@ class SweepDisplay(LiveLines):
         so_far = f"best {best.value:.2%}" if best else "none yet"
         by = describe(params_of(best)) if best else ""
         left = self._left(trials, planned)
-        self._live.update(
-            self._task,
-            completed=done,
-            total=planned,
-            description=f"{done}/{planned or '?'}  {so_far} {by}  {left}",
+        reached = f"{done}/{planned or '?'}, {so_far}, {left}"
+        self._reached = line(
+            f"{self._place}  ", *meter(done, planned or 0), f" {reached}", f"  {by}"
         )
-        place = f"({done}/{planned or '?'}, {so_far}, {left})"
-        self._print(
-            f"  trial {trial.number}: {_result(trial)}  {describe(params_of(trial))}"
-            + ("" if self._console.is_terminal else f"  {place}")
-        )
+        place = "" if self._console.is_terminal else f"  ({reached})"
+        params = f"  {describe(params_of(trial))}{place}"
+        self._print(f"  trial {trial.number}: ", *_result(trial), params)
 
     def result(self, result: SweepResult) -> None:
         """Tell what a study came to."""
         if result.best is None or result.best.value is None:
-            self._print("  [yellow]no trial is complete[/]; bench sweep --status tells more")
+            none = ("no trial is complete", "yellow")
+            self._print("  ", none, "; bench sweep --status tells more")
             return
         value = result.best.value
         gain = ""
@@ -71,15 +74,15 @@ class SweepDisplay(LiveLines):
             points = 100 * (value - result.start_accuracy)
             start = f"{self._sweep.target.start_title} {result.start_accuracy:.2%}"
             gain = f" ({start}, gain {points:+.2f} points)"
-        self._print(
-            f"  best val accuracy [bold]{value:.2%}[/]{gain}: {describe(params_of(result.best))}"
-        )
+        best = (f"{value:.2%}", "bold")
+        self._print("  best val accuracy ", best, f"{gain}: {describe(params_of(result.best))}")
         if result.row is None:
             self._print("  another process goes on with this study and will score its best")
         elif result.row.status == "completed":
-            self._print(f"  its test accuracy: [bold]{result.row.test_accuracy:.2%}[/]")
+            self._print("  its test accuracy: ", (f"{result.row.test_accuracy:.2%}", "bold"))
         else:
-            self._print(f"  [red]its test accuracy is missing[/]: {result.row.reason}")
+            missing = ("its test accuracy is missing", "red")
+            self._print("  ", missing, f": {result.row.reason}")
 
     def _left(self, trials: list[FrozenTrial], planned: int | None) -> str:
         guesses = [seconds_left(trials, planned, 1)]
@@ -88,17 +91,17 @@ class SweepDisplay(LiveLines):
         known = [guess for guess in guesses if guess is not None]
         return f"about {duration(min(known))} left" if known else ""
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+    def _print(self, *parts: str | tuple[str, str]) -> None:
+        self._console.print(line(*parts), highlight=False, soft_wrap=True)
 
 
-def _result(trial: FrozenTrial) -> str:
+def _result(trial: FrozenTrial) -> list[str | tuple[str, str]]:
     notes = trial.user_attrs.get("notes", {})
     if trial.state == TrialState.FAIL:
-        return f"[red]failed[/]: {trial.user_attrs.get('error', '')}"
+        return [("failed", "red"), f": {trial.user_attrs.get('error', '')}"]
     if trial.state == TrialState.PRUNED:
-        return f"[dim]pruned[/], {notes.get('reason', '')}"
+        return [("pruned", "dim"), f", {notes.get('reason', '')}"]
     took = duration(notes.get("seconds", 0.0))
     source = notes.get("answered_by")
     how = took if source is None else f"known from trial {source}"
-    return f"[green]{trial.value:.2%}[/], {how}"
+    return [(f"{trial.value:.2%}", "green"), f", {how}"]

@@ -1,39 +1,48 @@
-"""Turns progress into live lines of a terminal, and into nothing elsewhere."""
+"""Turns what goes on into live lines of a terminal, and into nothing elsewhere."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+METER_WIDTH = 20
 
 
-class LiveLines:
-    """Lines of a place, a bar, a text and the time, while the ``with`` block runs.
+class LiveLines(ABC):
+    """Lines below what is printed, drawn again and again while the ``with`` block runs.
 
-    A task of `_live` is a line; its field ``place`` says which of how many it is.
+    A line that is wider than the terminal is cut at its end: what matters most stands first.
     """
 
     def __init__(self, console: Console) -> None:
-        """Begin with no line.
+        """Begin.
 
         Args:
             console: Where to.
         """
         self._console = console
-        self._live = Progress(
-            TextColumn("{task.fields[place]}"),
-            BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self._live: Live | None = None
+
+    @abstractmethod
+    def lines(self) -> Sequence[Text]:
+        """What is to be seen now; called from another thread."""
+
+    def _draw(self) -> Group:
+        shown = self.lines()
+        for one in shown:
+            one.no_wrap, one.overflow = True, "ellipsis"
+        return Group(*shown)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self._draw, transient=True)
+            self._live.start()
         return self
 
     def __exit__(
@@ -42,4 +51,11 @@ class LiveLines:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
+
+
+def meter(done: float, total: float) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Draw how much of a total is done, as two parts of a line."""
+    full = round(METER_WIDTH * min(1.0, done / total)) if total else 0
+    return ("━" * full, "cyan"), ("━" * (METER_WIDTH - full), "dim")

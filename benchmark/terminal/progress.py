@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 from rich.tree import Tree
 
 from benchmark.data.sources import SPLITS
 from benchmark.study.presets import changes
-from benchmark.terminal.live_lines import LiveLines
+from benchmark.terminal.console import line
+from benchmark.terminal.live_lines import LiveLines, meter
 from benchmark.terminal.tables import count, duration, sparkline
 
 if TYPE_CHECKING:
@@ -52,20 +53,25 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     """Say what is run on what, and what the preset shrank."""
     spec, plan, config = study.data.spec, study.plan, study.config
     splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
+    images = (
+        f": {spec.num_images:,} images of {spec.num_classes} classes at "
+        f"{spec.image_size} x {spec.image_size} pixels ({splits})"
+    )
     lines = [
-        f"[bold]{spec.name}[/]: {spec.num_images:,} images of {spec.num_classes} classes at "
-        f"{spec.image_size} x {spec.image_size} pixels ({splits})",
-        f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
-        f"{config.weights}, seed {config.seed}, on {options.device}",
-        f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store.uri}",
+        line((spec.name, "bold"), images),
+        line(
+            f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
+            f"{config.weights}, seed {config.seed}, on {options.device}"
+        ),
+        line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store.uri}"),
     ]
     if study.data.left_out:
-        lines.insert(1, f"{len(study.data.left_out)} files left out; bench data lists them")
+        lines.insert(1, line(f"{len(study.data.left_out)} files left out; bench data lists them"))
     if changed := changes(config):
-        lines.insert(0, f"not the study as published: {', '.join(changed)}")
+        lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
     if config.preset == "quick":
-        lines.insert(0, QUICK)
-    console.print("\n".join(lines), highlight=False, soft_wrap=not console.is_terminal)
+        lines.insert(0, line(QUICK))
+    _print(console, *lines)
 
 
 def print_plan(console: Console, launch: Launch) -> None:
@@ -77,8 +83,8 @@ def print_plan(console: Console, launch: Launch) -> None:
     tree = Tree("plan")
 
     def add(branch: Tree, spec: RunSpec) -> None:
-        state = " [dim](complete)[/]" if find_run(spec, options) else ""
-        node = branch.add(f"{spec.name}[dim]{_size(spec)}[/]{state}")
+        state = " (complete)" if find_run(spec, options) else ""
+        node = branch.add(line(spec.name, (_size(spec) + state, "dim")))
         for dependant in plan.dependants(spec.id):
             add(node, dependant)
 
@@ -90,7 +96,7 @@ def print_plan(console: Console, launch: Launch) -> None:
     megabytes = weights_bytes(plan, kept) / 1e6
     heads = sum(1 for spec in plan if spec.id in kept and spec.system.head)
     and_heads = f", and the files of {heads} heads" if heads else ""
-    console.print(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}", highlight=False)
+    _print(console, line(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}"))
 
 
 def _size(spec: RunSpec) -> str:
@@ -108,32 +114,49 @@ def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None
         "complete from before" if outcome.reused else outcome.status for outcome in outcomes
     )
     told = ", ".join(f"{number} {status}" for status, number in tally.items())
-    console.print(f"{told}. Pictures and figures: bench ui", highlight=False)
+    _print(console, line(f"{told}. Pictures and figures: bench ui"))
     if explaining := sum(outcome.explain_seconds for outcome in outcomes):
         took = f"{duration(explaining)} of {duration(seconds)}"
-        console.print(f"Explanations took {took} (--no-explain does without)", highlight=False)
+        _print(console, line(f"Explanations took {took} (--no-explain does without)"))
     if tally["failed"]:
-        console.print("Tracebacks of failed runs are in MLflow; bench ls runs lists the reasons")
+        _print(
+            console,
+            line("Tracebacks of failed runs are in MLflow; bench ls runs lists the reasons"),
+        )
 
 
 def print_other_contexts(console: Console, others: list[Context]) -> None:
     """Say what else is in the store."""
     for context in others:
-        console.print(
-            f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})",
-            style="dim",
-            highlight=False,
-            soft_wrap=not console.is_terminal,
-        )
+        told = f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})"
+        _print(console, line(told, style="dim"))
+
+
+def _print(console: Console, *lines: Text) -> None:
+    """Print lines, folded where there is a terminal's width to fold them to."""
+    for one in lines:
+        console.print(one, highlight=False, soft_wrap=not console.is_terminal)
 
 
 @dataclass(kw_only=True)
 class _Running:
-    """A run that goes on: its live line, when it began, and its validation accuracies so far."""
+    """A run that goes on.
 
-    line: TaskID
+    Attributes:
+        spec: The run.
+        place: Which of how many.
+        began: On the monotonic clock.
+        curve: Its validation accuracies so far.
+        reached: How many epochs are done, of how many, and how long the rest takes.
+        figures: Losses and accuracies of the last epoch.
+    """
+
+    spec: RunSpec
+    place: str
     began: float = field(default_factory=time.monotonic)
     curve: list[float] = field(default_factory=list)
+    reached: str = ""
+    figures: str = ""
 
 
 class ProgressDisplay(LiveLines):
@@ -143,61 +166,69 @@ class ProgressDisplay(LiveLines):
         """Begin with nothing done; use it in a ``with`` statement.
 
         Args:
-            console: Where to; a live line if it is a terminal.
+            console: Where to; live lines if it is a terminal.
             plan: What will be run.
         """
         super().__init__(console)
         self._total = len(plan)
         self._done = 0
+        self._began = time.monotonic()
         self._running: dict[str, _Running] = {}
+
+    def lines(self) -> list[Text]:
+        """See `LiveLines`: two lines a run, and one for all of them."""
+        shown = []
+        for run in list(self._running.values()):
+            shown.append(line(f"{run.place}: ", (run.spec.name, "bold"), f"  {run.reached}"))
+            if run.figures:
+                shown.append(line(f"  {run.figures}"))
+        passed = duration(time.monotonic() - self._began)
+        all_runs = f" {self._done} of {self._total} runs in {passed}"
+        return [*shown, line(*meter(self._done, self._total), all_runs)]
 
     def started(self, spec: RunSpec) -> None:
         """Name the run that begins."""
         place = f"run {self._done + len(self._running) + 1} of {self._total}"
-        epochs = spec.train.epochs if spec.system.head is None else None
-        line = self._live.add_task(f"[bold]{spec.name}[/]", place=place, total=epochs)
-        self._running[spec.id] = _Running(line=line)
+        self._running[spec.id] = _Running(spec=spec, place=place)
         if not self._console.is_terminal:
-            self._print(f"{place}: {spec.name}")
+            _print(self._console, line(f"{place}: {spec.name}"))
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
         """Tell an epoch's figures, and how long the run takes at most from here."""
         done, epochs = result.epoch + 1, spec.train.epochs
         left = result.seconds * (epochs - done)
-        running = self._running[spec.id]
-        running.curve.append(result.val_accuracy)
-        line = (
-            f"epoch {done}/{epochs}  loss {result.train_loss:.3f}, val {result.val_loss:.3f}  "
-            f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}  "
-            f"at most {duration(left)} left"
+        run = self._running[spec.id]
+        run.curve.append(result.val_accuracy)
+        run.reached = f"epoch {done}/{epochs}, at most {duration(left)} left"
+        run.figures = (
+            f"loss {result.train_loss:.3f}, val {result.val_loss:.3f}  "
+            f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}"
         )
-        self._live.update(running.line, completed=done, description=f"[bold]{spec.name}[/] {line}")
         if not self._console.is_terminal:
-            self._print(f"  {spec.name}  {line}" if len(self._running) > 1 else f"  {line}")
+            name = f"{spec.name}  " if len(self._running) > 1 else ""
+            told = f"  {name}epoch {done}/{epochs}  {run.figures}  at most {duration(left)} left"
+            _print(self._console, line(told))
 
     def ended(self, outcome: Outcome) -> None:
         """Tell how a run ended, in a line that stays."""
         self._done += 1
-        curve, took = "", 0.0
-        if running := self._running.pop(outcome.spec.id, None):
-            self._live.remove_task(running.line)
-            took = time.monotonic() - running.began
-            if self._console.is_terminal and len(running.curve) > 1:
-                curve = f"  [cyan]{sparkline(running.curve)}[/] [dim]val accuracy by epoch[/]"
-        place = f"{self._done:>{len(str(self._total))}}/{self._total}"
+        curve: list[tuple[str, str]] = []
+        took = 0.0
+        if run := self._running.pop(outcome.spec.id, None):
+            took = time.monotonic() - run.began
+            if self._console.is_terminal and len(run.curve) > 1:
+                curve = [(f"  {sparkline(run.curve)}", "cyan"), (" val accuracy by epoch", "dim")]
+        place = f"{self._done:>{len(str(self._total))}}/{self._total} "
         name = outcome.spec.name
         if outcome.reused:
-            self._print(f"{place} {name}: complete from before", style="dim")
+            told = line(place, f"{name}: complete from before", style="dim")
         elif outcome.status == "completed":
             accuracy = outcome.test_accuracy
-            scored = "" if accuracy is None else f"test accuracy [bold]{accuracy:.2%}[/], "
-            self._print(f"{place} [green]{name}[/]: {scored}{duration(took)}{curve}")
-            if outcome.remark:
-                self._print(f"  {escape(outcome.remark)}", style="yellow")
+            scored = "" if accuracy is None else f"test accuracy {accuracy:.2%}, "
+            told = line(place, (name, "green"), f": {scored}{duration(took)}", *curve)
         else:
             colour = "red" if outcome.status == "failed" else "yellow"
-            self._print(f"{place} [{colour}]{name}: {outcome.status}[/]: {outcome.reason}")
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        wrap = not self._console.is_terminal
-        self._console.print(text, style=style, highlight=False, soft_wrap=wrap)
+            told = line(place, (f"{name}: {outcome.status}", colour), f": {outcome.reason}")
+        _print(self._console, told)
+        if outcome.remark:
+            _print(self._console, line(f"  {outcome.remark}", style="yellow"))

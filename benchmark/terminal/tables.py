@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from benchmark.terminal.console import line
+from registry.printable import printable
 
 Format = Literal["table", "csv", "markdown", "json"]
 
@@ -123,13 +127,11 @@ def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = ""
         title: Above the table or Markdown.
     """
     if format_ == "csv":
-        console.file.write(frame.to_csv(index=False))
+        console.file.write(frame.map(_safe).to_csv(index=False))
     elif format_ == "json":
         console.file.write(frame.to_json(orient="records", date_format="iso", indent=2) + "\n")
     elif format_ == "markdown":
-        console.file.write(
-            (f"**{title}**\n\n" if title else "") + _written(frame).to_markdown(index=False) + "\n"
-        )
+        console.file.write((f"**{_marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
     else:
         _print_table(frame, console, title)
 
@@ -139,9 +141,32 @@ def _written(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame.columns:
         write = next((FORMATS[part] for part in FORMATS if part in name), plain)
         written[name.replace("_", " ")] = [
-            "" if pd.isna(value) else write(value) for value in frame[name]
+            "" if pd.isna(value) else printable(write(value)) for value in frame[name]
         ]
     return pd.DataFrame(written)
+
+
+def _safe(value: Any) -> Any:
+    """Escape control characters in texts; JSON's writer does so itself."""
+    return printable(value) if isinstance(value, str) else value
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
+    return (
+        _written(frame)
+        .map(_marked)
+        .to_markdown(
+            index=False,
+            disable_numparse=True,  # a class may be called 007
+            colalign=sides if len(frame) else None,
+        )
+    )
+
+
+def _marked(text: str) -> str:
+    """Escape what Markdown would take for its own signs."""
+    return re.sub(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(text))
 
 
 @dataclass(kw_only=True)
@@ -207,9 +232,9 @@ def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
                 _add_bars(column, frame[_BARRED])
     if rows > ROWS:
         notes.append(f"the first {ROWS} of {rows:,} rows (--format csv has all)")
+    if title:
+        console.print(line(title, style="italic"))
     table = Table(
-        title=title or None,
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0) if narrow else (0, 1),
         pad_edge=not narrow,
@@ -226,7 +251,7 @@ def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
         table.add_row(*row)
     console.print(table)
     for note in notes:
-        console.print(note, style="dim", highlight=False)
+        console.print(line(note, style="dim"), highlight=False)
 
 
 def _fit(columns: list[_Column], width: int) -> list[str]:

@@ -268,6 +268,14 @@ def test_selection_from_a_divided_tree_takes_from_each_part(tmp_path: Path) -> N
     }
 
 
+def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "a\x1b[31m", {"new\nline": 3, "rtl\u202e": 3, "[bold]日本": 3})
+    source = opened(folder, tmp_path)
+    assert source.name == "a\\x1b[31m"
+    assert labels(source.files) == {"[bold]日本": 3, "new\\nline": 3, "rtl\\u202e": 3}
+    assert all(file.path.is_file() for file in source.files)
+
+
 def test_demo_is_generated_once(tmp_path: Path) -> None:
     config = Config(demo=DemoConfig(species=3, images_per_species=3))
     source = open_source(config, tmp_path)

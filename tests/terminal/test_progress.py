@@ -9,11 +9,20 @@ import pytest
 from rich.console import Console
 
 from benchmark.execution.planning import plan_study
-from benchmark.runs.options import Outcome
+from benchmark.runs.options import Outcome, Status
 from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
 from benchmark.terminal.progress import ProgressDisplay
 from benchmark.training.trainer import EpochResult
+
+RESULT = EpochResult(
+    epoch=0,
+    train_loss=1.0,
+    train_accuracy=0.5,
+    val_loss=2.0,
+    val_accuracy=0.5,
+    seconds=1.0,
+)
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -43,3 +52,41 @@ def test_only_a_terminal_has_the_curve_of_a_run(
     assert ("▁▃█" in shown) == terminal
     assert "40.00%" in shown
     assert "no map of [/x]" in shown
+
+
+HOSTILE = "OSError: [/data/x] [bold]is \x1b[31mnot\u202e there\x07"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_reason_is_shown_as_it_is_whatever_it_holds(
+    terminal: bool, status: Status, config: Config, workplace: Path
+) -> None:
+    plan = plan_study(config, find_systems(["convmixer"]), Path("home")).plan
+    (spec,) = plan
+    file = io.StringIO()
+    console = Console(file=file, width=200, force_terminal=terminal, color_system=None)
+    with ProgressDisplay(console, plan) as display:
+        display.started(spec)
+        display.ended(Outcome(spec=spec, status=status, reason=HOSTILE))
+    assert "OSError: [/data/x] [bold]is \\x1b[31mnot\\u202e there\\x07" in file.getvalue()
+    assert "\x1b[31m" not in file.getvalue()
+
+
+def test_live_lines_fit_the_terminal_and_begin_with_what_matters(
+    config: Config, workplace: Path
+) -> None:
+    name = "resnet18-frozen/random_forest-n300-d24"
+    plan = plan_study(config, find_systems(["convmixer", name]), Path("home")).plan
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    display = ProgressDisplay(console, plan)
+    spec = next(spec for spec in plan if spec.name == "resnet18-frozen")
+    display.started(spec)
+    display.epoch(spec, RESULT)
+    display.started(next(spec for spec in plan if spec.name == name))
+    texts = [one.plain for one in display.lines()]
+    assert all(len(text) <= 80 for text in texts)
+    assert "epoch 1/3, at most" in texts[0]
+    assert "val 2.000  accuracy" in texts[1]
+    assert name in texts[2]
+    assert f"0 of {len(plan)} runs" in texts[3]

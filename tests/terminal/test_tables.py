@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pandas as pd
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.terminal.tables import bar, show, sparkline
+from benchmark.terminal.tables import Format, bar, show, sparkline
 
 RUNS = pd.DataFrame(
     {
@@ -83,11 +84,34 @@ def test_a_wide_terminal_has_bars_and_a_pipe_has_none() -> None:
     assert not any("█" in line for line in shown(300, terminal=False))
 
 
-def test_cells_are_shown_as_they_are() -> None:
-    frame = pd.DataFrame({"name": ["[red]x[/]"], "number": [6783.0], "share": [0.5]})
-    text = "\n".join(shown(80, frame=frame))
+def test_cells_and_titles_are_shown_as_they_are() -> None:
+    frame = pd.DataFrame(
+        {"name": ["[red]x[/]", "a\x1b[31mb\nc"], "number": [6783.0, 1], "share": [0.5, 1]}
+    )
+    file = io.StringIO()
+    show(frame, "table", Console(file=file, width=80), title="[/data/x]: sizes :smile:")
+    text = file.getvalue()
     assert "[red]x[/]" in text
+    assert "a\\x1b[31mb\\nc" in text
+    assert "[/data/x]: sizes :smile:" in text
     assert "6,783 " in text
+
+
+def written(frame: pd.DataFrame, format_: Format) -> str:
+    file = io.StringIO()
+    show(frame, format_, Console(file=file), title="*t*")
+    return file.getvalue()
+
+
+def test_no_format_sends_control_characters_and_each_can_be_read_again() -> None:
+    frame = pd.DataFrame({"class": ["007", "a|b", "\x1b[31mx\ny", "n_estimators", "*z*"]})
+    csv, markdown = written(frame, "csv"), written(frame, "markdown")
+    assert csv.splitlines() == ["class", "007", "a|b", "\\x1b[31mx\\ny", "n_estimators", "*z*"]
+    rows = [line.strip("| ") for line in markdown.splitlines()]
+    assert rows[0] == "**\\*t\\***"
+    assert rows[4:] == ["007", "a\\|b", "\\\\x1b\\[31mx\\\\ny", "n_estimators", "\\*z\\*"]
+    assert json.loads(written(frame, "json")) == frame.to_dict("records")
+    assert "\x1b" not in csv + markdown + written(frame, "json")
 
 
 def test_a_bar_and_a_sparkline_follow_their_values() -> None:

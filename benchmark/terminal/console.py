@@ -1,0 +1,24 @@
+"""Turns foreign text and styles into lines of a console that takes no text for markup."""
+
+from __future__ import annotations
+
+import os
+
+from rich.console import Console
+from rich.text import Text
+
+from registry.printable import printable
+
+
+def make_console() -> Console:
+    """A console as wide as the terminal, and as wide as the table where there is none."""
+    width = None
+    if not Console().is_terminal and "COLUMNS" not in os.environ:
+        width = 1000
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+def line(*parts: str | tuple[str, str], style: str = "") -> Text:
+    """Put texts and (text, style) into a line, whatever characters they hold."""
+    pairs = ((part, "") if isinstance(part, str) else part for part in parts)
+    return Text.assemble(*((printable(text), own) for text, own in pairs), style=style)

@@ -1,0 +1,28 @@
+"""Turns foreign text (names of files and classes, reasons out of libraries) into text to show."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what moves the cursor, turns the direction or is no character."""
+_JOINERS = "\u200c\u200d"
+"""They belong to words of some scripts, and to many emoji."""
+
+
+def printable(text: object, keep: str = "") -> str:
+    r"""Write control characters as Python does: ESC as ``\x1b``, a line break as ``\n``.
+
+    Args:
+        text: Anything; of what is no text, its text.
+        keep: Control characters to leave as they are.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _ESCAPED and character not in keep + _JOINERS
+        else character
+        for character in text
+    )
