@@ -163,6 +163,46 @@ def test_mistakes_get_one_line_that_says_what_to_type(
     assert_one_line_error(bench(*command.split(), *extra), *parts)
 
 
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (["--data", ""], ["--data is empty", "leave it out"]),
+        (["--weights", ""], ["--weights '' is no folder"]),
+        (["--preset", ""], ["no preset is called ''"]),
+        (["--data", "a", "--set", "data.source=b"], ["--data a or --set data.source=b?"]),
+        (["--seed", "1", "--set", "seed=2"], ["--seed 1 or --set seed=2?"]),
+        (["--weights", "demo", "--set", "weights=imagenet"], ["--weights demo or --set"]),
+        (["--seed", str(2**32)], ["seed=4294967296", "less than or equal to 4294967295"]),
+    ],
+)
+def test_empty_and_contradicting_options_are_refused(
+    workplace: Path, command: list[str], parts: list[str]
+) -> None:
+    assert_one_line_error(bench("run", "convmixer", *command), *parts)
+    assert list(workplace.iterdir()) == []
+
+
+def test_own_data_are_studied_however_they_are_named(workplace: Path) -> None:
+    from benchmark.commands.options import make_config
+
+    assert make_config("mine", None, ()).preset == "study"
+    assert make_config(None, None, ("data.source=mine",)).preset == "study"
+    assert make_config(None, None, ("train.epochs=3",)).preset == "quick"
+
+
+def test_home_that_cannot_be_written_in_is_refused(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "file").write_text("")
+    for home in ("file", "file/below"):
+        monkeypatch.setenv("BENCH_HOME", home)
+        result = bench("data", str(image_folder))
+        assert_one_line_error(result, f"{home} cannot be a folder", "set BENCH_HOME=DIR")
+    monkeypatch.setenv("BENCH_HOME", "locked")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    assert_one_line_error(bench("data", str(image_folder)), "locked cannot be written in")
+
+
 def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path) -> None:
     shutil.copytree(image_folder, workplace / "few")
     for path in sorted((workplace / "few" / "red").iterdir())[2:]:

@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 
 
 def home() -> Path:
-    """The folder for decoded images and generated data: BENCH_HOME, or .bench here."""
-    return Path(os.environ.get("BENCH_HOME", ".bench"))
+    """The folder for decoded images and generated data: BENCH_HOME, or .bench here.
+
+    Raises:
+        UserError: It is a file, or nothing can be written there.
+    """
+    folder = Path(os.environ.get("BENCH_HOME") or ".bench")
+    place = folder.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"{folder} cannot be a folder, since {place} is none; set BENCH_HOME=DIR")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{folder} cannot be written in; set BENCH_HOME=DIR")
+    return folder
 
 
 def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
@@ -32,21 +44,38 @@ def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
     if weights is None or weights in ("imagenet", "demo"):
         return weights, None
     folder = Path(weights)
-    if not folder.is_dir():
-        raise UserError(f"--weights {weights} is no folder; write imagenet, demo or DIR")
+    if not weights or not folder.is_dir():
+        raise UserError(
+            f"--weights {weights or repr('')} is no folder; write imagenet, demo or DIR"
+        )
     return "imagenet", folder
 
 
 def make_config(
     data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
 ) -> Config:
-    """Apply the command line's options to a preset: ``quick`` without data, else ``study``."""
+    """Apply the command line's options to a preset: ``quick`` without data, else ``study``.
+
+    Raises:
+        UserError: A setting is wrong, or an option and ``--set`` give it different values.
+    """
     from benchmark.study.config import override
     from benchmark.study.presets import preset as make_preset
 
+    if data is not None and not data.strip():
+        raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
     chosen["data.source"] = data
-    given = [f"{key}={value}" for key, value in chosen.items() if value is not None]
-    return override(make_preset(preset or ("study" if data else "quick")), [*settings, *given])
+    given = {key: str(value) for key, value in chosen.items() if value is not None}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if given.get(key, value) != value:
+            option = key.rpartition(".")[2].replace("source", "data")
+            raise UserError(f"--{option} {given[key]} or --set {setting}? Leave one of them out")
+    if preset is None:
+        own = data or any(setting.startswith("data.source=") for setting in settings)
+        preset = "study" if own else "quick"
+    assignments = [f"{key}={value}" for key, value in given.items()]
+    return override(make_preset(preset), [*settings, *assignments])
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

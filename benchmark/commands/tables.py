@@ -113,5 +113,5 @@ def ls_command(
     from benchmark.terminal.console import make_console
     from benchmark.terminal.tables import show
 
-    config = make_config(data, preset or "study", settings)
+    config = make_config(data, "study" if preset is None else preset, settings)
     show(LISTINGS[what](config), format_, make_console())

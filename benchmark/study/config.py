@@ -11,12 +11,14 @@ from registry.core import near
 from registry.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+MAX_SEED = 2**32 - 1
+"""The largest that NumPy, and with it scikit-learn, takes."""
 
 
 class Section(BaseModel):
-    """A frozen group of settings that refuses unknown keys."""
+    """A frozen group of settings that refuses unknown keys, infinity and nan."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -29,8 +31,8 @@ class DataConfig(Section):
         images_per_class: How many images of a class to keep, likewise; None for all.
     """
 
-    source: str = "demo"
-    image_size: int = Field(240, ge=16)
+    source: str = Field("demo", min_length=1)
+    image_size: int = Field(240, ge=16, le=4096)
     classes: int | None = Field(None, ge=2)
     images_per_class: int | None = Field(None, ge=3)
 
@@ -38,8 +40,8 @@ class DataConfig(Section):
 class DemoConfig(Section):
     """The generated data set: how many species, and images of each."""
 
-    species: int = Field(10, ge=2)
-    images_per_species: int = Field(40, ge=3)
+    species: int = Field(10, ge=2, le=1000)  # the next ones are for pretraining
+    images_per_species: int = Field(40, ge=3, le=10_000)
 
 
 class TrainConfig(Section):
@@ -57,12 +59,12 @@ class TrainConfig(Section):
             minute for each, and a C++ compiler on a CPU.
     """
 
-    epochs: int = Field(25, ge=1)
-    batch_size: int = Field(32, ge=2)
-    lr: float = Field(0.001, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    patience: int = Field(5, ge=1)
-    freeze_epochs: int = Field(4, ge=0)
+    epochs: int = Field(25, ge=1, le=100_000)
+    batch_size: int = Field(32, ge=2, le=65_536)
+    lr: float = Field(0.001, gt=0, le=100)
+    weight_decay: float = Field(0.0, ge=0, le=100)
+    patience: int = Field(5, ge=1, le=100_000)
+    freeze_epochs: int = Field(4, ge=0, le=100_000)
     precision: Precision = "auto"
     compile: bool = False
 
@@ -70,10 +72,10 @@ class TrainConfig(Section):
 class PretrainConfig(Section):
     """How ``--weights demo`` pretrains a backbone: on so many other demo species."""
 
-    species: int = Field(40, ge=2)
-    images_per_species: int = Field(40, ge=3)
-    epochs: int = Field(10, ge=1)
-    lr: float = Field(0.0003, gt=0)
+    species: int = Field(40, ge=2, le=1000)
+    images_per_species: int = Field(40, ge=3, le=10_000)
+    epochs: int = Field(10, ge=1, le=100_000)
+    lr: float = Field(0.0003, gt=0, le=100)
 
 
 class Config(Section):
@@ -91,7 +93,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
     weights: Literal["imagenet", "demo"] = "imagenet"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=MAX_SEED)
 
 
 def setting_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:

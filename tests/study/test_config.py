@@ -68,6 +68,13 @@ def test_every_key_that_is_listed_can_be_set() -> None:
         ("train.epochs=0", "--set train.epochs=0: .*greater than or equal to 1"),
         ("weights=mine", "--set weights=mine: .*'imagenet' or 'demo'"),
         ("preset=quick", "no setting is called 'preset'"),
+        ("data.source=", "--set data.source=: .*at least 1 character"),
+        ("data.image_size=1000000", "less than or equal to 4096"),
+        ("train.lr=inf", "--set train.lr=inf: .*finite number"),
+        ("train.weight_decay=nan", "finite number"),
+        ("train.lr=1e9", "less than or equal to 100"),
+        ("train.epochs=1000000000", "less than or equal to 100000"),
+        ("seed=4294967296", "less than or equal to 4294967295"),
     ],
 )
 def test_wrong_settings_are_refused_with_what_would_be_right(assignment: str, message: str) -> None:
