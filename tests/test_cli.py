@@ -138,6 +138,18 @@ def test_a_failure_gives_exit_code_1_and_the_rest_goes_on(
     assert "1 completed" in result.output
 
 
+def test_a_run_in_which_everything_was_skipped_is_no_success(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(workplace))  # an empty cache, and no network
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    data = ["--data", str(image_folder), *TINY, "--weights", "imagenet"]
+    result = bench("run", "resnet18-frozen", *data)
+    assert "resnet18-frozen: skipped" in result.output
+    assert result.exit_code == 1
+    assert bench("run", "resnet18-frozen", "basic_cnn", *data).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("command", "parts"),
     [

@@ -127,4 +127,5 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
         runs = fetch(launch.options.store)
         show(summary(runs[runs["context"] == context]), "table", console)
     print_end(console, outcomes, seconds)
-    return EXIT_FAILED if any(o.status == "failed" for o in outcomes) else 0
+    statuses = {outcome.status for outcome in outcomes}
+    return EXIT_FAILED if "failed" in statuses or statuses == {"skipped"} else 0

@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.sweep.growth import SIZE
+from benchmark.sweep.study import best_trial
 
 DEPTH = "max_depth"
 _ENOUGH_FOR_IMPORTANCE = 8
@@ -193,7 +194,7 @@ def _mark(
     points: Sequence[Mapping[str, Any]],
     rows: Mapping[Any, int],
 ) -> None:
-    """Mark the study's points, and the best trial."""
+    """Mark the study's points, and the best trial: of equals that which the study's table names."""
     marked = [point for point in points if point.get(DEPTH) in rows and SIZE in point]
     axes.scatter(
         [point[SIZE] for point in marked],
@@ -205,7 +206,8 @@ def _mark(
         linewidths=2,
         label="the study's grid",
     )
-    best = max(placed, key=lambda trial: trial.value or 0.0)
+    best = best_trial(placed)
+    assert best is not None
     axes.scatter(
         [best.params[SIZE]],
         [rows[best.params[DEPTH]]],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -79,7 +79,7 @@ def is_finished(trial: FrozenTrial) -> bool:
     return trial.state in _FINISHED or "error" in trial.user_attrs
 
 
-def best_trial(trials: list[FrozenTrial]) -> FrozenTrial | None:
+def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The trial with the best accuracy; of equals the smaller ensemble, then the earlier one."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return max(
