@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
@@ -28,4 +29,4 @@ def test_the_plane_stars_the_best_of_the_table_among_equals() -> None:
     assert best.params == {SIZE: 100, DEPTH: 4}  # the smaller ensemble, then the earlier
     plane = draw_sweep(study, [])["plane"].axes[0]
     (star,) = [one for one in plane.collections if "best" in str(one.get_label())]
-    assert [tuple(place) for place in star.get_offsets()] == [(100, 4)]
+    assert np.asarray(star.get_offsets()).tolist() == [[100, 4]]
