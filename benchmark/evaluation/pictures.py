@@ -46,7 +46,7 @@ def draw_training(
 
     Args:
         history: All epochs.
-        best_epoch: The one whose weights were kept; marked.
+        best_epoch: The one whose weights were kept, from 1; marked.
         unfrozen: The first epoch in which all layers trained, marked too; None for no change.
         title: Above the picture.
     """

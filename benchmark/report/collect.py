@@ -44,7 +44,7 @@ class RankedSystem:
         interval: 95% interval of its test accuracy.
         fit_seconds: Its own and, for a head, those of the network below.
         curves: Of a network: by metric, the values of all epochs.
-        unfrozen: The epoch, from 0, from which all layers trained; None where none were frozen.
+        unfrozen: The epoch, from 1, from which all layers trained; None where none were frozen.
         predictions: Of the test split.
         explanations: Of single test images.
     """
@@ -166,6 +166,7 @@ def _systems(
         run = tracked[row["run_id"]]
         below = networks.get((row["model"], row["group"], row["weights"])) if row["head"] else 0.0
         staged = run.data.params.get("system.schedule") == "staged" and not row["head"]
+        frozen = int(run.data.params["train.freeze_epochs"]) if staged else 0
         systems.append(
             RankedSystem(
                 rank=rank,
@@ -176,7 +177,7 @@ def _systems(
                 interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
                 fit_seconds=_number(row["fit_seconds"]) + _number(below),
                 curves={} if row["head"] else _curves(client, run),
-                unfrozen=int(run.data.params["train.freeze_epochs"]) if staged else None,
+                unfrozen=frozen + 1 if frozen else None,
                 predictions=artifacts.table(run, "predictions/test.csv"),
                 explanations=artifacts.explanations(run),
             )

@@ -34,14 +34,14 @@ class Panel:
         """Line through the values of epochs 1, 2, …; what is above the scale is cut off."""
         points = [
             f"{self.x(epoch):.1f} {self.y(value):.1f}"
-            for epoch, value in enumerate(values)
+            for epoch, value in enumerate(values, start=1)
             if math.isfinite(value)
         ]
         return f"M{'L'.join(points)}" if points else ""
 
     def x(self, epoch: int) -> float:
-        """Place of an epoch, from 0."""
-        return _LEFT + epoch / max(1, self.epochs - 1) * (WIDTH - _LEFT - _RIGHT)
+        """Place of an epoch, from 1."""
+        return _LEFT + (epoch - 1) / max(1, self.epochs - 1) * (WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
         """Place of a value."""
@@ -92,10 +92,10 @@ def background(panel: Panel, systems: Sequence[RankedSystem]) -> Markup:
         for tick in ticks[::step]
     )
     every = max(1, math.ceil(panel.epochs / 6))
-    shown = range(0, panel.epochs, every)
+    shown = range(1, panel.epochs + 1, every)
     numbers = Markup("").join(
         Markup('<text class="tick mid" x="{:.1f}" y="{}">{}</text>').format(
-            panel.x(epoch), HEIGHT - 5, epoch + 1
+            panel.x(epoch), HEIGHT - 5, epoch
         )
         for epoch in shown
     )
@@ -109,7 +109,7 @@ def chart(panel: Panel, system: RankedSystem) -> Markup:
     train, val = (system.curves[f"{split}_{panel.measure}"] for split in ("train", "val"))
     best = int(system.row["best_epoch"])
     marks = Markup("")
-    if system.unfrozen and system.unfrozen < len(val):
+    if system.unfrozen and system.unfrozen <= len(val):
         marks = Markup('<path class="unfrozen" d="M{0:.1f} {1}V{2}"/>').format(
             panel.x(system.unfrozen), _UPPER, HEIGHT - _LOWER
         )
@@ -126,7 +126,7 @@ def chart(panel: Panel, system: RankedSystem) -> Markup:
         panel.path(train),
         panel.path(val),
         panel.x(best),
-        panel.y(val[best]),
+        panel.y(val[best - 1]),
     )
 
 

@@ -106,15 +106,15 @@ class NetworkRun:
         yield from metrics(
             {
                 "best_epoch": float(best.epoch),
-                "best_val_accuracy": best.val_accuracy,
-                "best_val_loss": best.val_loss,
+                "best_val_accuracy": max(result.val_accuracy for result in history),
+                "best_val_loss": min(result.val_loss for result in history),
                 "epochs_run": float(len(history)),
             }
         )
         if trainer.pieces.count > 1:
             yield Tag("gradient_accumulation", f"each batch in {trainer.pieces.count} pieces")
-        staged = self.spec.system.schedule == "staged"
-        unfrozen = trainer.frozen_epochs if staged else None
+        frozen = trainer.frozen_epochs if self.spec.system.schedule == "staged" else 0
+        unfrozen = frozen + 1 if frozen else None
         write_figure(
             self.scratch / "training.png",
             lambda: draw_training(history, best.epoch, unfrozen, self.spec.name),

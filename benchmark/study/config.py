@@ -11,6 +11,7 @@ from registry.core import near
 from registry.errors import UserError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Monitor = Literal["val_accuracy", "val_loss"]
 MAX_SEED = 2**32 - 1
 """The largest that NumPy, and with it scikit-learn, takes."""
 
@@ -52,7 +53,11 @@ class TrainConfig(Section):
         batch_size: Images a step.
         lr: Adam's learning rate.
         weight_decay: Adam's L2 penalty.
-        patience: Stop after so many epochs without a lower validation loss.
+        monitor: What chooses the epoch whose weights are kept: the highest ``val_accuracy`` (of
+            equals the one with the lower loss), or the lowest ``val_loss``, which rises in an
+            overconfident network while its accuracy still grows.
+        patience: Stop after so many epochs in which that was no better; None trains to the end.
+            The frozen epochs of staged fine-tuning do not count.
         freeze_epochs: Staged fine-tuning trains only the classifier for so many epochs.
         precision: ``auto`` is bfloat16 autocast where the device computes in it, else float32.
         compile: Train unfrozen networks as ``torch.compile`` turns them into code; it takes up to a
@@ -63,7 +68,8 @@ class TrainConfig(Section):
     batch_size: int = Field(32, ge=2, le=65_536)
     lr: float = Field(0.001, gt=0, le=100)
     weight_decay: float = Field(0.0, ge=0, le=100)
-    patience: int = Field(5, ge=1, le=100_000)
+    monitor: Monitor = "val_accuracy"
+    patience: int | None = Field(5, ge=1, le=100_000)
     freeze_epochs: int = Field(4, ge=0, le=100_000)
     precision: Precision = "auto"
     compile: bool = False

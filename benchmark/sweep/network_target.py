@@ -123,8 +123,9 @@ class NetworkTarget:
 class NetworkObjective:
     """Trains a network for each trial; see `benchmark.sweep.objective.Objective`.
 
-    After each epoch it tells the accuracy of the weights that would be kept if it were the last, so
-    the last one told is that of the trained network. A frozen backbone is run once for all trials.
+    After each epoch it tells the best validation accuracy so far, in staged fine-tuning from the
+    first unfrozen one: no trial is pruned for what its frozen epochs reached. A frozen backbone is
+    run once for all trials.
     """
 
     unit = "epochs_trained"
@@ -167,13 +168,16 @@ class NetworkObjective:
             TrialPruned: The loss is no longer a number.
         """
         spec = self._target.spec(params)
+        train = spec.train
         network = start_network(spec, self._options, self._tracker)
-        trainer = Trainer(network, self._images, spec.train, spec.system.schedule, spec.seed)
+        trainer = Trainer(network, self._images, train, spec.system.schedule, spec.seed)
         trainer.features = self._features
+        best = 0.0
         try:
             for result in trainer.fit():
                 self.work += 1
-                assert trainer.best.result is not None
-                yield result.epoch + 1, trainer.best.result.val_accuracy
+                best = max(best, result.val_accuracy)
+                if result.epoch > trainer.frozen_epochs or trainer.frozen_epochs == train.epochs:
+                    yield result.epoch, best
         except Diverged as error:
             raise optuna.TrialPruned(str(error).partition(";")[0]) from error

@@ -195,7 +195,7 @@ class ProgressDisplay(LiveLines):
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
         """Tell an epoch's figures, and how long the run takes at most from here."""
-        done, epochs = result.epoch + 1, spec.train.epochs
+        done, epochs = result.epoch, spec.train.epochs
         left = result.seconds * (epochs - done)
         run = self._running[spec.id]
         run.curve.append(result.val_accuracy)

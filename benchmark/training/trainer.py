@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmark.data.sources import Split
-from benchmark.study.config import TrainConfig
+from benchmark.study.config import Monitor, TrainConfig
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
@@ -28,7 +28,11 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """Losses and accuracies of one epoch; those of train are means over its steps."""
+    """Losses and accuracies of one epoch; those of train are means over its steps.
+
+    Attributes:
+        epoch: Its number, from 1.
+    """
 
     epoch: int
     train_loss: float
@@ -37,21 +41,28 @@ class EpochResult:
     val_accuracy: float
     seconds: float
 
+    def better_than(self, other: EpochResult | None, monitor: Monitor) -> bool:
+        """Whether validation prefers it: of equally accurate epochs the one with the lower loss."""
+        if other is None:
+            return True
+        if monitor == "val_accuracy" and self.val_accuracy != other.val_accuracy:
+            return self.val_accuracy > other.val_accuracy
+        return self.val_loss < other.val_loss
+
 
 @dataclass(kw_only=True)
 class BestEpoch:
-    """The epoch with the lowest validation loss, and the weights that it had."""
+    """The epoch that validation prefers to all others, and the weights that it had."""
 
+    monitor: Monitor
     result: EpochResult | None = None
     state: dict[str, Tensor] = field(default_factory=dict)
 
-    def offer(self, result: EpochResult, module: nn.Module, prefix: str) -> bool:
+    def offer(self, result: EpochResult, module: nn.Module, prefix: str) -> None:
         """Keep a copy of a module's weights if its epoch is the best so far."""
-        if self.result is not None and result.val_loss >= self.result.val_loss:
-            return False
-        self.result = result
-        self.keep(module, prefix)
-        return True
+        if result.better_than(self.result, self.monitor):
+            self.result = result
+            self.keep(module, prefix)
 
     def keep(self, module: nn.Module, prefix: str) -> None:
         """Copy a module's weights, under the names that they have in the network."""
@@ -60,7 +71,7 @@ class BestEpoch:
 
 
 class Trainer:
-    """Trains a network with Adam on a freezing schedule, and stops early on validation loss.
+    """Trains a network with Adam on a freezing schedule, and stops early on the validation split.
 
     While the backbone is frozen it stays in evaluation mode, so its pooled features never change:
     they are computed once, and the classifier alone is trained on them. The result is that of
@@ -93,7 +104,7 @@ class Trainer:
             "staged": min(config.freeze_epochs, config.epochs),
             "frozen": config.epochs,
         }[schedule]
-        self.best = BestEpoch()
+        self.best = BestEpoch(monitor=config.monitor)
         self.features: Examples | None = None
         """Pooled features of all rows, as long as the backbone is frozen; computed unless set."""
         self.pieces = Pieces()
@@ -123,18 +134,22 @@ class Trainer:
     def _stage(
         self, module: nn.Module, examples: Examples, prefix: str, first: int
     ) -> Iterator[EpochResult]:
-        """Train a module, with patience of its own: a stage is not cut short by the one before."""
+        """Train a module.
+
+        Patience counts in the last stage alone, and from its own best epoch: what a frozen backbone
+        reached may take a network that has just been unfrozen longer to pass.
+        """
         last = self.config.epochs if module is self.network else self.frozen_epochs
         # Batches have two sizes at most, so that each is compiled as it is.
         compiles = self.config.compile and module is self.network
         trained: Any = torch.compile(module, dynamic=False) if compiles else module
-        stale = 0
+        best, stale = None, 0
         for epoch in range(first, last):
             start = now(examples.device)
             train_loss, train_accuracy = self._train_epoch(trained, examples, epoch)
             val_loss, val_accuracy = self._evaluate(module, examples, "val")
             result = EpochResult(
-                epoch=epoch,
+                epoch=epoch + 1,
                 train_loss=train_loss,
                 train_accuracy=train_accuracy,
                 val_loss=val_loss,
@@ -143,12 +158,16 @@ class Trainer:
             )
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
                 raise Diverged(
-                    f"the loss is no longer finite in epoch {epoch} (train {train_loss}, "
+                    f"the loss is no longer finite in epoch {epoch + 1} (train {train_loss}, "
                     f"val {val_loss}); try a lower rate: --set train.lr={self.config.lr / 10:g}"
                 )
-            stale = 0 if self.best.offer(result, module, prefix) else stale + 1
+            self.best.offer(result, module, prefix)
+            if result.better_than(best, self.config.monitor):
+                best, stale = result, 0
+            else:
+                stale += 1
             yield result
-            if stale >= self.config.patience:
+            if stale == self.config.patience and last == self.config.epochs:
                 return
 
     def _train_epoch(

@@ -123,20 +123,22 @@ def train(network: Classifier, schedule: str, settings: Settings) -> list[float]
         "staged": [(True, min(warm, last)), (False, max(0, last - warm))],
         "frozen": [(True, last)],
     }[schedule]
-    best_loss, best_weights = math.inf, network.state_dict()
+    best, best_weights = (0.0, -math.inf), network.state_dict()
     seconds = []
     for frozen, epochs in stages:
         network.backbone.requires_grad_(not frozen)
-        stale = 0
+        best_of_stage, stale = (0.0, -math.inf), 0
         for _ in range(epochs):
             start = time.perf_counter()
             train_epoch(network, train_loader, optimizer, frozen=frozen)
-            loss = validation_loss(network, val_loader)
+            validated = validate(network, val_loader)
             seconds.append(time.perf_counter() - start)
+            if validated > best:
+                best, best_weights = validated, copy.deepcopy(network.state_dict())
             stale += 1
-            if loss < best_loss:
-                best_loss, best_weights, stale = loss, copy.deepcopy(network.state_dict()), 0
-            if stale == settings.patience:
+            if validated > best_of_stage:
+                best_of_stage, stale = validated, 0
+            if stale == settings.patience and len(seconds) > stages[0][1] * (len(stages) - 1):
                 break
     network.load_state_dict(best_weights)
     return seconds
@@ -156,14 +158,16 @@ def train_epoch(
 
 
 @torch.no_grad()
-def validation_loss(network: Classifier, loader: Loader) -> float:
+def validate(network: Classifier, loader: Loader) -> tuple[float, float]:
+    """Accuracy, and of equals the lower loss: the higher, the better."""
     network.eval()
-    total, count = 0.0, 0
+    hits, loss, count = 0, 0.0, 0
     for images, labels in loader:
         logits = network(images.to(DEVICE)).cpu()
-        total += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+        hits += int((logits.argmax(1) == labels).sum())
+        loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
         count += len(labels)
-    return total / count
+    return hits / count, -loss / count
 
 
 @torch.no_grad()

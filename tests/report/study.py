@@ -113,8 +113,8 @@ class Study:
     ) -> str:
         """Log a network with all that a real one logs."""
         with self.start(name, system, group, **tags) as run:
-            for epoch in range(EPOCHS):
-                values = {"loss": 2.0 / (epoch + 1), "accuracy": skill * (epoch + 1) / EPOCHS}
+            for epoch in range(1, EPOCHS + 1):
+                values = {"loss": 2.0 / epoch, "accuracy": skill * epoch / EPOCHS}
                 for split in ("train", "val"):
                     named = {f"{split}_{key}": value for key, value in values.items()}
                     run.log(*metrics(named, step=epoch))
@@ -122,7 +122,7 @@ class Study:
                 *metrics(
                     {
                         "best_val_accuracy": skill,
-                        "best_epoch": 1.0,
+                        "best_epoch": 2.0,
                         "epochs_run": float(EPOCHS),
                         "fit_seconds": 20.0 * skill,
                         "inference_ms": 1.5,

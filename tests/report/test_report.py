@@ -16,6 +16,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.ranking.statistics import wilson_interval
 from benchmark.ranking.tables import fetch, summary, trees
 from benchmark.report.collect import Material
+from benchmark.report.curves import Panel
 from benchmark.report.render import write_report
 from benchmark.terminal.tables import percent, points
 from benchmark.tracking.store import Store
@@ -170,6 +171,12 @@ def test_curves_are_drawn_for_networks_alone(page: Page) -> None:
     labels = [attributes.get("aria-label") or "" for _, attributes in page.tags]
     assert sum(label.startswith("accuracy in 3 epochs") for label in labels) == 3
     assert sum(label.startswith("loss in 3 epochs: train 2.00 to 0.67") for label in labels) == 3
+    assert page.text.count("best epoch 2 of 3") == 3
+    middle = f"{Panel(measure='loss', epochs=3, top=1, cut=False).x(2):.1f}"
+    marks = [attributes for tag, attributes in page.tags if tag == "circle" and "cx" in attributes]
+    assert sum(mark["cx"] == middle for mark in marks) == 6  # accuracy and loss of three networks
+    paths = [attributes.get("d") or "" for tag, attributes in page.tags if tag == "path"]
+    assert sum(path.startswith(f"M{middle} ") for path in paths) == 2  # unfrozen after one epoch
 
 
 def test_confused_classes_have_pictures(page: Page, material: Material) -> None:

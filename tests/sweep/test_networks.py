@@ -146,6 +146,16 @@ def test_a_frozen_backbone_is_run_once_for_all_trials(
     assert objective.work == sum(map(len, curves))
 
 
+def test_frozen_epochs_of_staged_fine_tuning_prune_no_trial(
+    base: RunSpec, data: PreparedData, options: RunOptions
+) -> None:
+    staged = replace(base, system=System(model="resnet18", schedule="staged"))
+    objective = NetworkObjective(NetworkTarget(base=staged), data, options)
+    for frozen, told in ((0, [1, 2, 3]), (2, [3]), (3, [1, 2, 3])):
+        steps = [step for step, _ in objective.measure({"freeze_epochs": frozen})]
+        assert steps == told
+
+
 def bench(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 

@@ -35,7 +35,7 @@ def test_only_a_terminal_has_the_curve_of_a_run(
     console = Console(file=file, width=200, force_terminal=terminal)
     with ProgressDisplay(console, plan) as display:
         display.started(spec)
-        for epoch, accuracy in enumerate((0.1, 0.2, 0.5)):
+        for epoch, accuracy in enumerate((0.1, 0.2, 0.5), start=1):
             result = EpochResult(
                 epoch=epoch,
                 train_loss=1.0,
