@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from benchmark.commands.explain import explain
+from benchmark.commands.options import home
 from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
@@ -25,11 +26,21 @@ class BenchGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        from benchmark.processes.leftovers import remove_unfinished, temporary_folder
+        from benchmark.processes.signals import Interrupted, interrupted_by_signals
         from benchmark.tracking.store import load_environment
 
         try:
             load_environment()
-            return super().invoke(ctx)
+            with interrupted_by_signals(), temporary_folder():
+                for folder in home().glob("*"):
+                    remove_unfinished(folder)
+                return super().invoke(ctx)
+        except Interrupted as stop:
+            resumes = ctx.invoked_subcommand in ("run", "sweep")
+            what_next = ". The same command goes on where this one stopped." if resumes else ""
+            click.echo(f"Interrupted ({stop}){what_next}", err=True)
+            ctx.exit(stop.exit_code)
         except (UserError, PluginError) as error:
             if ctx.params["traceback"]:
                 _print_traceback()

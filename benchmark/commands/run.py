@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from benchmark.execution.launch import Launch
 
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -113,14 +112,10 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
 
     start = time.monotonic()
     outcomes = []
-    try:
-        with ProgressDisplay(console, launch.study.plan) as display:
-            for outcome in launch.execute(display, force=force):
-                display.ended(outcome)
-                outcomes.append(outcome)
-    except KeyboardInterrupt:
-        console.print("\nInterrupted. The same command goes on where this one stopped.")
-        return EXIT_INTERRUPTED
+    with ProgressDisplay(console, launch.study.plan) as display:
+        for outcome in launch.execute(display, force=force):
+            display.ended(outcome)
+            outcomes.append(outcome)
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from benchmark.sweep.targets import Target
 
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -169,19 +168,15 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     for sweep in sweeps:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False
-    try:
-        _run_missing(console, launch, options)
-        images: PreparedData = launch.study.data
-        for place, sweep in enumerate(sweeps, start=1):
-            with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
-                result = sweep.run(images, options, display.told)
-            display.result(result)
-            failed |= result.best is None or (
-                result.row is not None and result.row.status != "completed"
-            )
-    except KeyboardInterrupt:
-        console.print("\nInterrupted. The same command goes on where this one stopped.")
-        return EXIT_INTERRUPTED
+    _run_missing(console, launch, options)
+    images: PreparedData = launch.study.data
+    for place, sweep in enumerate(sweeps, start=1):
+        with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
+            result = sweep.run(images, options, display.told)
+        display.result(result)
+        failed |= result.best is None or (
+            result.row is not None and result.row.status != "completed"
+        )
     console.print("bench leaderboard shows the best of each study; bench ui, its trials")
     return EXIT_FAILED if failed else 0
 

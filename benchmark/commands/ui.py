@@ -32,7 +32,8 @@ def ui(port: int) -> None:
         return
     _check(port)
     click.echo("MLflow is starting, which takes up to half a minute")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from benchmark.processes.signals import Interrupted
+
     try:
         from benchmark.pages.server import save_views, serving
 
@@ -41,8 +42,9 @@ def ui(port: int) -> None:
             _show(f"http://{HOST}:{port}", views)
             click.echo("Stop with Ctrl-C")
             server.wait()
-    except KeyboardInterrupt:
-        pass
+    except Interrupted as stop:
+        if stop.number != signal.SIGINT:  # Ctrl-C is how it is meant to end
+            raise
 
 
 def _show(server: str, addresses: dict[str, str], more: str = "") -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmark.data.decode import Undecodable, decode
 from benchmark.data.sources import ImageFile, Source, Split
 from benchmark.data.splits import split_stratified
+from benchmark.processes.leftovers import unfinished
 from benchmark.study.plan import DataSpec
 from registry.errors import UserError
 
@@ -111,7 +112,7 @@ def prepare(
     """
     fingerprint = _fingerprint(source.files)
     folder = _store(home, fingerprint, image_size)
-    if not (folder / "index.json").exists():
+    if not folder.exists():
         _decode_all(source, image_size, folder, progress)
     samples, _ = _read_index(folder)
     classes = {sample.label for sample in samples}
@@ -144,31 +145,26 @@ def _digest(data: bytes) -> str:
 
 
 def _decode_all(
-    source: Source, image_size: int, folder: Path, progress: Callable[[int, int], None]
+    source: Source, image_size: int, store: Path, progress: Callable[[int, int], None]
 ) -> None:
-    """Write images.npy, then index.json: the store is complete when the index is there."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write images.npy and index.json, which are there together or not at all."""
     total = len(source.files)
-    # Two processes may prepare the same data: each writes its own file and the last one wins.
     # The rows of files that turn out undecodable stay unused, at the end.
-    partial = folder / f"images-{os.getpid()}.npy"
-    images = np.lib.format.open_memmap(
-        partial, mode="w+", dtype=np.uint8, shape=(total, image_size, image_size, 3)
-    )
-    try:
+    with unfinished(store) as folder:
+        folder.mkdir()
+        images = np.lib.format.open_memmap(
+            folder / "images.npy",
+            mode="w+",
+            dtype=np.uint8,
+            shape=(total, image_size, image_size, 3),
+        )
         samples, left_out = _decode_into(images, source.files, progress)
         images.flush()
-    except BaseException:  # an interrupted array may be gigabytes, and the next call starts anew
-        partial.unlink()
-        raise
-    partial.rename(folder / "images.npy")
-    index = {
-        "samples": [asdict(sample) for sample in samples],
-        "left_out": [asdict(entry) for entry in left_out],
-    }
-    partial_index = partial.with_suffix(".json")
-    partial_index.write_text(json.dumps(index))
-    partial_index.rename(folder / "index.json")
+        index = {
+            "samples": [asdict(sample) for sample in samples],
+            "left_out": [asdict(entry) for entry in left_out],
+        }
+        (folder / "index.json").write_text(json.dumps(index))
 
 
 def _decode_into(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from benchmark.data.demo import DemoSpec, write_demo
+from benchmark.processes.leftovers import unfinished
 from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
 from registry.printable import printable
@@ -98,11 +98,9 @@ def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
     """Generate demo images, once, and list them."""
     range_ = f"{spec.first_species}-{spec.first_species + spec.species - 1}"
     folder = home / "demo" / f"species-{range_}-of-{spec.images_per_species}-seed-{spec.seed}"
-    done = folder / ".complete"
-    if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted start left
-        write_demo(spec, folder)
-        done.touch()
+    if not folder.exists():
+        with unfinished(folder) as partial:
+            write_demo(spec, partial)
     return Source(name="demo", files=tuple(_select(find_images(folder), config)))
 
 
@@ -232,9 +230,8 @@ def _unpack(archive: Path, home: Path) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     folder = home / "unpacked" / digest
     if not folder.exists():
-        partial = folder.with_suffix(".partial")
         try:
-            with zipfile.ZipFile(archive) as file_in_zip:
+            with unfinished(folder) as partial, zipfile.ZipFile(archive) as file_in_zip:
                 file_in_zip.extractall(partial)
         # An encrypted file is a RuntimeError, a rare compression a NotImplementedError.
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
@@ -242,5 +239,4 @@ def _unpack(archive: Path, home: Path) -> Path:
                 f"{archive} cannot be unpacked ({error}); download it again, or unpack it yourself "
                 "and write --data DIR"
             ) from error
-        partial.rename(folder)
     return folder

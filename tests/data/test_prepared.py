@@ -238,14 +238,19 @@ def test_interruption_does_not_wait_for_the_rest(
     assert len(decoded) < 200
 
 
-def test_what_a_killed_process_left_is_no_store(folder: Path, tmp_path: Path) -> None:
-    data = prepared(folder, tmp_path / "home")
-    store = next((tmp_path / "home" / "data").iterdir())
-    (store / "index.json").unlink()
-    (store / "images.npy").write_bytes(b"half an arr")
-    again = prepared(folder, tmp_path / "home")
-    assert again.samples == data.samples
-    np.testing.assert_array_equal(again.images, PreparedData(data.spec, tmp_path / "home").images)
+def test_of_two_that_decode_the_same_at_once_both_have_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, names = tmp_path / "home", iter("ab")
+    monkeypatch.setattr("benchmark.processes.leftovers.this_process", lambda: next(names))
+
+    def another(done: int, total: int) -> None:
+        if done == 1:
+            prepared(folder, home)
+
+    data = prepared(folder, home, progress=another)
+    assert stored(home) == ["images.npy", "index.json"]
+    np.testing.assert_array_equal(data.images, PreparedData(data.spec, home).images)
 
 
 def test_odd_metadata_prints_no_warning_and_filters_stay(

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from benchmark.data.demo import DemoSpec, species_names
+from benchmark.data.demo import DemoSpec, species_names, write_demo
 from benchmark.data.sources import ImageFile, Source, demo_source, find_images, open_source
 from benchmark.study.config import Config, DataConfig, DemoConfig
 from tests.data.images import png, write_tree
@@ -217,12 +217,19 @@ def test_zip_is_unpacked_once(tmp_path: Path) -> None:
     assert unpacked.read_bytes() == b"touched"
 
 
-def test_interrupted_unpacking_is_begun_anew(tmp_path: Path) -> None:
+def test_interrupted_unpacking_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: zipfile.ZipFile, path: Path) -> None:
+        self.extract(self.namelist()[0], path)
+        raise KeyboardInterrupt
+
     archive = zipped(write_tree(tmp_path / "monsters", FLAT), tmp_path / "archive.zip")
-    whole = opened(archive, tmp_path / "home")
-    (folder,) = (tmp_path / "home" / "unpacked").iterdir()
-    folder.rename(folder.with_suffix(".partial"))
-    whole.files[0].path.parent.parent.with_suffix(".partial").joinpath("abra/000.png").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "extractall", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            opened(archive, tmp_path / "home")
+    assert not list((tmp_path / "home" / "unpacked").iterdir())
     assert labels(opened(archive, tmp_path / "home").files) == FLAT
 
 
@@ -242,7 +249,7 @@ def test_damaged_zip_is_a_clear_error(tmp_path: Path) -> None:
     archive.write_bytes(content)
     with pytest.raises(ValueError, match=r"archive.zip cannot be unpacked .*--data DIR"):
         opened(archive, tmp_path / "home")
-    assert {path.suffix for path in (tmp_path / "home" / "unpacked").iterdir()} <= {".partial"}
+    assert not list((tmp_path / "home" / "unpacked").iterdir())
 
 
 def test_selection_takes_classes_and_images_evenly(tmp_path: Path) -> None:
@@ -288,16 +295,16 @@ def test_demo_is_generated_once(tmp_path: Path) -> None:
     assert source.files[0].path.stat().st_mtime_ns == written
 
 
-def test_interrupted_demo_is_generated_anew(tmp_path: Path) -> None:
-    spec = DemoSpec(species=2, images_per_species=3)
-    source = demo_source(spec, DataConfig(), tmp_path)
-    contents = [file.path.read_bytes() for file in source.files]
-    (folder,) = (tmp_path / "demo").iterdir()
-    (folder / ".complete").unlink()
-    shutil.rmtree(folder / source.files[-1].label)
-    source.files[0].path.write_bytes(b"half an im")
-    assert demo_source(spec, DataConfig(), tmp_path) == source
-    assert [file.path.read_bytes() for file in source.files] == contents
+def test_interrupted_demo_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(spec: DemoSpec, folder: Path) -> None:
+        write_demo(spec, folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.data.sources.write_demo", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            demo_source(DemoSpec(species=2, images_per_species=3), DataConfig(), tmp_path)
+    assert not list((tmp_path / "demo").iterdir())
 
 
 def test_kaggle_without_its_package_says_what_to_type(

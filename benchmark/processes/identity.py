@@ -1,0 +1,67 @@
+"""Turns a process into a name by which others can tell later whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+CLOCK_SECONDS = 5
+"""By how much two looks at a process's start may differ: the clock is set while it runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessName:
+    """A process, also after its end: when it began tells it from a later one with its number.
+
+    Attributes:
+        host: Name of its machine.
+        pid: Its number there.
+        started: When it began, in seconds since 1970.
+    """
+
+    host: str
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.host}-{self.pid}-{self.started}"
+
+    @staticmethod
+    def read(text: str) -> ProcessName | None:
+        """Read what `str` wrote; None if it is something else."""
+        host, *numbers = text.rsplit("-", 2)
+        if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+            return None
+        return ProcessName(host=host, pid=int(numbers[0]), started=int(numbers[1]))
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine; of others, nothing can be told."""
+        return self.host == socket.gethostname()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is known to have ended."""
+        import psutil  # takes a moment
+
+        if not self.is_here:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+            return abs(process.create_time() - self.started) > CLOCK_SECONDS
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:  # another user's: its start is not ours to know
+            return False
+
+
+def this_process() -> ProcessName:
+    """The process that asks."""
+    import psutil
+
+    pid = os.getpid()
+    started = int(psutil.Process(pid).create_time())
+    return ProcessName(host=socket.gethostname(), pid=pid, started=started)

@@ -1,0 +1,93 @@
+"""Turns what is unfinished into files under their own name, or into nothing, whatever happens.
+
+A killed process cannot clean up after itself. All that it has not finished bears its name, so that
+the next one sees that it is dead, and removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmark.processes.identity import ProcessName, this_process
+
+UNFINISHED = ".partial"
+_TEMPORARY = "bench-"
+
+
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """A path beside a file or folder, which it becomes at the normal end of the block.
+
+    If another process has finished the same folder by then, that one stays.
+
+    Args:
+        target: What is to be there, whole or not at all; its folder is made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path = target.with_name(f"{target.name}~{this_process()}{UNFINISHED}")
+    try:
+        yield path
+        try:
+            path.replace(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    finally:
+        _remove(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what dead processes of this machine have left unfinished in a folder."""
+    for path in folder.glob(f"*{UNFINISHED}"):
+        name = ProcessName.read(path.name.removesuffix(UNFINISHED).rpartition("~")[2])
+        if name is not None and name.is_dead:
+            _remove(path)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[None]:
+    """Keep all temporary files of this process and its children in one folder during the block.
+
+    Those of any library are meant: at the end of the block, or of a later one if this process is
+    killed, the folder is removed.
+    """
+    usual = Path(tempfile.gettempdir())
+    _remove_dead(usual)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{this_process()}-"))
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    # What torch has compiled outlives a process, in the usual folder unless told otherwise.
+    compiled = usual / f"torchinductor_{getpass.getuser()}"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before[0]
+        if before[1] is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before[1]
+        _remove(folder)
+
+
+def _remove_dead(folder: Path) -> None:
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        name = ProcessName.read(path.name.removeprefix(_TEMPORARY).rpartition("-")[0])
+        if name is not None and name.is_dead:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, unless another process does, or it is another user's."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError, PermissionError):
+            path.unlink()

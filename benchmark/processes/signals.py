@@ -1,0 +1,101 @@
+"""Turns the signals that ask a process to end into one exception, and a parent's end into its own.
+
+What a process inherits is not asked: shells start what is put into the background, and many
+programs what they start, with SIGINT ignored. Only SIGHUP stays ignored, by which ``nohup`` says
+that a command is to outlive its terminal.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from types import FrameType
+
+PATIENCE_SECONDS = 1.0
+"""So soon after the first, another SIGINT is the same one, sent to the process and to its group."""
+_ENDING = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP")]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked this process to end."""
+
+    def __init__(self, number: int) -> None:
+        """Remember which.
+
+        Args:
+            number: Of the signal.
+        """
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """What shells give a program that a signal ended."""
+        return 128 + self.number
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Raise `Interrupted` in the block upon the first signal; a second Ctrl-C ends at once.
+
+    In a thread other than the main one, signals are left as they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    began: list[float] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not began:
+            began.append(time.monotonic())
+            raise Interrupted(number)
+        if number == signal.SIGINT and time.monotonic() - began[0] > PATIENCE_SECONDS:
+            os._exit(128 + number)
+
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in _ENDING
+        if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def withheld_from_children() -> Iterator[None]:
+    """Keep from children that are started in the block what a terminal sends to all processes.
+
+    Their parent hears it and ends them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # as a child like any other it would let them through again
+    withheld = [signal.SIGINT, signal.SIGHUP]
+    signal.pthread_sigmask(signal.SIG_BLOCK, withheld)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, withheld)
+
+
+def end_with_parent() -> None:
+    """Let this process, which `multiprocessing` has started, end when its parent does."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,89 @@
+"""Files of processes that finish, fail, are killed, or meet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from benchmark.processes.leftovers import remove_unfinished, temporary_folder, unfinished
+
+
+def killed(code: str, *, folder: Path) -> None:
+    """Run code in a process that then kills itself, with the folder for temporary files."""
+    code += "\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    ended = subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(folder)})
+    assert ended.returncode == -signal.SIGKILL
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def fail(target: Path) -> None:
+    with unfinished(target) as file:
+        file.write_text("ha")
+        raise ZeroDivisionError
+
+
+def test_what_is_finished_is_there_whole_and_what_fails_is_not(tmp_path: Path) -> None:
+    with unfinished(tmp_path / "new" / "folder") as folder:
+        folder.mkdir()
+        (folder / "file").write_text("whole")
+        assert not (tmp_path / "new" / "folder").exists()
+    assert (tmp_path / "new" / "folder" / "file").read_text() == "whole"
+    with pytest.raises(ZeroDivisionError):
+        fail(tmp_path / "new" / "other")
+    assert names(tmp_path / "new") == ["folder"]
+
+
+def test_a_folder_that_another_process_has_finished_stays(tmp_path: Path) -> None:
+    with unfinished(tmp_path / "folder") as folder:
+        folder.mkdir()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "theirs").touch()
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["theirs"]
+
+
+def test_what_a_killed_process_left_is_removed_and_that_of_a_living_one_is_not(
+    tmp_path: Path,
+) -> None:
+    killed(
+        "from pathlib import Path; from benchmark.processes.leftovers import unfinished\n"
+        f"block = unfinished(Path({str(tmp_path / 'a.b~c')!r}))\n"
+        "block.__enter__().mkdir()",
+        folder=tmp_path,
+    )
+    assert len(names(tmp_path)) == 1
+    (tmp_path / "somebody's.partial").touch()
+    with unfinished(tmp_path / "mine") as mine:
+        mine.touch()
+        remove_unfinished(tmp_path)
+        assert names(tmp_path) == [mine.name, "somebody's.partial"]
+
+
+def test_temporary_files_of_a_killed_process_are_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(
+        "import tempfile; from benchmark.processes.leftovers import temporary_folder\n"
+        "block = temporary_folder(); block.__enter__()\n"
+        "kept = tempfile.TemporaryDirectory()",
+        folder=tmp_path,
+    )
+    (left,) = names(tmp_path)
+    (tmp_path / "bench-marks").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder():
+        file = Path(tempfile.mkstemp()[1])
+        assert os.environ["TMPDIR"] == str(file.parent)
+        assert names(tmp_path) == sorted([file.parent.name, "bench-marks"])
+        assert left != file.parent.name
+    assert names(tmp_path) == ["bench-marks"]
+    assert tempfile.gettempdir() == str(tmp_path)
