@@ -4,14 +4,24 @@ from registry.core import Registry
 from registry.errors import PluginError, UserError
 from registry.heads import heads, register_head
 from registry.models import models, register_model
-from registry.specs import Contributions, Growth, HeadSpec, ModelSpec, SearchSpace, Suggest
-from registry.weights import TorchvisionWeights, WeightsUnavailable
+from registry.specs import (
+    Contributions,
+    Growth,
+    HeadSpec,
+    InputSpec,
+    ModelSpec,
+    SearchSpace,
+    Suggest,
+)
+from registry.weights import PackagedWeights, TorchvisionWeights, WeightsUnavailable
 
 __all__ = [
     "Contributions",
     "Growth",
     "HeadSpec",
+    "InputSpec",
     "ModelSpec",
+    "PackagedWeights",
     "PluginError",
     "Registry",
     "SearchSpace",

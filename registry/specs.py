@@ -18,6 +18,25 @@ if TYPE_CHECKING:
 
 Schedule = Literal["scratch", "staged", "frozen"]
 Explanation = Literal["gradcam", "attention"]
+FrozenClassifier = Literal["linear", "deep"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What images a network was made for; the defaults are the study's.
+
+    Attributes:
+        mean: Of each channel, RGB, of pixels in [0, 1]; subtracted before the first layer.
+        std: Of each channel; divided by, after that.
+    """
+
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether the first layer takes anything but pixels in [0, 1]."""
+        return (self.mean, self.std) != ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +52,9 @@ class ModelSpec:
         weights: Where its ImageNet weights come from; None if there are none.
         explanation: How its decisions are shown; None if they are not.
         cam_layer: Dotted name of the backbone's layer for Grad-CAM; None for the last convolution.
+        input: What images it was made for.
+        frozen_classifier: What is trained on the frozen backbone: one linear layer, so that heads
+            get the backbone's own features, or the study's deep head (experiment 2).
     """
 
     name: str
@@ -42,6 +64,8 @@ class ModelSpec:
     weights: Weights | None = None
     explanation: Explanation | None = "gradcam"
     cam_layer: str | None = None
+    input: InputSpec = InputSpec()
+    frozen_classifier: FrozenClassifier = "linear"
 
     def make(self, image_size: int) -> nn.Module:
         """Make a backbone with fresh weights, in evaluation or training mode as it comes.
@@ -145,9 +169,6 @@ class HeadSpec:
             -> a `Growth` over its ``n_estimators``; None if it has to be fitted anew for each.
         contributions: What each feature added to a class's score; None if the head has no maps.
         takes_device: Whether the factory takes ``device=…``, torch's name of where to compute.
-        trusted_types: Dotted names of the types in a fitted classifier's file besides those that
-            skops trusts by itself, as `skops.io.get_untrusted_types` lists them: a file that holds
-            any other is not loaded, since loading calls them.
     """
 
     name: str
@@ -159,7 +180,6 @@ class HeadSpec:
     growth: Callable[..., Growth] | None = None
     contributions: Contributions | None = None
     takes_device: bool = False
-    trusted_types: tuple[str, ...] = ()
 
     def make(self, *, seed: int, jobs: int, device: str = "cpu", **params: Any) -> ClassifierMixin:
         """Make an unfitted classifier, on a device if it can compute there.

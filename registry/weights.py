@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlparse
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ class WeightsUnavailable(Exception):
 
 
 class Weights(Protocol):
-    """A source of pretrained weights for one backbone."""
+    """A source of pretrained weights for one backbone.
+
+    Attributes:
+        installed: Whether they are on this machine already, so that nothing need stand in for them.
+    """
+
+    installed: ClassVar[bool]
 
     def load(self, image_size: int, folder: Path | None) -> StateDict:
         """Read the weights, from the folder, a cache or the network.
@@ -49,6 +56,7 @@ class TorchvisionWeights:
         adapt: (torchvision's state dict, image size in pixels) -> the backbone's state dict.
     """
 
+    installed: ClassVar[bool] = False
     url: str
     adapt: Callable[[StateDict, int], StateDict]
 
@@ -85,6 +93,7 @@ class TimmWeights:
         create: ``timm.create_model`` for this model, without a classifier, at an image size.
     """
 
+    installed: ClassVar[bool] = False
     model: str
     create: Callable[..., nn.Module]
 
@@ -106,6 +115,40 @@ class TimmWeights:
                 "into a folder and pass --weights FOLDER, or use --weights demo"
             ) from error
         return backbone.state_dict()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedWeights:
+    """ImageNet weights in a file of an installed package, whose code is never run.
+
+    Attributes:
+        package: Name of the distribution, as one installs it.
+        file: Path of a state dict below the folder of packages; its name ends in the start of its
+            SHA-256.
+        adapt: (the file's state dict, image size in pixels) -> the backbone's state dict.
+    """
+
+    installed: ClassVar[bool] = True
+    package: str
+    file: str
+    adapt: Callable[[StateDict, int], StateDict]
+
+    def load(self, image_size: int, folder: Path | None) -> StateDict:
+        """See `Weights.load`; a file of the same name in the folder goes before the package's."""
+        import torch
+
+        try:
+            packaged = Path(str(distribution(self.package).locate_file(self.file)))
+            own = None if folder is None else folder / packaged.name
+            path = own if own and own.is_file() else packaged
+            _check_hash(path)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (PackageNotFoundError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
+            raise WeightsUnavailable(
+                f"the ImageNet weights of the package {self.package} cannot be had "
+                f"({_reason(error)}); type: uv sync --reinstall-package {self.package}"
+            ) from error
+        return self.adapt(state, image_size)
 
 
 def _reason(error: Exception) -> str:

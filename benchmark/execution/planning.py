@@ -11,8 +11,8 @@ from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import demo_source, open_source
 from benchmark.study.config import Config
-from benchmark.study.plan import Plan, check_image_size, make_plan, needs_weights
-from benchmark.study.suite import EMBEDDING_MODEL, System
+from benchmark.study.plan import Plan, check_image_size, initial_weights, make_plan
+from benchmark.study.suite import EMBEDDED, System
 
 SaveWeights = Literal["all", "needed", "none"]
 PRETRAINING_SPECIES = 1000
@@ -61,7 +61,7 @@ def plan_study(
         progress=progress,
     )
     pretraining = None
-    if config.weights == "demo" and needs_weights(chosen):
+    if any(initial_weights(system, config) == "demo" for system in chosen):
         pretraining = _pretraining_data(config, home, progress)
     plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
     return Study(config=config, data=data, plan=plan)
@@ -92,10 +92,7 @@ def embedding_ids(plan: Plan) -> frozenset[str]:
         for spec in plan
         if spec.system.head is None
         and not spec.pretraining
-        and (
-            plan.dependants(spec.id)
-            or (spec.system.model == EMBEDDING_MODEL and spec.system.schedule != "scratch")
-        )
+        and (plan.dependants(spec.id) or spec.system in EMBEDDED.values())
     )
 
 
@@ -112,7 +109,7 @@ def weights_ids(plan: Plan, save: SaveWeights) -> frozenset[str]:
         for spec in plan
         if spec.pretraining
         or save == "all"
-        or (save == "needed" and spec.id in embedding_ids(plan))
+        or (save == "needed" and (spec.id in embedding_ids(plan) or plan.dependants(spec.id)))
     )
 
 

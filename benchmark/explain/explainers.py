@@ -89,7 +89,7 @@ class HeadExplainer:
             spec: Of the head.
             mean_embedding: (F,) over the data set.
         """
-        self.kind = "Tree contributions" if model.explanation and spec.contributions else None
+        self.kind = "Feature contributions" if model.explanation and spec.contributions else None
         self._network = network.eval()
         self._embeddings = remembered_embeddings(network)
         self._model = model

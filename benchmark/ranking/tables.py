@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmark.study.suite import GROUPS
 from benchmark.tracking.reader import Columns, read_runs
 from benchmark.tracking.store import Store
 from registry.errors import UserError
@@ -59,8 +60,6 @@ _PARAMS = {
 }
 """MLflow's params in the table, and what they are called there."""
 _OF_MLFLOW = ("started", "run_id")
-GROUPS = ("from scratch", "experiment 1", "experiment 2")
-"""The parts of the study that its tables show; pretraining and data explorations are others."""
 TRIAL_GROUP = "sweep trial"
 _SYSTEM_KEYS = ["system", "group", "weights", "model", "head"]
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")

@@ -246,6 +246,8 @@ def symbol(group: str, x: float = 8, y: float = 8) -> str:
         )
     if group == "g3":
         return f"M{x:.1f} {y - r - 0.5:.1f}l{r + 0.5:.1f} {2 * r - 0.5:.1f}h{-2 * r - 1:.1f}z"
+    if group == "g4":
+        return f"M{x:.1f} {y - r - 1:.1f}l{r + 1} {r + 1}l{-r - 1} {r + 1}l{-r - 1} {-r - 1}z"
     return f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 1 {2 * r} 0a{r} {r} 0 1 1 {-2 * r} 0"
 
 

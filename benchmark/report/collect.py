@@ -14,7 +14,6 @@ from mlflow.entities import Run
 from benchmark.data.sources import SPLITS
 from benchmark.ranking.statistics import wilson_interval
 from benchmark.ranking.tables import (
-    GROUPS,
     TRIAL_GROUP,
     Context,
     choose_contexts,
@@ -24,6 +23,7 @@ from benchmark.ranking.tables import (
     summary,
 )
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
+from benchmark.study.suite import GROUPS
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from registry.errors import UserError

@@ -13,12 +13,13 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.ranking.tables import GROUPS, state, trees
+from benchmark.ranking.tables import state, trees
 from benchmark.report import charts, curves, facts, pictures
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
 from benchmark.report.filters import FILTERS
+from benchmark.study.suite import GROUPS
 from benchmark.terminal.tables import count, duration, percent
 from benchmark.tracking.store import Store
 from registry.errors import UserError

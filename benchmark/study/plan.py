@@ -140,7 +140,7 @@ def make_plan(
         systems: What the user asked for.
         config: The configuration.
         data: The images of the study.
-        pretraining_data: The demo images for ``weights="demo"``; None for other weights.
+        pretraining_data: The demo images, if a system's `initial_weights` are ``demo``.
 
     Returns:
         The plan: for each head also its backbone, for each demo-pretrained network its pretraining.
@@ -151,13 +151,15 @@ def make_plan(
         return specs.setdefault(spec.id, spec)
 
     def network(system: System) -> RunSpec:
-        spec = RunSpec(system=system, data=data, train=config.train, seed=config.seed)
-        if system.schedule == "scratch":
+        weights = initial_weights(system, config)
+        spec = RunSpec(
+            system=system, data=data, train=config.train, seed=config.seed, weights=weights
+        )
+        if weights != "demo":
             return add(spec)
-        if pretraining_data is None:
-            return add(replace(spec, weights=config.weights))
+        assert pretraining_data is not None
         pretraining = add(_pretraining(system, config, pretraining_data))
-        return add(replace(spec, weights="demo", needs=(pretraining.id,)))
+        return add(replace(spec, needs=(pretraining.id,)))
 
     for system in systems:
         backbone = network(system.backbone)
@@ -179,9 +181,12 @@ def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
     )
 
 
-def needs_weights(systems: Iterable[System]) -> bool:
-    """Whether any of the systems starts from pretrained weights."""
-    return any(system.schedule != "scratch" for system in systems)
+def initial_weights(system: System, config: Config) -> WeightsName:
+    """Say what a system's network starts from; demo stands in for what is not installed."""
+    if system.schedule == "scratch":
+        return "none"
+    source = models[system.model].weights
+    return "imagenet" if source is not None and source.installed else config.weights
 
 
 def check_image_size(systems: Iterable[System], image_size: int) -> None:

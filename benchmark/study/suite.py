@@ -1,9 +1,9 @@
-"""Turns the registry into the study's systems, each with the accuracy that the study published."""
+"""Turns the registry into systems: the study's, with what it published, and those beyond it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from registry import heads, models
@@ -11,15 +11,17 @@ from registry.core import match_names, near
 from registry.errors import UserError
 from registry.specs import Schedule
 
-GROUPS: dict[Schedule, str] = {
+EXPERIMENTS: dict[Schedule, str] = {
     "scratch": "from scratch",
     "staged": "experiment 1",
     "frozen": "experiment 2",
 }
+"""The parts of the study, by what it did in them."""
+BEYOND = "beyond the study"
+GROUPS = (*EXPERIMENTS.values(), BEYOND)
+"""The parts that tables show; pretraining and data explorations are others."""
 STUDY_CLASSES = 151
 """How many species the study told apart."""
-EMBEDDING_MODEL = "resnet18"
-"""The backbone whose embeddings the study gave to its tree heads, staged and frozen."""
 
 PUBLISHED: dict[str, float] = {
     "basic_cnn-scratch": 0.0066,
@@ -51,6 +53,8 @@ PUBLISHED: dict[str, float] = {
     "resnet18-frozen/extra_trees-n300-d24": 0.66,
 }
 """Test accuracy by run, from the study's tables of models 1 to 10 and of both conclusions."""
+STUDY_NETWORKS = frozenset(name for name in PUBLISHED if "/" not in name)
+STUDY_HEADS = frozenset({"xgboost", "random_forest", "extra_trees"})
 
 TITLES: dict[str, str] = {
     "convmixer-scratch": "ConvMixer Model",
@@ -66,7 +70,12 @@ _FEATURES = {
     "resnet18-staged": "ResNet Features",
     "resnet18-frozen": "Fine-Tuned ResNet Head Features",
 }
-_SHORT = {"n_estimators": "n", "max_depth": "d"}
+_ENDS_BEYOND: dict[Schedule, str] = {
+    "scratch": "From Scratch",
+    "staged": "Fine-Tuned",
+    "frozen": "Frozen",
+}
+_SHORT = {"n_estimators": "n", "max_depth": "d", "n_neighbors": "k", "C": "C"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,22 +105,31 @@ class System:
 
     @property
     def title(self) -> str:
-        """The study's name for it, without head parameters."""
-        model = models[self.model]
+        """The study's name for it, without head parameters, or one of that kind."""
         if self.head is not None:
-            backbone = self.backbone
-            features = _FEATURES.get(backbone.name, f"{backbone.title} Features")
-            return f"{heads[self.head].title} on {features}"
+            return f"{heads[self.head].title} on {self.backbone.features_title}"
         if self.name in TITLES:
             return TITLES[self.name]
+        model = models[self.model]
         if model.schedules == ("scratch",):
             return model.title
-        return f"{model.title} {_TITLE_ENDS[self.schedule]}"
+        ends = _TITLE_ENDS if model.frozen_classifier == "deep" else _ENDS_BEYOND
+        return f"{model.title} {ends[self.schedule]}"
+
+    @property
+    def features_title(self) -> str:
+        """The study's name for its embeddings, or one of that kind."""
+        if self.name in _FEATURES:
+            return _FEATURES[self.name]
+        own = models[self.model]
+        untouched = self.schedule == "frozen" and own.frozen_classifier == "linear"
+        return f"{own.title if untouched else self.title} Features"
 
     @property
     def group(self) -> str:
-        """The part of the study that it belongs to."""
-        return GROUPS[self.schedule]
+        """The part of the study that it belongs to, or that it is beyond it."""
+        of_study = self.backbone.name in STUDY_NETWORKS and self.head in (None, *STUDY_HEADS)
+        return EXPERIMENTS[self.schedule] if of_study else BEYOND
 
     @property
     def backbone(self) -> System:
@@ -119,26 +137,32 @@ class System:
         return System(model=self.model, schedule=self.schedule)
 
 
-def systems() -> list[System]:
-    """List what ``bench run --all`` runs: every registered model and head, in the study's order.
+EMBEDDED: Mapping[str, System] = {
+    EXPERIMENTS["staged"]: System(model="resnet18", schedule="staged"),
+    EXPERIMENTS["frozen"]: System(model="resnet18", schedule="frozen"),
+    BEYOND: System(model="efficientnet_lite0", schedule="frozen"),
+}
+"""In each part, the network whose embeddings the heads get: the study's heads, or all beyond it."""
 
-    The networks come with each of their schedules; each head comes with each point of its grid, on
-    the staged and on the frozen ResNet-18.
+
+def systems() -> list[System]:
+    """List what ``bench run --all`` runs: the study in its order, then what is beyond it.
+
+    The networks come with each of their schedules, the heads with each point of their grids.
     """
-    order: tuple[Schedule, ...] = ("scratch", "staged", "frozen")
+    networks = [
+        System(model=model.name, schedule=schedule)
+        for schedule in EXPERIMENTS
+        for model in models
+        if schedule in model.schedules
+    ]
     found: list[System] = []
-    for schedule in order:
-        found += [
-            System(model=model.name, schedule=schedule)
-            for model in models
-            if schedule in model.schedules
-        ]
-        if schedule != "scratch":
-            found += [
-                grid_system
-                for head in heads
-                for grid_system in _grid(EMBEDDING_MODEL, schedule, head.name)
-            ]
+    for group in GROUPS:
+        found += [network for network in networks if network.group == group]
+        if group in EMBEDDED:
+            for head in heads:
+                if group == BEYOND or head.name in STUDY_HEADS:
+                    found += _grid(EMBEDDED[group], head.name)
     return found
 
 
@@ -170,7 +194,7 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
     network, slash, head = pattern.partition("/")
     model, dash, ending = network.rpartition("-")
     schedule: Schedule = "scratch"
-    if dash and ending in GROUPS:
+    if dash and ending in EXPERIMENTS:
         schedule = ending
     else:
         model = network
@@ -180,13 +204,11 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
     if schedule not in models[model].schedules:
         schedules = ", ".join(models[model].schedules)
         raise UserError(f"{model} cannot be trained {schedule!r}; it can be: {schedules}")
-    if slash:
-        return _grid(model, schedule, heads[head].name)
-    return [System(model=model, schedule=schedule)]
+    system = System(model=model, schedule=schedule)
+    return _grid(system, heads[head].name) if slash else [system]
 
 
-def _grid(model: str, schedule: Schedule, head: str) -> list[System]:
+def _grid(backbone: System, head: str) -> list[System]:
     return [
-        System(model=model, schedule=schedule, head=head, params=tuple(params.items()))
-        for params in heads[head].grid
+        replace(backbone, head=head, params=tuple(params.items())) for params in heads[head].grid
     ]

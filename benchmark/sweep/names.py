@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmark.study.suite import EMBEDDING_MODEL, find_systems, systems
+from benchmark.study.suite import BEYOND, EMBEDDED, STUDY_HEADS, find_systems, systems
 from registry import heads
 from registry.core import near
 from registry.errors import UserError
@@ -31,8 +31,8 @@ def resolve(names: Sequence[str]) -> Names:
     """Tell heads from networks.
 
     Args:
-        names: ``trees``, heads, heads on a backbone such as ``resnet18-frozen/extra_trees``, or
-            networks such as ``resnet18-staged``; globs, too.
+        names: ``trees`` for the study's heads, heads, heads on a backbone such as
+            ``resnet18-frozen/extra_trees``, or networks such as ``resnet18-staged``; globs, too.
 
     Raises:
         UserError: A name matches nothing.
@@ -41,13 +41,13 @@ def resolve(names: Sequence[str]) -> Names:
     on_backbones: list[str] = []
     networks: list[str] = []
     for name in names:
-        swept = [head.name for head in heads if head.search_space is not None]
-        found = swept if name == TREES else fnmatch.filter(known, name)
-        if found:
+        found = [one for one in known if one in STUDY_HEADS] if name == TREES else []
+        if found := found or fnmatch.filter(known, name):
             on_backbones += [
-                f"{EMBEDDING_MODEL}-{schedule}/{head}"
+                f"{backbone.name}/{head}"
                 for head in found
-                for schedule in ("staged", "frozen")
+                for group, backbone in EMBEDDED.items()
+                if (group == BEYOND) != (head in STUDY_HEADS)
             ]
         elif "/" in name:
             find_systems([name])

@@ -75,7 +75,7 @@ def study_views(query: str = SCORED) -> list[SavedView]:
             "aggregateFunction": "max",
             "groupByKeys": [{"mode": "tag", "groupByData": "group"}],
         },
-        "groupsExpanded": {f"tag.group.{group}": True for group in GROUPS.values()},
+        "groupsExpanded": {f"tag.group.{group}": True for group in GROUPS},
     }
     return [
         SavedView(id="study", name="Study", state=state),

@@ -7,12 +7,10 @@ import sqlite3
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from benchmark.tracking.artifacts import lent
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from registry.errors import UserError
@@ -27,8 +25,8 @@ _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 _ABOUT = """\
 Image classifiers of one study, side by side. The menu of views, above the table on the right, has
 *Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
-networks and trees on their embeddings (**experiment 1**), and the same with a frozen backbone
-(**experiment 2**).
+networks and trees on their embeddings (**experiment 1**), the same with a frozen backbone
+(**experiment 2**), and what the study did not have (**beyond the study**).
 
 `test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses.
 `published_accuracy` is the original study's, on its own data. Only runs with the same tag `context`
@@ -192,9 +190,9 @@ class Tracker:
         )
         return str(runs[0].info.run_id) if runs else None
 
-    def artifact(self, run_id: str, name: str) -> AbstractContextManager[Path]:
-        """Lend an artifact for a ``with`` block; see `benchmark.tracking.artifacts.lent`."""
-        return lent(self.client, run_id, name)
+    def download(self, run_id: str, artifact: str) -> Path:
+        """Bring an artifact of a run to this machine, if it is not there already."""
+        return Path(self.client.download_artifacts(run_id, artifact))
 
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""

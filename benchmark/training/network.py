@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from registry import models
-from registry.specs import Schedule
+from registry.specs import FrozenClassifier, InputSpec, Schedule
 
 
 class Network(nn.Module):
     """A backbone in timm's vocabulary and a classifier that ends in a linear layer.
 
-    Images (N, 3, S, S) in [0, 1] -> logits (N, C).
+    Images (N, 3, S, S) in [0, 1] -> logits (N, C): what the backbone's input is normalised by is
+    part of the network, so that all who show it images show the same.
     """
 
-    def __init__(self, backbone: nn.Module, classifier: nn.Sequential) -> None:
+    _mean: Tensor
+    _std: Tensor
+
+    def __init__(
+        self, backbone: nn.Module, classifier: nn.Sequential, input_: InputSpec | None = None
+    ) -> None:
+        """Put both together.
+
+        Args:
+            backbone: Takes what it was made for.
+            classifier: Takes the backbone's pooled features.
+            input_: What the backbone was made for; None for pixels in [0, 1].
+        """
         super().__init__()
         # The protocol's members are the factory's promise, which nn.Module's type cannot tell.
         self.backbone: Any = backbone
         self.classifier = classifier
+        self._normalizes = input_ is not None and input_.is_normalized
+        if input_ is not None and self._normalizes:
+            # Not among the weights: the registry tells them.
+            for name, values in (("mean", input_.mean), ("std", input_.std)):
+                channels = torch.tensor(values).reshape(1, 3, 1, 1)
+                self.register_buffer(f"_{name}", channels, persistent=False)
 
     def pool(self, images: Tensor) -> Tensor:
         """Images -> the backbone's pooled features (N, num_features)."""
         backbone = self.backbone
+        if self._normalizes:
+            images = (images - self._mean) / self._std
         features: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
         return features
 
@@ -41,7 +63,7 @@ class Network(nn.Module):
 
 
 def linear_classifier(num_features: int, num_classes: int) -> nn.Sequential:
-    """The classifier of all networks but the frozen ones."""
+    """One layer: its input, the embedding, is what the backbone says of an image."""
     return nn.Sequential(nn.Linear(num_features, num_classes))
 
 
@@ -58,21 +80,29 @@ def deep_classifier(num_features: int, num_classes: int) -> nn.Sequential:
     )
 
 
+CLASSIFIERS: Mapping[FrozenClassifier, Callable[[int, int], nn.Sequential]] = {
+    "linear": linear_classifier,
+    "deep": deep_classifier,
+}
+
+
 def build_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
     """Make a network with fresh weights, laid out as its batches are: channels last.
 
     Args:
         model: Name of a registered model.
-        schedule: A frozen backbone gets the deep classifier, others the linear one.
+        schedule: A frozen backbone gets the classifier that its spec names, others the linear one.
         image_size: Side of the images in pixels.
         num_classes: How many classes.
 
     Raises:
         UserError: The model does not exist or does not take the image size.
     """
-    backbone: Any = models[model].make(image_size)
-    classifier = deep_classifier if schedule == "frozen" else linear_classifier
-    network = Network(backbone, classifier(backbone.num_features, num_classes))
+    spec = models[model]
+    backbone: Any = spec.make(image_size)
+    kind = spec.frozen_classifier if schedule == "frozen" else "linear"
+    classifier = CLASSIFIERS[kind](backbone.num_features, num_classes)
+    network = Network(backbone, classifier, spec.input)
     # Otherwise each convolution turns its weights around in each step.
     return network.to(memory_format=torch.channels_last)
 

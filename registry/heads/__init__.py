@@ -12,7 +12,7 @@ from registry.specs import Contributions, Growth, HeadSpec, SearchSpace
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
-BUILT_IN = ("xgboost", "random_forest", "extra_trees")
+BUILT_IN = ("xgboost", "random_forest", "extra_trees", "logistic_regression", "knn")
 STUDY_GRID: tuple[Mapping[str, Any], ...] = (
     {"n_estimators": 100, "max_depth": 10},
     {"n_estimators": 200, "max_depth": 16},
@@ -41,7 +41,6 @@ class HeadParts(TypedDict, total=False):
     growth: Callable[..., Growth]
     contributions: Contributions
     takes_device: bool
-    trusted_types: tuple[str, ...]
 
 
 def register_head(name: str, *, title: str, **parts: Unpack[HeadParts]) -> Callable[[F], F]:

@@ -1,28 +1,31 @@
 """Network backbones by name; each file holds the layers of one architecture family.
 
 Names and what is said of them must be there at once, PyTorch takes seconds to import: so the
-study's factories stand apart from the layers, in ``study.py``, and import them when called.
+factories stand apart from the layers, in ``study.py`` and ``beyond.py``, and import them when
+called.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 from registry.core import Registry, load_plugins
-from registry.specs import Explanation, ModelSpec, Schedule
+from registry.specs import Explanation, FrozenClassifier, InputSpec, ModelSpec, Schedule
 
 if TYPE_CHECKING:
     from torch import nn
 
     from registry.weights import Weights
 
+BUILT_IN = ("study", "beyond")
 F = TypeVar("F", bound="Callable[[int], nn.Module]")
 
 
 def _load() -> None:
-    importlib.import_module("registry.models.study")
+    for module in BUILT_IN:
+        importlib.import_module(f"registry.models.{module}")
     load_plugins()
 
 
@@ -35,15 +38,18 @@ def _resolve(name: str) -> ModelSpec | None:
 models: Registry[ModelSpec] = Registry("model", _load, _resolve)
 
 
-def register_model(
-    name: str,
-    *,
-    title: str,
-    schedules: tuple[Schedule, ...] = ("scratch",),
-    weights: Weights | None = None,
-    explanation: Explanation | None = "gradcam",
-    cam_layer: str | None = None,
-) -> Callable[[F], F]:
+class ModelParts(TypedDict, total=False):
+    """What a model may have besides its factory; see `ModelSpec`."""
+
+    schedules: tuple[Schedule, ...]
+    weights: Weights
+    explanation: Explanation | None
+    cam_layer: str
+    input: InputSpec
+    frozen_classifier: FrozenClassifier
+
+
+def register_model(name: str, *, title: str, **parts: Unpack[ModelParts]) -> Callable[[F], F]:
     """Register a factory of backbones; see `ModelSpec` for the arguments.
 
     Raises:
@@ -51,17 +57,7 @@ def register_model(
     """
 
     def register(factory: F) -> F:
-        models.add(
-            ModelSpec(
-                name=name,
-                title=title,
-                factory=factory,
-                schedules=schedules,
-                weights=weights,
-                explanation=explanation,
-                cam_layer=cam_layer,
-            )
-        )
+        models.add(ModelSpec(name=name, title=title, factory=factory, **parts))
         return factory
 
     return register

@@ -60,6 +60,7 @@ def convmixer(image_size: int) -> nn.Module:
         url="https://download.pytorch.org/models/resnet18-f37072fd.pth", adapt=_resnet_backbone
     ),
     cam_layer="layer4",
+    frozen_classifier="deep",
 )
 def resnet18(image_size: int) -> nn.Module:
     """Make the backbone of models 4, 6 and 10; it takes any image size."""
@@ -76,6 +77,7 @@ def resnet18(image_size: int) -> nn.Module:
         url="https://download.pytorch.org/models/vit_b_16-c867db91.pth", adapt=_vit_backbone
     ),
     explanation="attention",
+    frozen_classifier="deep",
 )
 def vit_b_16(image_size: int) -> nn.Module:
     """Make the backbone of models 5, 6 and 10.

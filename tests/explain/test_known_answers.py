@@ -1,5 +1,7 @@
 """Maps of a task whose answer is known: one patch decides, and nothing else does."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,6 +106,23 @@ def test_a_boosters_contributions_add_up_to_its_margin(count: int) -> None:
         bias = margins[:, class_] - found  # the same for all images
         np.testing.assert_allclose(bias, bias[0], atol=1e-5)
         assert found.std() > 0.1
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_regressions_contributions_add_up_to_its_logit(count: int) -> None:
+    embeddings, labels = embedded()
+    labels = labels % count
+    probe: Any = heads["logistic_regression"].factory(seed=0, jobs=1, C=0.1)
+    probe.fit(embeddings, labels)
+    contribute = heads["logistic_regression"].contributions
+    assert contribute is not None
+    logits = probe.decision_function(embeddings)
+    logits = np.stack([-logits, logits], 1) if count == 2 else logits
+    intercept = probe[-1].intercept_
+    intercept = np.array([-intercept[0], intercept[0]]) if count == 2 else intercept
+    for class_ in range(count):
+        found = contribute(probe, embeddings, np.full(len(labels), class_)).sum(1)
+        np.testing.assert_allclose(found + intercept[class_], logits[:, class_], atol=1e-5)
 
 
 def test_a_linear_scores_own_weights_come_back() -> None:

@@ -4,22 +4,28 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
 import torchvision
+from PIL import Image
 from safetensors.torch import save_file
+from sklearn.datasets import load_sample_image
 from torch import Tensor
 
+from benchmark.training.network import build_network
 from registry import models
 from registry.models.resnet import without_classifier
 from registry.models.vit import resized
-from registry.weights import StateDict, TorchvisionWeights, WeightsUnavailable
+from registry.weights import PackagedWeights, StateDict, TorchvisionWeights, WeightsUnavailable
 
 NOWHERE = "http://127.0.0.1:1"  # a port that nothing listens on
 STATE = {"conv.weight": torch.arange(8.0), "fc.weight": torch.ones(3), "fc.bias": torch.ones(3)}
@@ -256,3 +262,62 @@ def test_zoo_model_that_was_never_pretrained_has_no_weights(tmp_path: Path) -> N
     assert source is not None
     with pytest.raises(WeightsUnavailable, match="No pretrained weights exist for cs3darknet_s"):
         source.load(64, tmp_path)
+
+
+def package(monkeypatch: pytest.MonkeyPatch, file: Path) -> PackagedWeights:
+    """Install a package that brings a file of weights, and whose code must not run."""
+    site = file.parent.parent / "site"
+    (site / "brings").mkdir(parents=True)
+    (site / "brings" / "__init__.py").write_text("raise RuntimeError('run')")
+    file.rename(site / "brings" / file.name)
+    (site / "brings-1.dist-info").mkdir()
+    (site / "brings-1.dist-info" / "METADATA").write_text("Name: brings\nVersion: 1\n")
+    monkeypatch.syspath_prepend(site)
+    return PackagedWeights(package="brings", file=f"brings/{file.name}", adapt=without_classifier)
+
+
+def test_weights_are_read_from_an_installed_package_without_its_code(
+    published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packaged = package(monkeypatch, published)
+    assert_adapted(packaged.load(240, None))
+    assert_adapted(packaged.load(240, tmp_path))
+
+
+@pytest.mark.parametrize("what", ["damaged", "without its file", "not installed"])
+def test_a_package_without_whole_weights_says_how_to_install_it(
+    published: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    packaged = package(monkeypatch, published)
+    if what == "not installed":
+        packaged = replace(packaged, package="nobody-has-this")
+    elif what == "damaged":
+        damage(published.parent.parent / "site" / packaged.file)
+    else:
+        packaged = replace(packaged, file="brings/other.pth")
+    with pytest.raises(WeightsUnavailable, match="type: uv sync --reinstall-package"):
+        packaged.load(240, None)
+
+
+@pytest.mark.parametrize(
+    ("picture", "names"), [("china.jpg", {442, 663}), ("flower.jpg", {985})]
+)  # bell cote and monastery; daisy
+def test_efficientnet_lite0_tells_scikit_learns_pictures(picture: str, names: set[int]) -> None:
+    """Only with the right tensors in the right places, and pixels from -1 to 1."""
+    source = models["efficientnet_lite0"].weights
+    assert isinstance(source, PackagedWeights)
+    file = str(distribution(source.package).locate_file(source.file))
+    whole = torch.load(file, weights_only=True)
+    theirs = timm.create_model("tf_efficientnet_lite0").state_dict()
+    assert len(whole) == 296
+    assert [t.shape for t in whole.values()] == [t.shape for t in theirs.values()]
+    network = build_network("efficientnet_lite0", "frozen", 224, 1000).eval()
+    network.backbone.load_state_dict(source.load(224, None))
+    last = dict(zip(("0.weight", "0.bias"), list(whole.values())[-2:], strict=True))
+    network.classifier.load_state_dict(last)
+    square = Image.fromarray(load_sample_image(picture)).resize((224, 224))
+    pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        ranking = network(pixels)[0].argsort(descending=True).tolist()
+    assert names & set(ranking[:2])
+    assert names <= set(ranking[:5])

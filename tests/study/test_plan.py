@@ -4,7 +4,7 @@ from dataclasses import replace
 from benchmark.execution.planning import embedding_ids, weights_bytes, weights_ids
 from benchmark.study.config import Config, TrainConfig
 from benchmark.study.plan import DataSpec, Plan, RunSpec, make_plan
-from benchmark.study.suite import find_systems, systems
+from benchmark.study.suite import BEYOND, find_systems, systems
 
 DATA = DataSpec(name="mine", fingerprint="abc", image_size=32, num_classes=3, num_images=42, seed=0)
 OTHER = replace(DATA, name="demo", fingerprint="def")
@@ -27,10 +27,11 @@ def test_every_run_comes_after_those_it_needs() -> None:
         done.add(spec.id)
 
 
-def test_all_is_27_runs_and_demo_weights_add_two_pretrainings() -> None:
-    assert len(plan()) == 27
+def test_demo_weights_add_a_pretraining_where_no_weights_are_installed() -> None:
     with_demo = plan(config=Config(weights="demo"))
-    assert len(with_demo) == 29
+    assert len(with_demo) == len(plan()) + 2
+    weights = {spec.system.model: spec.weights for spec in with_demo if spec.group == BEYOND}
+    assert weights == {"efficientnet_lite0": "imagenet"}
     assert [spec.name for spec in with_demo if spec.pretraining] == [
         "resnet18-pretrained",
         "vit_b_16-pretrained",
@@ -84,10 +85,10 @@ def test_a_table_holds_runs_of_one_context_whatever_their_weights() -> None:
 def test_embeddings_and_needed_weights_are_those_of_the_heads_backbones() -> None:
     planned = plan()
     named = {planned[id_].name for id_ in embedding_ids(planned)}
-    assert named == {"resnet18-staged", "resnet18-frozen"}
+    assert named == {"resnet18-staged", "resnet18-frozen", "efficientnet_lite0-frozen"}
     assert weights_ids(planned, "needed") == embedding_ids(planned)
     assert weights_ids(planned, "none") == frozenset()
-    assert len(weights_ids(planned, "all")) == 27
+    assert len(weights_ids(planned, "all")) == len(planned)
 
 
 def test_embeddings_are_kept_for_heads_that_may_come_later() -> None:

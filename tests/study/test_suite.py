@@ -1,6 +1,6 @@
 import pytest
 
-from benchmark.study.suite import PUBLISHED, System, find_systems, systems
+from benchmark.study.suite import BEYOND, PUBLISHED, System, find_systems, systems
 from registry import models
 from registry.specs import ModelSpec
 
@@ -24,23 +24,53 @@ SUMMARY_TABLE = {
 """The study's 15 systems with the accuracies of its tables, by setting."""
 
 
-def test_suite_is_the_studys_15_systems_in_27_runs_with_its_accuracies() -> None:
+def test_the_study_is_its_15_systems_in_27_runs_with_its_accuracies() -> None:
     found: dict[tuple[str, str], list[float]] = {}
-    for system in systems():
+    of_study = [system for system in systems() if system.group != BEYOND]
+    for system in of_study:
         found.setdefault((system.title, system.group), []).append(PUBLISHED[system.name])
     assert found == SUMMARY_TABLE
-    assert len(systems()) == len(PUBLISHED) == 27
+    assert [system.name for system in of_study] == [system.name for system in systems()[:27]]
 
 
 def test_every_head_has_the_studys_grid() -> None:
     grids: dict[tuple[str, str | None], list[tuple[int, int]]] = {}
     for system in systems():
-        if system.head:
+        if system.head and system.group != BEYOND:
             params = dict(system.params)
             point = (params["n_estimators"], params["max_depth"])
             grids.setdefault((system.schedule, system.head), []).append(point)
     assert len(grids) == 6
     assert all(grid == [(100, 10), (200, 16), (300, 24)] for grid in grids.values())
+
+
+def test_beyond_the_study_are_a_backbone_with_real_weights_and_every_head_on_it() -> None:
+    beyond = [system for system in systems() if system.group == BEYOND]
+    networks = [system.name for system in beyond if system.head is None]
+    assert networks == ["efficientnet_lite0-staged", "efficientnet_lite0-frozen"]
+    assert {system.title for system in beyond} == {
+        "EfficientNet-Lite0 Fine-Tuned",
+        "EfficientNet-Lite0 Frozen",
+        "Logistic Regression on EfficientNet-Lite0 Features",
+        "Nearest Neighbours on EfficientNet-Lite0 Features",
+        "XGBoost on EfficientNet-Lite0 Features",
+        "Random Forest on EfficientNet-Lite0 Features",
+        "Extra Trees on EfficientNet-Lite0 Features",
+    }
+    assert all(system.schedule == "frozen" for system in beyond if system.head)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("vit_b_16-frozen/extra_trees", "experiment 2"),
+        ("resnet18-scratch/extra_trees", "from scratch"),
+        ("resnet18-frozen/logistic_regression", BEYOND),
+        ("timm:resnet10t-staged", BEYOND),
+    ],
+)
+def test_what_the_study_did_not_have_is_beyond_it(name: str, group: str) -> None:
+    assert {system.group for system in find_systems([name])} == {group}
 
 
 def test_names_are_unique() -> None:
@@ -52,6 +82,7 @@ def test_names_are_unique() -> None:
     ("patterns", "names"),
     [
         (["convmixer"], ["convmixer-scratch"]),
+        (["eff*/logistic*-C0.1"], ["efficientnet_lite0-frozen/logistic_regression-C0.1"]),
         (["resnet18-f*/x*-n100*"], ["resnet18-frozen/xgboost-n100-d10"]),
         (["vit*", "vit_b_16-frozen"], ["vit_b_16-scratch", "vit_b_16-staged", "vit_b_16-frozen"]),
         (["timm:resnet10t"], ["timm:resnet10t-scratch"]),
@@ -88,6 +119,8 @@ def test_wrong_names_are_refused_with_near_ones(pattern: str, message: str) -> N
 def test_a_registered_model_joins_the_suite_without_an_edit() -> None:
     models.add(ModelSpec(name="newcomer", title="Newcomer", factory=models["convmixer"].factory))
     try:
-        assert System(model="newcomer", schedule="scratch") in systems()
+        newcomer = System(model="newcomer", schedule="scratch")
+        assert newcomer in systems()
+        assert newcomer.group == BEYOND
     finally:
         models.remove("newcomer")
