@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import logging
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from queue import Empty
-from typing import TYPE_CHECKING
-
-import torch
+from multiprocessing.connection import wait
 
 from benchmark.execution.executor import Listener, without_running
+from benchmark.execution.workers import Worker
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import run_one
 from benchmark.study.plan import Plan, RunSpec
-from benchmark.tracking.store import load_environment
 from benchmark.training.trainer import EpochResult
-
-if TYPE_CHECKING:
-    from multiprocessing.queues import Queue
-
-POLL_SECONDS = 0.2
-Event = tuple[RunSpec, EpochResult | None]
-"""A run that begins, or one that has finished an epoch."""
-_events: Queue[Event] | None = None
-"""Of a worker: where it tells what happens."""
 
 
 class ParallelExecutor:
@@ -39,8 +24,7 @@ class ParallelExecutor:
                 time, with heads beside it.
         """
         self._jobs = jobs
-        self._context = multiprocessing.get_context("spawn")  # a fork would break threads and CUDA
-        self._events: Queue[Event] = self._context.Queue()
+        self._workers: list[Worker] = []
 
     def execute(
         self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
@@ -48,70 +32,66 @@ class ParallelExecutor:
         """Start each run as soon as those that it needs are complete."""
         outcomes: dict[str, Outcome] = {}
         waiting = list(plan)
-        running: dict[Future[Outcome], RunSpec] = {}
-        pool = self._pool(options.threads)
         try:
-            while waiting or running:
-                for spec in [one for one in waiting if outcomes.keys() >= set(one.needs)]:
+            while len(outcomes) < len(plan):
+                for spec in list(waiting):
+                    if not (outcomes.keys() >= {*spec.needs} and self._has_room(spec, options)):
+                        continue
+                    waiting.remove(spec)
                     if outcome := without_running(spec, outcomes, options, force):
-                        waiting.remove(spec)
                         outcomes[spec.id] = outcome
                         yield outcome
-                    elif self._has_room(spec, list(running.values()), options):
-                        waiting.remove(spec)
-                        running[pool.submit(_work, spec, options)] = spec
-                done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                self._tell(listener)
-                for future in done:
-                    spec = running.pop(future)
-                    outcomes[spec.id] = _outcome(spec, future)
-                    yield outcomes[spec.id]
-                if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                    pool.shutdown()
-                    pool = self._pool(options.threads)
+                    else:
+                        self._idle(options.threads).begin(spec, options)
+                        listener.started(spec)
+                for outcome in self._hear(listener):
+                    outcomes[outcome.spec.id] = outcome
+                    yield outcome
         finally:
-            pool.shutdown(cancel_futures=True)
+            self._end()
 
-    def _pool(self, threads: int) -> ProcessPoolExecutor:
-        start = _start_worker, (self._events, threads)
-        return ProcessPoolExecutor(self._jobs, self._context, *start)
+    @property
+    def _running(self) -> list[RunSpec]:
+        return [worker.spec for worker in self._workers if worker.spec is not None]
 
-    def _has_room(self, spec: RunSpec, running: list[RunSpec], options: RunOptions) -> bool:
+    def _has_room(self, spec: RunSpec, options: RunOptions) -> bool:
+        running = self._running
         if len(running) >= self._jobs:
             return False
         is_head = spec.system.head is not None
         return is_head or options.device == "cpu" or all(one.system.head for one in running)
 
-    def _tell(self, listener: Listener) -> None:
-        while True:
-            try:
-                spec, result = self._events.get_nowait()
-            except Empty:
-                return
-            if result is None:
-                listener.started(spec)
-            else:
-                listener.epoch(spec, result)
+    def _idle(self, threads: int) -> Worker:
+        for worker in self._workers:
+            if worker.spec is None:
+                return worker
+        self._workers.append(Worker(threads))
+        return self._workers[-1]
 
+    def _hear(self, listener: Listener) -> Iterator[Outcome]:
+        """Wait for messages, pass them on, and yield the outcomes among them."""
+        busy = {worker.connection: worker for worker in self._workers if worker.spec is not None}
+        for connection in wait(list(busy)) if busy else ():
+            worker = busy[connection]  # type: ignore[index]
+            spec = worker.spec
+            assert spec is not None
+            match worker.receive():
+                case EpochResult() as result:
+                    listener.epoch(spec, result)
+                case logging.LogRecord() as record:
+                    logging.getLogger(record.name).handle(record)
+                case Outcome() as outcome:
+                    yield outcome
+                case None:
+                    self._workers.remove(worker)
+                    reason = (
+                        f"its process died {worker.cause_of_death}, perhaps for lack of memory; "
+                        "use fewer --jobs"
+                    )
+                    yield Outcome(spec=spec, status="failed", reason=reason)
 
-def _start_worker(events: Queue[Event], threads: int) -> None:
-    global _events
-    _events = events
-    torch.set_num_threads(threads)
-    load_environment()
-
-
-def _work(spec: RunSpec, options: RunOptions) -> Outcome:
-    assert _events is not None
-    _events.put((spec, None))
-    return run_one(spec, options, lambda spec, result: _events.put((spec, result)))
-
-
-def _outcome(spec: RunSpec, future: Future[Outcome]) -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        reason = (
-            "a process died beside it or under it, perhaps for lack of memory; use fewer --jobs"
-        )
-        return Outcome(spec=spec, status="failed", reason=reason)
+    def _end(self) -> None:
+        for worker in self._workers:
+            worker.ask_to_end()
+        for worker in self._workers:
+            worker.end()

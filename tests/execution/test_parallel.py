@@ -8,12 +8,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 
 from benchmark.data.prepared import PreparedData
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
 from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import find_systems
@@ -24,9 +26,10 @@ from benchmark.training.trainer import EpochResult
 class Ear:
     """Hears what happens, and may act on it."""
 
-    def __init__(self, *, kills: bool = False) -> None:
+    def __init__(self, *, kills: bool = False, interrupts: bool = False) -> None:
         self.heard: list[tuple[str, int | None]] = []
         self._kills = kills
+        self._interrupts = interrupts
 
     def started(self, spec: RunSpec) -> None:
         self.heard.append((spec.name, None))
@@ -38,6 +41,8 @@ class Ear:
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
         self.heard.append((spec.name, result.epoch))
+        if self._interrupts and len({name for name, epoch in self.heard if epoch}) == 2:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -56,6 +61,11 @@ def make_options(plan: Plan, store: Store, home: Path) -> RunOptions:
         save_weights=weights_ids(plan, "needed"),
         save_embeddings=embedding_ids(plan),
     )
+
+
+def all_runs(store: Store) -> list[Run]:
+    tracker = open_tracker(store)
+    return list(tracker.client.search_runs([tracker.experiment_id]))
 
 
 def accuracies(outcomes: list[Outcome]) -> dict[str, tuple[str, float | None]]:
@@ -83,8 +93,24 @@ def test_a_process_that_dies_takes_no_other_run_with_it(
     plan: Plan, workplace: Path, store: Store
 ) -> None:
     options = make_options(plan, store, workplace / "home")
-    found = list(ParallelExecutor(1).execute(plan, options, Ear(kills=True), force=False))
-    assert len(found) == len(plan)
+    found = list(ParallelExecutor(2).execute(plan, options, Ear(kills=True), force=False))
     (failed,) = [one for one in found if one.status == "failed"]
+    assert "SIGKILL" in failed.reason
     assert "fewer --jobs" in failed.reason
-    assert any(one.status == "completed" for one in found)
+    states = {one.spec.name: one.status for one in found}
+    assert states == dict.fromkeys(states, "completed") | {failed.spec.name: "failed"}
+
+
+def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
+    config: Config, workplace: Path, store: Store
+) -> None:
+    long = config.train.model_copy(update={"epochs": 10_000, "patience": 10_000})
+    config = config.model_copy(update={"train": long})
+    names = ["basic_cnn-scratch", "convmixer-scratch"]
+    plan = plan_study(config, find_systems(names), workplace / "home").plan
+    options = make_options(plan, store, workplace / "home")
+    with pytest.raises(KeyboardInterrupt):
+        list(ParallelExecutor(2).execute(plan, options, Ear(interrupts=True), force=False))
+    assert not multiprocessing.active_children()
+    tracked_names = {run.info.run_name: run.info.status for run in all_runs(store)}
+    assert tracked_names == dict.fromkeys(names, "KILLED")
