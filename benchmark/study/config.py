@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from benchmark.study.recipe import RecipeConfig
 from registry.core import near
 from registry.errors import UserError
 
@@ -45,14 +46,14 @@ class DemoConfig(Section):
     images_per_species: int = Field(40, ge=3, le=10_000)
 
 
-class TrainConfig(Section):
+class TrainConfig(Section, RecipeConfig):
     """How a network is trained; the defaults are the study's where it gives them.
 
     Attributes:
         epochs: At most so many.
         batch_size: Images a step.
-        lr: Adam's learning rate.
-        weight_decay: Adam's L2 penalty.
+        lr: The optimizer's learning rate, the highest of a schedule.
+        weight_decay: The optimizer's; Adam's is an L2 penalty.
         monitor: What chooses the epoch whose weights are kept: the highest ``val_accuracy`` (of
             equals the one with the lower loss), or the lowest ``val_loss``, which rises in an
             overconfident network while its accuracy still grows.

@@ -30,6 +30,8 @@ class Examples:
         self.inputs = inputs
         self.device = device
         self.labels = torch.from_numpy(data.labels).to(device)
+        self.teacher: Tensor | None = None
+        """(N, C) a teacher's probabilities of the train split's rows; others are of no meaning."""
         self._rows: dict[str, Tensor] = {
             split: torch.from_numpy(data.rows(split)) for split in ("train", "val", "test")
         }

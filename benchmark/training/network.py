@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ class Network(nn.Module):
     part of the network, so that all who show it images show the same.
     """
 
+    pretrained_cfg: ClassVar = {"classifier": "classifier."}
+    """By it timm's layer-wise decay knows the last layers from those below."""
     _mean: Tensor
     _std: Tensor
 

@@ -14,11 +14,14 @@ from torch.nn.functional import cross_entropy
 
 from benchmark.data.sources import Split
 from benchmark.study.config import Monitor, TrainConfig
+from benchmark.training.augmentation import Augmentation
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
+from benchmark.training.loss import Loss
 from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
+from benchmark.training.optimization import Course, make_optimizer
 from registry.specs import Schedule
 
 
@@ -71,7 +74,7 @@ class BestEpoch:
 
 
 class Trainer:
-    """Trains a network with Adam on a freezing schedule, and stops early on the validation split.
+    """Trains a network by a recipe on a freezing schedule, and stops early on the validation split.
 
     While the backbone is frozen it stays in evaluation mode, so its pooled features never change:
     they are computed once, and the classifier alone is trained on them. The result is that of
@@ -91,7 +94,7 @@ class Trainer:
         Args:
             network: Trained in place.
             examples: Images; all rows.
-            config: Epochs, learning rate and the like.
+            config: Epochs, learning rate and the rest of the recipe.
             schedule: scratch: all layers; staged: the classifier for the first epochs, then all
                 layers; frozen: the classifier only.
             seed: Of the order of the batches.
@@ -110,9 +113,9 @@ class Trainer:
         self.pieces = Pieces()
         """Into how many pieces batches had to be divided to fit into memory."""
         self._images = examples
-        self._optimizer = torch.optim.Adam(
-            network.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
-        )
+        self._optimizer = make_optimizer(network, config)
+        self._augment = Augmentation(config)
+        self._loss = Loss(config, examples)
 
     def fit(self) -> Iterator[EpochResult]:
         """Train, yielding each epoch's result, and leave the best epoch's weights in the network.
@@ -143,11 +146,13 @@ class Trainer:
         # Batches have two sizes at most, so that each is compiled as it is.
         compiles = self.config.compile and module is self.network
         trained: Any = torch.compile(module, dynamic=False) if compiles else module
+        steps = len(batches(examples.rows("train"), self.config.batch_size))
+        course = Course(self._optimizer, module, self.config, (last - first) * steps)
         best, stale = None, 0
         for epoch in range(first, last):
             start = now(examples.device)
-            train_loss, train_accuracy = self._train_epoch(trained, examples, epoch)
-            val_loss, val_accuracy = self._evaluate(module, examples, "val")
+            train_loss, train_accuracy = self._train_epoch(trained, examples, epoch, course)
+            val_loss, val_accuracy = self._evaluate(course.kept, examples, "val")
             result = EpochResult(
                 epoch=epoch + 1,
                 train_loss=train_loss,
@@ -161,7 +166,7 @@ class Trainer:
                     f"the loss is no longer finite in epoch {epoch + 1} (train {train_loss}, "
                     f"val {val_loss}); try a lower rate: --set train.lr={self.config.lr / 10:g}"
                 )
-            self.best.offer(result, module, prefix)
+            self.best.offer(result, course.kept, prefix)
             if result.better_than(best, self.config.monitor):
                 best, stale = result, 0
             else:
@@ -171,31 +176,34 @@ class Trainer:
                 return
 
     def _train_epoch(
-        self, module: nn.Module, examples: Examples, epoch: int
+        self, module: nn.Module, examples: Examples, epoch: int, course: Course
     ) -> tuple[float, float]:
         module.train()
         rows = shuffled(examples.rows("train"), self.seed, epoch)
         tally = Tally(examples.device)
         for batch in batches(rows, self.config.batch_size):
             for logits, labels, loss in self.pieces.fit(
-                batch, lambda pieces: self._gradients(module, examples, pieces)
+                batch, lambda pieces: self._gradients(module, examples, pieces, course.progress)
             ):
                 tally.add(logits, labels, loss)
-            self._optimizer.step()
+            course.step()
         return tally.means()
 
     def _gradients(
-        self, module: nn.Module, examples: Examples, pieces: Sequence[Tensor]
+        self, module: nn.Module, examples: Examples, pieces: Sequence[Tensor], progress: float
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Sum the gradients of a batch's pieces; they are those of the whole batch's mean loss."""
         self._optimizer.zero_grad(set_to_none=True)
         count = sum(map(len, pieces))
         results = []
         for rows in pieces:
-            inputs, labels = examples.batch(rows), examples.labels_of(rows)
+            inputs, targets = examples.batch(rows), self._loss.targets(rows)
+            labels = targets.labels
+            if examples.are_images:
+                inputs, targets = self._loss.mix(self._augment(inputs, progress), targets)
             with self._autocast():
                 logits = module(inputs)
-            loss = cross_entropy(logits.float(), labels)
+            loss = self._loss(logits.float(), targets)
             torch.autograd.backward(loss * (len(rows) / count))
             results.append((logits.detach(), labels, loss.detach()))
         return results

@@ -219,6 +219,55 @@ def test_a_loss_that_is_no_number_stops_with_advice(examples: Examples) -> None:
         list(Trainer(network, examples, settings(), "scratch", 0).fit())
 
 
+def test_a_recipe_of_everything_trains_and_keeps_the_average(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples.teacher = torch.eye(3)[examples.labels]
+    everything = {
+        "optimizer": "adamw",
+        "lr_schedule": "cosine",
+        "warmup": 0.2,
+        "decay_norms": False,
+        "layer_decay": 0.9,
+        "backbone_lr": 0.5,
+        "clip_norm": 1,
+        "ema": 0.5,
+        "label_smoothing": 0.1,
+        "class_weights": True,
+        "flip": True,
+        "crop": 0.5,
+        "auto_augment": "trivial",
+        "erasing": 0.5,
+        "mixup": 0.5,
+        "cutmix": 0.5,
+        "start_size": 0.5,
+    }
+    network = make("resnet18", "staged")
+    sides: list[int] = []
+    validated: list[dict[str, torch.Tensor]] = []
+    forward, evaluate = network.pool, Trainer._evaluate
+
+    def pool(images: torch.Tensor) -> torch.Tensor:
+        sides.append(images.shape[-1])
+        return forward(images)
+
+    def watch(*arguments: object) -> tuple[float, float]:
+        validated.append(copy.deepcopy(arguments[1].state_dict()))  # type: ignore[attr-defined]
+        return evaluate(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(network, "pool", pool)
+    monkeypatch.setattr(Trainer, "_evaluate", watch)
+    config = settings(epochs=8, freeze_epochs=2, patience=None, **everything)
+    trainer = Trainer(network, examples, config, "staged", 0)
+    assert len(list(trainer.fit())) == 8
+    assert {16, 24, 32} <= set(sides)
+    assert trainer.best.result is not None
+    assert trainer.best.result.epoch > 2
+    assert trainer.best.result.val_accuracy > 0.6
+    kept = validated[trainer.best.result.epoch - 1]
+    assert all(torch.equal(kept[name], value) for name, value in network.state_dict().items())
+
+
 def limit_memory(network: Network, images: int) -> None:
     """Let the backbone take no more images at a time."""
     whole = network.backbone.forward_features

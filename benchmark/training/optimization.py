@@ -1,0 +1,117 @@
+"""Turns a recipe into the optimizer of a network, the course of its rate and its moving average."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
+from timm.utils import ModelEmaV3
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from benchmark.study.config import TrainConfig
+from benchmark.study.recipe import LrSchedule
+from benchmark.training.network import Network
+
+_FUSED = ("adam", "adamw", "sgd")
+"""Optimizers of torch's own, which take a step for all weights at once."""
+
+
+def make_optimizer(network: Network, config: TrainConfig) -> Optimizer:
+    """Make the optimizer of all weights of a network; those without a gradient stay as they are."""
+    options: dict[str, Any] = {"fused": True} if config.optimizer in _FUSED else {}
+    optimizer: Optimizer = create_optimizer_v2(
+        parameter_groups(network, config),
+        opt=config.optimizer,
+        lr=config.lr,
+        weight_decay=config.weight_decay,
+        **options,
+    )
+    return optimizer
+
+
+def parameter_groups(network: Network, config: TrainConfig) -> list[dict[str, Any]]:
+    """Divide the weights by their rate and weight decay.
+
+    With ``layer_decay``, norms and biases are never decayed, as in timm.
+    """
+    decay = config.weight_decay
+    if config.layer_decay < 1:
+        groups = param_groups_layer_decay(network, decay, layer_decay=config.layer_decay)
+    elif not config.decay_norms:
+        groups = param_groups_weight_decay(network, decay)
+    else:
+        groups = [{"params": list(network.parameters()), "weight_decay": decay}]
+    in_backbone = {id(parameter) for parameter in network.backbone.parameters()}
+    divided: list[dict[str, Any]] = []
+    for group in groups:
+        lr = config.lr * group.pop("lr_scale", 1.0)
+        parameters = list(group.pop("params"))
+        if config.backbone_lr == 1:
+            divided.append({**group, "params": parameters, "lr": lr})
+            continue
+        for inside, factor in ((True, config.backbone_lr), (False, 1.0)):
+            chosen = [one for one in parameters if (id(one) in in_backbone) == inside]
+            if chosen:
+                divided.append({**group, "params": chosen, "lr": lr * factor})
+    return divided
+
+
+class Course:
+    """A stage's way through its steps: clipped gradients, a rate that rises and falls, an average.
+
+    Attributes:
+        kept: What is validated and kept: the module, or the moving average of its weights.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, module: nn.Module, config: TrainConfig, steps: int
+    ) -> None:
+        """Begin with the first step.
+
+        Args:
+            optimizer: Whose rates rise linearly, then stay or fall to zero along half a cosine.
+            module: What is trained.
+            config: The recipe.
+            steps: Of the whole stage.
+        """
+        self._optimizer = optimizer
+        self._module = module
+        self._clip_norm = config.clip_norm
+        self._done, self._steps = 0, steps
+        rising = round(config.warmup * steps)
+        self._schedule = LambdaLR(
+            optimizer, partial(rate, rising=rising, steps=steps, course=config.lr_schedule)
+        )
+        # The warm-up keeps the first, random weights out of the average.
+        ema = ModelEmaV3(module, decay=config.ema, use_warmup=True) if config.ema else None
+        self._ema = ema
+        self.kept: nn.Module = module if ema is None else ema.module
+
+    @property
+    def progress(self) -> float:
+        """Share of the steps that are done."""
+        return self._done / self._steps
+
+    def step(self) -> None:
+        """Change the weights by their gradients."""
+        if self._clip_norm is not None:
+            clip_grad_norm_(self._module.parameters(), self._clip_norm)
+        self._optimizer.step()
+        self._schedule.step()
+        self._done += 1
+        if self._ema is not None:
+            self._ema.update(self._module, step=self._done)
+
+
+def rate(step: int, *, rising: int, steps: int, course: LrSchedule) -> float:
+    """The learning rate of a step, from 0, as a share of the highest."""
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    if course == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))

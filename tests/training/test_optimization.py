@@ -1,0 +1,104 @@
+import copy
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark.study.config import TrainConfig
+from benchmark.study.recipe import Optimizer
+from benchmark.training.network import Network, build_network
+from benchmark.training.optimization import Course, make_optimizer, parameter_groups, rate
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    torch.manual_seed(0)
+    return build_network("resnet18", "staged", 32, 3)
+
+
+def settings(**recipe: object) -> TrainConfig:
+    return TrainConfig.model_validate({"lr": 0.1, "weight_decay": 0.5, **recipe})
+
+
+def by_name(network: Network, config: TrainConfig) -> dict[str, tuple[float, float]]:
+    """The rate and the weight decay of each weight."""
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in parameter_groups(network, config)
+        for parameter in group["params"]
+    }
+    assert found.keys() == set(names.values())
+    return found
+
+
+def test_the_study_decays_everything_alike(network: Network) -> None:
+    assert set(by_name(network, settings()).values()) == {(0.1, 0.5)}
+
+
+def test_norms_and_biases_are_not_decayed(network: Network) -> None:
+    found = by_name(network, settings(decay_norms=False))
+    for name, parameter in network.named_parameters():
+        assert found[name] == (0.1, 0.5 if parameter.ndim > 1 else 0.0)
+
+
+def test_the_backbone_may_learn_slower(network: Network) -> None:
+    found = by_name(network, settings(backbone_lr=0.1))
+    rates = {name.partition(".")[0]: lr for name, (lr, _) in found.items()}
+    assert rates == {"backbone": pytest.approx(0.01), "classifier": 0.1}
+
+
+def test_lower_layers_learn_slower(network: Network) -> None:
+    found = by_name(network, settings(layer_decay=0.5, backbone_lr=0.5))
+    rates = [found[name][0] for name, _ in network.named_parameters()]
+    assert rates == sorted(rates)
+    assert len(set(rates)) > 4
+    assert found["classifier.0.weight"][0] == 0.1
+    assert found["backbone.layer4.1.conv2.weight"][0] == pytest.approx(0.1 * 0.5 * 0.5)
+
+
+@pytest.mark.parametrize("name", get_args(Optimizer))
+def test_every_optimizer_takes_steps(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_network("basic_cnn", "scratch", 32, 3)
+    optimizer = make_optimizer(network, settings(optimizer=name, lr=0.001))
+    images = torch.rand(4, 3, 32, 32)
+    before = copy.deepcopy(network.state_dict())
+    torch.autograd.backward(network(images).logsumexp(1).mean())
+    optimizer.step()
+    assert any(not torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_the_rate_rises_then_falls_to_nothing_or_stays() -> None:
+    falling = [rate(step, rising=10, steps=100, course="cosine") for step in range(101)]
+    assert falling[:11] == pytest.approx([(step + 1) / 11 for step in range(11)])
+    assert falling[10:] == sorted(falling[10:], reverse=True)
+    assert falling[55] == pytest.approx(0.5)
+    assert falling[100] == pytest.approx(0)
+    assert {rate(step, rising=0, steps=9, course="constant") for step in range(9)} == {1}
+
+
+def course(module: nn.Module, steps: int, **recipe: object) -> Course:
+    optimizer = torch.optim.SGD(module.parameters(), lr=1)
+    return Course(optimizer, module, settings(**recipe), steps)
+
+
+def test_a_long_gradient_is_cut() -> None:
+    module = nn.Linear(2, 1, bias=False)
+    before = module.weight.detach().clone()
+    module.weight.grad = torch.tensor([[30.0, 40.0]])
+    course(module, 1, clip_norm=1).step()
+    torch.testing.assert_close(before - module.weight.detach(), torch.tensor([[0.6, 0.8]]))
+
+
+def test_an_average_of_the_weights_is_kept_instead_of_the_last_ones() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    averaged = course(module, 50, ema=0.9)
+    assert isinstance(averaged.kept, nn.Linear)
+    for _ in range(50):
+        module.weight.grad = torch.ones(1, 1)  # the weight falls by one a step
+        averaged.step()
+    behind = float(averaged.kept.weight.detach()) - float(module.weight.detach())
+    assert 3 < behind < 12  # about 0.9 / 0.1
+    assert course(module, 50).kept is module
