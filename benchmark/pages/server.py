@@ -19,6 +19,8 @@ from urllib.request import urlopen
 
 import pandas as pd
 
+from benchmark.pages.start_page import SERVED_FOR
+from benchmark.processes.identity import this_process
 from benchmark.ranking.tables import choose_contexts, fetch
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking.store import Store
@@ -107,7 +109,7 @@ def serving(store: Store, host: str, port: int) -> Iterator[subprocess.Popen[byt
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             command,
-            env=os.environ | _QUIET,
+            env=os.environ | _QUIET | {SERVED_FOR: str(this_process())},
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for bench alone, which then ends the server
