@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import Any
 
@@ -14,7 +15,7 @@ from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
-from registry.errors import PluginError, UserError
+from registry.errors import PluginError, UserError, masked
 from registry.printable import printable
 
 EXIT_FAULT = 1
@@ -28,10 +29,14 @@ class BenchGroup(click.Group):
         """Run a command."""
         from benchmark.processes.leftovers import remove_unfinished, temporary_folder
         from benchmark.processes.signals import Interrupted, interrupted_by_signals
-        from benchmark.tracking.store import load_environment
+        from benchmark.tracking.store import ENV_FILE, load_environment
 
         try:
-            load_environment()
+            if ignored := load_environment():
+                names = printable(", ".join(ignored))
+                click.echo(f"{ENV_FILE} may set MLFLOW_… and BENCH_…, not {names}", err=True)
+            # What is started takes no module from the folder that it is started in.
+            os.environ["PYTHONSAFEPATH"] = "1"
             with interrupted_by_signals(), temporary_folder():
                 for folder in home().glob("*"):
                     remove_unfinished(folder)
@@ -44,7 +49,7 @@ class BenchGroup(click.Group):
         except (UserError, PluginError) as error:
             if ctx.params["traceback"]:
                 _print_traceback()
-            click.echo(f"Error: {printable(' '.join(str(error).split()))}", err=True)
+            click.echo(f"Error: {printable(masked(' '.join(str(error).split())))}", err=True)
             if isinstance(error, UserError):
                 ctx.exit(EXIT_USAGE)
             if not ctx.params["traceback"]:
@@ -63,7 +68,7 @@ class BenchGroup(click.Group):
 
 
 def _print_traceback() -> None:
-    click.echo(printable(traceback.format_exc(), keep="\n"), err=True, nl=False)
+    click.echo(printable(masked(traceback.format_exc()), keep="\n"), err=True, nl=False)
 
 
 @click.group(cls=BenchGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_SECRET = re.compile(
+    r"""(?P<web>\bhttps?://)[^\s/@]+(?=@)            # whoever asks a web server
+    |(?P<user>\b[\w+.-]+://[^\s:/@?\#]*:)\S*(?=@)        # a database's password, slashes and all
+    |(?P<name>[?&;][\w-]*(?:passw|pwd|token|secret|key|odbc)[\w-]*=)[^\s&;'"),]+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Write ``***`` for the passwords of the addresses in a text: none is shown, none is kept."""
+    return _SECRET.sub(lambda found: f"{found['web'] or found['user'] or found['name']}***", text)
 
 
 class UserError(ValueError):
@@ -11,6 +24,10 @@ class UserError(ValueError):
 
     The command line shows it as one line, with exit code 2. Any other exception is a fault of ours.
     """
+
+    def __init__(self, message: str) -> None:
+        """Mask the message's passwords."""
+        super().__init__(masked(message))
 
 
 class PluginError(RuntimeError):
@@ -44,6 +61,6 @@ def code_of(what: str, module: str) -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """An error's kind and the first line of its message, which may be long or empty."""
-    kind, message = type(error).__name__, str(error).strip().partition("\n")[0]
+    kind, message = type(error).__name__, masked(str(error)).strip().partition("\n")[0]
     told = isinstance(error, UserError | PluginError | NotImplementedError)
     return message if told and message else f"{kind}: {message}" if message else kind

@@ -28,7 +28,7 @@ def ui(port: int) -> None:
         from benchmark.pages.server import save_views
 
         # Its start page is not ours: without this, it may open in its mode for language models.
-        _show(store.uri.rstrip("/"), save_views(store), "&workflowType=machine_learning")
+        _show(str(store).rstrip("/"), save_views(store), "&workflowType=machine_learning")
         return
     _check(port)
     click.echo("MLflow is starting, which takes up to half a minute")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections import Counter
@@ -34,7 +36,10 @@ IMAGES = 6
 _QUIET = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a second process, for language models
     "PYTHONWARNINGS": "ignore",
+    "PYTHONSAFEPATH": "1",
 }
+# Uvicorn would take modules from the current folder first; Python looks into this one in any case.
+_UVICORN = f"--log-level warning --app-dir {shlex.quote(sysconfig.get_path('stdlib'))}"
 
 
 def save_views(store: Store) -> dict[str, str]:
@@ -91,6 +96,11 @@ def _address(tracker: Tracker, view: str, **more: str) -> str:
     return f"/#/experiments/{tracker.experiment_id}/runs?{query}"
 
 
+def _told(store: Store) -> dict[str, str]:
+    """What the server is told by its environment: all on this machine may read command lines."""
+    return {"MLFLOW_BACKEND_STORE_URI": store.uri, SERVED_FOR: str(this_process())}
+
+
 @contextmanager
 def serving(store: Store, host: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Serve MLflow's pages; they answer once the ``with`` block begins.
@@ -103,13 +113,12 @@ def serving(store: Store, host: str, port: int) -> Iterator[subprocess.Popen[byt
     Raises:
         UserError: The server ends instead; the message has its last line.
     """
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
-    command += ["--host", host, "--port", str(port)]
-    command += ["--app-name", "bench", "--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    command += ["--app-name", "bench", "--workers", "1", "--uvicorn-opts", _UVICORN]
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             command,
-            env=os.environ | _QUIET | {SERVED_FOR: str(this_process())},
+            env=os.environ | _QUIET | _told(store),
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for bench alone, which then ends the server

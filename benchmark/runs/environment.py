@@ -1,4 +1,4 @@
-"""Turns this machine and checkout into the facts that a result should carry."""
+"""Turns this machine and the code that runs into the facts that a result should carry."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -26,7 +27,7 @@ PACKAGES = (
 
 
 def describe_environment(device: torch.device) -> dict[str, str]:
-    """Collect versions, hardware and the git commit of the working folder.
+    """Collect versions, hardware and the git commit of the checkout that this code lies in.
 
     Returns:
         Plain text by name; ``git_commit`` ends in ``-dirty`` where the checkout was changed, and
@@ -44,7 +45,9 @@ def describe_environment(device: torch.device) -> dict[str, str]:
 
 
 def _git_commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # Not of the current folder: git runs programs that a repository's own settings name.
+    command = ["git", "-C", str(Path(__file__).parent)]
+    command += ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

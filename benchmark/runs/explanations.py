@@ -17,7 +17,7 @@ from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, 
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Tag
 from benchmark.training.devices import now
 from benchmark.training.images import Examples
-from registry.errors import one_line
+from registry.errors import masked, one_line
 
 FOLDER = "explanations"
 FAILED = "explanations_failed"
@@ -53,7 +53,7 @@ def log_explanations(
         items = [Tag("no_explanations", one_line(error))]
     except Exception as error:
         file = scratch / "explanations_traceback.txt"
-        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        file.write_text(masked("".join(traceback.format_exception(error))), encoding="utf-8")
         items = [Tag(FAILED, one_line(error)), Artifact(file)]
     yield from items
 

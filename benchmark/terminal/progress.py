@@ -63,7 +63,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
             f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
             f"{config.weights}, seed {config.seed}, on {options.device}"
         ),
-        line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store.uri}"),
+        line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]
     if study.data.left_out:
         lines.insert(1, line(f"{len(study.data.left_out)} files left out; bench data lists them"))

@@ -101,9 +101,7 @@ def search(store: Store, query: str) -> Iterator[Run]:
 
 
 def _no_experiment(store: Store) -> UserError:
-    return UserError(
-        f"{store.uri} has no experiment {store.experiment!r} yet; type: bench run --all"
-    )
+    return UserError(f"{store} has no experiment {store.experiment!r} yet; type: bench run --all")
 
 
 def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
@@ -116,7 +114,7 @@ def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFr
     except DBAPIError as error:
         reason = str(error.orig).splitlines()[0]
         raise UserError(
-            f"the MLflow store {store.uri} cannot be read ({reason}); check MLFLOW_TRACKING_URI in "
+            f"the MLflow store {store} cannot be read ({reason}); check MLFLOW_TRACKING_URI in "
             "mlflow.env"
         ) from error
     if frame is None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dotenv import load_dotenv
+from dotenv.main import DotEnv
+
+from registry.errors import UserError, masked
 
 ENV_FILE = "mlflow.env"
 DEFAULTS = {
@@ -18,15 +21,41 @@ DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+_OURS = re.compile(
+    r"(MLFLOW|BENCH)_\w+"
+    r"|AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|DEFAULT_REGION|CA_BUNDLE)"
+    r"|GOOGLE_APPLICATION_CREDENTIALS"
+    r"|AZURE_(STORAGE_CONNECTION_STRING|STORAGE_ACCESS_KEY|TENANT_ID|CLIENT_ID|CLIENT_SECRET)"
+)
+"""What mlflow.env may set, credentials as MLflow documents them: no more, since it is read from
+whatever folder bench is started in, and PYTHONPATH would decide what is run."""
+_DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?:")
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?:file:)?([^?]+)")
 
 
-def load_environment() -> None:
-    """Set MLflow's variables from mlflow.env, then from the embedded defaults, where unset."""
-    load_dotenv(ENV_FILE, override=False)
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+def load_environment() -> list[str]:
+    """Set MLflow's variables from mlflow.env, then from the embedded defaults, where unset.
+
+    A variable that is empty counts as unset.
+
+    Returns:
+        Names in mlflow.env that are not taken, since they are none of MLflow's or bench's.
+
+    Raises:
+        UserError: mlflow.env cannot be read.
+    """
+    try:
+        found = DotEnv(ENV_FILE, override=False).dict() if Path(ENV_FILE).is_file() else {}
+        taken = {name: value for name, value in found.items() if _OURS.fullmatch(name)}
+        for values in (taken, DEFAULTS):
+            os.environ.update(
+                {name: value for name, value in values.items() if value and not os.getenv(name)}
+            )
+    except (OSError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
+        raise UserError(f"{ENV_FILE} cannot be read ({error}); mend it or remove it") from error
     for noisy in ("alembic", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    return sorted(found.keys() - taken.keys())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +63,28 @@ class Store:
     """Which MLflow store and experiment; picklable.
 
     Attributes:
-        uri: MLflow's tracking URI.
+        uri: MLflow's tracking URI; may hold a password.
         experiment: Name of the experiment.
     """
 
-    uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"])
+    uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"], repr=False)
     experiment: str = field(default_factory=lambda: os.environ["MLFLOW_EXPERIMENT_NAME"])
+
+    def __str__(self) -> str:
+        """The URI for people, without the password."""
+        return masked(self.uri)
+
+    @property
+    def is_database(self) -> bool:
+        """Whether MLflow writes to a database itself, and asks no server to."""
+        return _DATABASE.match(self.uri) is not None
+
+    @property
+    def file(self) -> Path | None:
+        """The database's file; None if it is not SQLite's."""
+        found = _SQLITE.match(self.uri)
+        return None if found is None else Path(found[1])
 
     def exists(self) -> bool:
         """Whether there is a file, for SQLite, which would make one; others are asked."""
-        sqlite = "sqlite:///"
-        return not self.uri.startswith(sqlite) or Path(self.uri.removeprefix(sqlite)).exists()
+        return self.file is None or self.file.exists()

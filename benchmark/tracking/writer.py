@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
-from registry.errors import UserError
+from registry.errors import UserError, masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,12 +77,14 @@ class TrackedRun:
                 if isinstance(item, Metric)
             ],
             "params": [
-                MlflowParam(item.name, str(item.value))
+                MlflowParam(item.name, masked(str(item.value)))
                 for item in self._pending
                 if isinstance(item, Param)
             ],
             "tags": [
-                RunTag(item.name, item.value) for item in self._pending if isinstance(item, Tag)
+                RunTag(item.name, masked(item.value))
+                for item in self._pending
+                if isinstance(item, Tag)
             ],
         }
         while any(sent.values()):
@@ -116,9 +118,8 @@ class TrackedRun:
             self.log(Tag("skipped", str(error)))
         elif isinstance(error, Exception):
             self.log(Tag("error", f"{type(error).__name__}: {error}"))
-            self._client.log_text(
-                self.id, "".join(traceback.format_exception(error)), "traceback.txt"
-            )
+            told = masked("".join(traceback.format_exception(error)))
+            self._client.log_text(self.id, told, "traceback.txt")
         self.flush()
         failed = isinstance(error, Exception) and not isinstance(error, Skipped)
         self._client.set_terminated(self.id, "FAILED" if failed else "KILLED")
@@ -141,7 +142,7 @@ class Tracker:
             self.experiment_id = self._open_experiment(store)
         except (MlflowException, OSError) as error:
             raise UserError(
-                f"the MLflow store {store.uri} cannot be used ({str(error).splitlines()[0]}); "
+                f"the MLflow store {store} cannot be used ({str(error).splitlines()[0]}); "
                 "check MLFLOW_TRACKING_URI in mlflow.env"
             ) from error
 

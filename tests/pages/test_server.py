@@ -6,15 +6,17 @@ import base64
 import json
 import socket
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.pages.server import save_views
+from benchmark.pages.server import save_views, serving
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import log
@@ -38,6 +40,12 @@ def found(store: Store, view: str) -> list[str]:
         [tracker.experiment_id], state["searchFilter"], order_by=[order]
     )
     return [run.info.run_name for run in runs]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture
@@ -83,6 +91,21 @@ def test_the_comparison_has_the_best_on_validation_of_each_part_and_their_images
 def test_a_store_without_completed_runs_has_one_link(store: Store) -> None:
     assert len(save_views(store)) == 1
     assert found(store, "study") == []
+
+
+def test_the_server_takes_no_module_from_the_current_folder_and_names_no_store(
+    store: Store, workplace: Path
+) -> None:
+    for module in ("flask", "uvicorn", "mlflow", "benchmark", "numpy", "typing_extensions"):
+        (workplace / f"{module}.py").write_text("open('it ran', 'w')")
+    with serving(store, "127.0.0.1", free_port()) as server:
+        family = [psutil.Process(server.pid)]
+        family += family[0].children(recursive=True)
+        commands = " ".join(word for process in family for word in process.cmdline())
+    assert len(family) > 1
+    assert "uvicorn" in commands
+    assert store.uri not in commands
+    assert not (workplace / "it ran").exists()
 
 
 def test_a_busy_port_is_told_in_one_line(store: Store) -> None:

@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.tracking.items import Artifact, Metric, Param, Tag
-from benchmark.tracking.store import Store, load_environment
+from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 
 
@@ -119,34 +119,3 @@ def test_an_unusable_store_is_named(workplace: Path) -> None:
     (workplace / "a_file").touch()
     with pytest.raises(ValueError, match=r"a_file/mlflow.db cannot be used .*MLFLOW_TRACKING_URI"):
         Tracker(Store(uri=f"sqlite:///{workplace}/a_file/mlflow.db", experiment="x"))
-
-
-def test_mlflow_env_is_read_and_the_real_environment_wins(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_DISABLE_TELEMETRY")
-    for name in names:
-        monkeypatch.setenv(name, "")  # so that it is restored
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
-    (tmp_path / "mlflow.env").write_text(
-        "MLFLOW_TRACKING_URI=sqlite:///other.db\nMLFLOW_EXPERIMENT_NAME=from-file\n"
-    )
-    load_environment()
-    import os
-
-    assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///other.db"
-    assert os.environ["MLFLOW_EXPERIMENT_NAME"] == "mine"
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"  # an embedded default
-
-
-def test_the_shipped_mlflow_env_says_what_the_embedded_defaults_say() -> None:
-    from dotenv import dotenv_values
-
-    from benchmark.tracking.store import DEFAULTS
-
-    shipped = Path(__file__).parents[2] / "mlflow.env"
-    values = dotenv_values(shipped)
-    assert values.pop("MLFLOW_BACKEND_STORE_URI") == DEFAULTS["MLFLOW_TRACKING_URI"]
-    assert values == DEFAULTS

@@ -1,0 +1,32 @@
+"""What a result tells of the machine and the code."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmark.runs.environment import describe_environment
+
+
+def git(*arguments: str | Path) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_is_the_codes_and_nothing_of_the_current_folder_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = describe_environment(torch.device("cpu"))["git_commit"]
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").touch()
+    git("init", "--quiet")
+    git("add", "a.txt")
+    git("commit", "--quiet", "--message", "x")
+    git("config", "core.fsmonitor", f"touch '{tmp_path}/it ran'; false")
+    assert describe_environment(torch.device("cpu"))["git_commit"] == before
+    assert not Path("it ran").exists()
+    git("status")
+    assert Path("it ran").exists()  # so it would have
