@@ -164,7 +164,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
 
-    options = sweep_options(launch)
+    options = sweep_options(launch, [sweep.target.base for sweep in sweeps])
     for sweep in sweeps:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False

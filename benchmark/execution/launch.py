@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.execution.executor import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
-from benchmark.execution.planning import SaveWeights, Study, embedding_ids, weights_ids
+from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -57,6 +57,7 @@ class Launch:
             weights_folder=self.weights_folder,
             save_weights=weights_ids(plan, self.save_weights),
             save_embeddings=embedding_ids(plan),
+            save_train_predictions=teacher_ids(plan),
             explain=self.explain,
             threads=max(1, (os.cpu_count() or 1) // self.jobs),
         )

@@ -11,7 +11,14 @@ from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import demo_source, open_source
 from benchmark.study.config import Config
-from benchmark.study.plan import Plan, check_image_size, initial_weights, make_plan
+from benchmark.study.plan import (
+    Plan,
+    check_growing_images,
+    check_image_size,
+    find_teachers,
+    initial_weights,
+    make_plan,
+)
 from benchmark.study.suite import EMBEDDED, System
 
 SaveWeights = Literal["all", "needed", "none"]
@@ -52,7 +59,8 @@ def plan_study(
     Raises:
         UserError: The data or the image size does not fit; says what to type.
     """
-    check_image_size(chosen, config.data.image_size)
+    everything = [*chosen, *find_teachers(chosen, config).values()]
+    check_image_size(everything, config.data.image_size)
     data = prepare(
         open_source(config, home),
         image_size=config.data.image_size,
@@ -61,9 +69,10 @@ def plan_study(
         progress=progress,
     )
     pretraining = None
-    if any(initial_weights(system, config) == "demo" for system in chosen):
+    if any(initial_weights(system, config) == "demo" for system in everything):
         pretraining = _pretraining_data(config, home, progress)
     plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
+    check_growing_images(plan)
     return Study(config=config, data=data, plan=plan)
 
 
@@ -92,8 +101,16 @@ def embedding_ids(plan: Plan) -> frozenset[str]:
         for spec in plan
         if spec.system.head is None
         and not spec.pretraining
-        and (plan.dependants(spec.id) or spec.system in EMBEDDED.values())
+        and (
+            any(user.system.head for user in plan.dependants(spec.id))
+            or spec.system in EMBEDDED.values()
+        )
     )
+
+
+def teacher_ids(plan: Plan) -> frozenset[str]:
+    """Ids of the runs that others learn from: what they predict of the train split is kept."""
+    return frozenset(spec.teacher_id for spec in plan if spec.teacher_id is not None)
 
 
 def weights_ids(plan: Plan, save: SaveWeights) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag, metrics
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device
-from benchmark.training.heads import save_head
+from benchmark.training.heads import predict_held_out, save_head
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from benchmark.training.network import Network
 from registry import heads, models
@@ -54,12 +55,16 @@ def run_head(
     device = find_device(options.device)
     memory = PeakMemory(torch.device("cpu"))
     train = data.rows("train")
-    start = time.perf_counter()
-    classifier: Any = kind.make(
-        seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
+    make: Callable[[], Any] = partial(
+        kind.make, seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
     )
-    head = classifier.fit(embeddings[train], data.labels[train])
+    start = time.perf_counter()
+    head = make().fit(embeddings[train], data.labels[train])
     yield Metric("fit_seconds", time.perf_counter() - start)
+    if spec.id in options.save_train_predictions:
+        held_out = predict_held_out(make, embeddings[train], data.labels[train], spec.seed)
+        predict_split(data, "train", held_out).save(scratch / "predictions")
+        yield Tag("train_predictions", "kept")
 
     validation = predict_split(data, "val", head.predict_proba(embeddings[data.rows("val")]))
     yield from metrics(score(validation))

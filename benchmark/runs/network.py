@@ -19,6 +19,7 @@ from benchmark.runs.explanations import log_explanations
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import Report, RunOptions
 from benchmark.runs.results import log_predictions
+from benchmark.runs.teacher import read_teacher
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
 from benchmark.tracking.writer import Tracker
@@ -58,6 +59,7 @@ class NetworkRun:
         self.scratch = scratch
         self.device = find_device(options.device)
         self.network = start_network(spec, options, tracker)
+        self.teacher = read_teacher(spec, data, tracker)
 
     def log(self, report: Report) -> Iterator[LogItem]:
         """Train, evaluate and explain.
@@ -72,6 +74,7 @@ class NetworkRun:
         memory = PeakMemory(self.device)
         yield from metrics(network_cost(spec.system, spec.data.image_size, spec.data.num_classes))
         images = image_examples(self.data, self.device)
+        images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
         start = now(self.device)
         history: list[EpochResult] = []
@@ -127,6 +130,11 @@ class NetworkRun:
         """Score the test split once; keep the embeddings of all rows where heads need them."""
         config = self.spec.train
         test = self.data.rows("test")
+        if self.spec.id in self.options.save_train_predictions:
+            train = embed(self.network, examples, examples.rows("train"), config)
+            taught = predict_split(self.data, "train", classify(self.network, train))
+            taught.save(self.scratch / "predictions")
+            yield Tag("train_predictions", "kept")
         if self.spec.id in self.options.save_embeddings:
             everything = torch.arange(len(examples.inputs))
             embeddings = embed(self.network, examples, everything, config)

@@ -28,6 +28,7 @@ class RunOptions:
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Ids of the runs whose weights are kept.
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
+        save_train_predictions: Ids of the runs that others learn from.
         explain: Whether to draw explanations.
         threads: Of the processor, for each run.
     """
@@ -39,6 +40,7 @@ class RunOptions:
     weights_folder: Path | None = None
     save_weights: frozenset[str] = frozenset()
     save_embeddings: frozenset[str] = frozenset()
+    save_train_predictions: frozenset[str] = frozenset()
     explain: bool = True
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 

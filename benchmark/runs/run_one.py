@@ -45,6 +45,8 @@ def find_run(spec: RunSpec, options: RunOptions) -> str | None:
     wanted = {"spec_id": spec.id}
     if spec.id in options.save_embeddings:
         wanted["embeddings"] = "kept"
+    if spec.id in options.save_train_predictions:
+        wanted["train_predictions"] = "kept"
     if spec.pretraining:
         wanted["weights_file"] = "kept"
     return open_tracker(options.store).find_completed(wanted)
@@ -138,7 +140,7 @@ def _tags(spec: RunSpec, options: RunOptions) -> dict[str, str]:
     return {
         "spec_id": spec.id,
         "context": spec.context,
-        "system": spec.system.title,
+        "system": spec.title,
         "group": spec.group,
         "kind": "head" if spec.system.head else "network",
         "model": spec.system.model,
@@ -154,7 +156,7 @@ def _tags(spec: RunSpec, options: RunOptions) -> dict[str, str]:
 
 def _description(spec: RunSpec, published: float | None) -> str:
     lines = [
-        f"**{spec.system.title}** ({spec.group}), weights: {spec.weights}",
+        f"**{spec.title}** ({spec.group}), weights: {spec.weights}",
         f"{spec.data.name}: {spec.data.num_images:,} images of {spec.data.num_classes} classes "
         f"at {spec.data.image_size} x {spec.data.image_size} pixels, seed {spec.seed}",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -92,6 +93,7 @@ class Config(Section):
         preset: Name of the preset that it began as.
         weights: Pretrained weights of fine-tuned networks: ``imagenet`` or ``demo``.
         seed: Of the split, the initial weights, the batches and the trees.
+        recipes: What systems have in ``train`` of their own, by globs; the last decides.
     """
 
     preset: str = "study"
@@ -101,6 +103,17 @@ class Config(Section):
     pretrain: PretrainConfig = PretrainConfig()
     weights: Literal["imagenet", "demo"] = "imagenet"
     seed: int = Field(0, ge=0, le=MAX_SEED)
+    recipes: dict[str, dict[str, Any]] = {}
+
+    def train_of(self, system: str) -> TrainConfig:
+        """How a network is trained, by its system's name."""
+        own = {
+            key: value
+            for glob, settings in self.recipes.items()
+            if fnmatchcase(system, glob)
+            for key, value in settings.items()
+        }
+        return TrainConfig.model_validate({**self.train.model_dump(), **own})
 
 
 def setting_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[str]:
@@ -109,7 +122,7 @@ def setting_keys(section: type[BaseModel] = Config, prefix: str = "") -> list[st
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             keys += setting_keys(field.annotation, f"{prefix}{name}.")
-        elif name != "preset":
+        elif name not in ("preset", "recipes"):
             keys.append(prefix + name)
     return keys
 
@@ -131,7 +144,8 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
 
     Args:
         config: What to start from; it is not changed.
-        assignments: Such as ``train.epochs=5``; ``none`` stands for no limit.
+        assignments: Such as ``train.epochs=5``; ``none`` stands for no limit. What they say of
+            ``train`` goes before the systems' own recipes.
 
     Raises:
         UserError: A key does not exist or a value does not fit; says which would.
@@ -148,6 +162,9 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
         for section in sections:
             target = target[section]
         target[name] = None if value.lower() == "none" else value
+        if sections == ["train"]:
+            for recipe in values["recipes"].values():
+                recipe.pop(name, None)
     try:
         return Config.model_validate(values)
     except ValidationError as error:

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from benchmark.study.config import Config, TrainConfig
-from benchmark.study.suite import System
+from benchmark.study.suite import System, find_systems
 from registry import models
+from registry.errors import UserError
 
 SPEC_VERSION = 3
 """Raise it when the same spec would give other results: no earlier run is then reused."""
@@ -57,8 +58,10 @@ class RunSpec:
         seed: Of initial weights, batches and trees.
         weights: What the network starts from; a head carries its backbone's.
         needs: Ids of runs whose results it takes: a head its backbone, a demo-pretrained network
-            its pretraining.
+            its pretraining, a network that has a teacher that, as the last.
         pretraining: Whether it only makes weights for other runs.
+        shared: Hash of the settings that its table shares, where systems have recipes of their
+            own; empty where its own settings are those of all.
     """
 
     system: System
@@ -68,6 +71,7 @@ class RunSpec:
     weights: WeightsName = "none"
     needs: tuple[str, ...] = ()
     pretraining: bool = False
+    shared: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -85,17 +89,31 @@ class RunSpec:
             "weights": self.weights,
             "needs": list(self.needs),
             "pretraining": self.pretraining,
+            "shared": self.shared,
         }
 
     @property
     def context(self) -> str:
         """Hash of what runs must share to stand in one table: data, training settings, seed."""
-        return content_hash(asdict(self.data), self.train.model_dump(), self.seed)
+        settings = self.shared or self.train.model_dump()
+        return content_hash(asdict(self.data), settings, self.seed)
+
+    @property
+    def teacher_id(self) -> str | None:
+        """Id of the run whose predictions it learns from."""
+        taught = self.train.teacher is not None and self.system.head is None
+        return self.needs[-1] if taught else None
 
     @property
     def name(self) -> str:
         """Its name in the plan, the leaderboard and MLflow."""
         return f"{self.system.model}-pretrained" if self.pretraining else self.system.name
+
+    @property
+    def title(self) -> str:
+        """Its system's name for people; what learned from a teacher is told from what did not."""
+        taught = self.train.teacher is not None
+        return f"{self.system.title} (distilled)" if taught else self.system.title
 
     @property
     def group(self) -> str:
@@ -126,6 +144,11 @@ class Plan:
     def __getitem__(self, id_: str) -> RunSpec:
         return self._specs[id_]
 
+    def needed_by(self, id_: str) -> frozenset[str]:
+        """Ids of the runs that a run needs, directly or through others."""
+        needs = self[id_].needs
+        return frozenset(needs).union(*(self.needed_by(need) for need in needs))
+
     def dependants(self, id_: str) -> list[RunSpec]:
         """The runs that need a run directly."""
         return [spec for spec in self if id_ in spec.needs]
@@ -143,34 +166,83 @@ def make_plan(
         pretraining_data: The demo images, if a system's `initial_weights` are ``demo``.
 
     Returns:
-        The plan: for each head also its backbone, for each demo-pretrained network its pretraining.
+        The plan: for each head also its backbone, for each demo-pretrained network its pretraining,
+        for each network that learns from a teacher that.
+
+    Raises:
+        UserError: A teacher's name does not stand for one system.
     """
     specs: dict[str, RunSpec] = {}
+    systems = list(systems)
+    teachers = find_teachers(systems, config)
+    untaught = {teacher.backbone.name for teacher in teachers.values()}
 
     def add(spec: RunSpec) -> RunSpec:
         return specs.setdefault(spec.id, spec)
 
+    def run(system: System) -> RunSpec:
+        backbone = network(system.backbone)
+        if system.head is None:
+            return backbone
+        return add(replace(backbone, system=system, needs=(backbone.id,)))
+
     def network(system: System) -> RunSpec:
+        train = config.train_of(system.name)
+        if system.name in untaught:
+            train = train.model_copy(update={"teacher": None})
+        needs = []
         weights = initial_weights(system, config)
-        spec = RunSpec(
-            system=system, data=data, train=config.train, seed=config.seed, weights=weights
+        if weights == "demo":
+            assert pretraining_data is not None
+            needs.append(add(_pretraining(system, config, pretraining_data)).id)
+        if train.teacher is not None:
+            needs.append(run(teachers[train.teacher]).id)
+        return add(
+            RunSpec(
+                system=system,
+                data=data,
+                train=train,
+                seed=config.seed,
+                weights=weights,
+                needs=tuple(needs),
+                shared=shared_settings(config),
+            )
         )
-        if weights != "demo":
-            return add(spec)
-        assert pretraining_data is not None
-        pretraining = add(_pretraining(system, config, pretraining_data))
-        return add(replace(spec, needs=(pretraining.id,)))
 
     for system in systems:
-        backbone = network(system.backbone)
-        if system.head is not None:
-            add(replace(backbone, system=system, needs=(backbone.id,)))
+        run(system)
     return Plan(specs.values())
+
+
+def shared_settings(config: Config) -> str:
+    """Hash what the rows of a table share where systems have recipes of their own."""
+    return content_hash(config.train.model_dump(), config.recipes) if config.recipes else ""
+
+
+def find_teachers(systems: Iterable[System], config: Config) -> dict[str, System]:
+    """Find the systems that networks learn from.
+
+    Returns:
+        Each by its name in the settings.
+
+    Raises:
+        UserError: A name does not stand for one system.
+    """
+    recipes = [config.train_of(system.backbone.name) for system in systems]
+    names = {recipe.teacher for recipe in recipes if recipe.teacher is not None}
+    found = {name: find_systems([name]) for name in sorted(names)}
+    for name, chosen in found.items():
+        if len(chosen) > 1:
+            raise UserError(
+                f"train.teacher={name} stands for {len(chosen)} systems; name one, such as "
+                f"{chosen[0].name}"
+            )
+    return {name: chosen[0] for name, chosen in found.items()}
 
 
 def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
     train = config.train.model_copy(
-        update={"epochs": config.pretrain.epochs, "lr": config.pretrain.lr}
+        update={"epochs": config.pretrain.epochs, "lr": config.pretrain.lr, "teacher": None}
     )
     return RunSpec(
         system=System(model=system.model, schedule="scratch"),
@@ -200,3 +272,26 @@ def check_image_size(systems: Iterable[System], image_size: int) -> None:
     with torch.device("meta"):
         for name in dict.fromkeys(system.model for system in systems):
             models[name].make(image_size)
+
+
+def check_growing_images(plan: Plan) -> None:
+    """See that networks whose images grow take the smallest, too.
+
+    Raises:
+        UserError: One does not.
+    """
+    import torch
+
+    for spec in plan:
+        side = spec.train.side(spec.data.image_size, 0)
+        if side == spec.data.image_size or spec.system.head or spec.system.schedule == "frozen":
+            continue
+        with torch.device("meta"):
+            backbone: Any = models[spec.system.model].make(spec.data.image_size).eval()
+            try:
+                backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
+            except (RuntimeError, AssertionError) as error:
+                raise UserError(
+                    f"{spec.name} takes images of {spec.data.image_size} pixels alone, which "
+                    f"cannot grow from {side}; leave out train.start_size={spec.train.start_size:g}"
+                ) from error

@@ -13,6 +13,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
+from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.objective import Params
@@ -145,6 +146,7 @@ class NetworkObjective:
         self._options = options
         self._tracker = open_tracker(options.store)
         self._images = image_examples(data, find_device(options.device))
+        self._images.teach(read_teacher(target.base, data, self._tracker))
         self._features: Examples | None = None
         try:
             network = start_network(target.base, options, self._tracker)

@@ -148,7 +148,7 @@ class Sweep:
     def _tags(self, options: RunOptions) -> dict[str, str]:
         base = self.target.base
         return {
-            "system": self.target.spec({}).system.title,
+            "system": self.target.spec({}).title,
             "model": base.system.model,
             "head": self.target.head or "",
             "weights": base.weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,26 +133,34 @@ def find_targets(
     Raises:
         UserError: The data or the image size does not fit.
     """
-    study = plan_study(config, find_systems([*names.heads, *names.networks]), home, progress)
-    specs = {spec.id: spec for spec in study.plan}
+    chosen = find_systems([*names.heads, *names.networks])
+    study = plan_study(config, chosen, home, progress)
     targets: dict[tuple[str, str | None], Target] = {}
     needed: set[str] = set()
     for spec in study.plan:
-        if spec.system.head is not None:
-            base = specs[spec.needs[0]]
-            targets[base.id, spec.system.head] = HeadTarget(base=base, head=spec.system.head)
-            needed |= {base.id, *base.needs}
-        elif spec.name in names.networks:
+        if spec.pretraining or spec.system not in chosen:
+            continue
+        if spec.system.head is None:
             targets[spec.id, None] = NetworkTarget(base=spec)
-            needed |= {*spec.needs}
+        else:
+            base = study.plan[spec.needs[0]]
+            targets[base.id, spec.system.head] = HeadTarget(base=base, head=spec.system.head)
+        needed |= study.plan.needed_by(spec.id)
     first = Plan(spec for spec in study.plan if spec.id in needed)
     return replace(study, plan=first), list(targets.values())
 
 
-def sweep_options(launch: Launch) -> RunOptions:
-    """The launch's options; the embeddings of all its networks are kept."""
-    networks = frozenset(spec.id for spec in launch.study.plan if not spec.pretraining)
-    return replace(launch.options, save_embeddings=networks)
+def sweep_options(launch: Launch, bases: Iterable[RunSpec]) -> RunOptions:
+    """The launch's options; all its networks' embeddings and the bases' teachers are kept."""
+    networks = frozenset(
+        spec.id for spec in launch.study.plan if not spec.pretraining and spec.system.head is None
+    )
+    teachers = frozenset(base.teacher_id for base in bases if base.teacher_id is not None)
+    return replace(
+        launch.options,
+        save_embeddings=networks,
+        save_train_predictions=launch.options.save_train_predictions | teachers,
+    )
 
 
 def missing_runs(plan: Plan, options: RunOptions) -> Plan:

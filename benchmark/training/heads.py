@@ -1,13 +1,48 @@
-"""Turns a fitted head into a file and back."""
+"""Turns a head into what it says of images that it does not know, into a file and back."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from registry import heads
 from registry.errors import UserError
+
+FOLDS = 5
+"""Into how many parts the train split is divided to predict its images."""
+
+
+def predict_held_out(
+    make: Callable[[], Any], embeddings: NDArray[np.float32], labels: NDArray[np.int64], seed: int
+) -> NDArray[np.float32]:
+    """Predict each image by a head that was fitted without it.
+
+    Args:
+        make: Makes an unfitted head.
+        embeddings: (N, F).
+        labels: (N,); a class of one image has no fold without it, and then all are fitted to.
+        seed: Of the division into at most `FOLDS`.
+
+    Returns:
+        Probabilities (N, C).
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = min(FOLDS, int(np.bincount(labels).min()))
+    if folds < 2:
+        fitted: NDArray[np.float32] = make().fit(embeddings, labels).predict_proba(embeddings)
+        return fitted
+    probabilities = np.zeros((len(labels), labels.max() + 1), dtype=np.float32)
+    divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(embeddings, labels)
+    for rows, held_out in divided:
+        head = make().fit(embeddings[rows], labels[rows])
+        probabilities[held_out] = head.predict_proba(embeddings[held_out])
+    return probabilities
 
 
 def save_head(classifier: Any, folder: Path) -> Path:

@@ -51,6 +51,12 @@ class Examples:
         other.inputs = inputs
         return other
 
+    def teach(self, probabilities: NDArray[np.float32] | None) -> None:
+        """Give the rows a teacher's probabilities (N, C), or none."""
+        self.teacher = (
+            None if probabilities is None else torch.from_numpy(probabilities).to(self.device)
+        )
+
     def batch(self, rows: Tensor) -> Tensor:
         """Rows -> (N, 3, S, S) images in [0, 1], or (N, F) features, on the device."""
         chosen = self.inputs[rows.to(self.inputs.device)].to(self.device, non_blocking=True)

@@ -18,6 +18,7 @@ from torch import nn
 
 from benchmark.execution.planning import SaveWeights, plan_study
 from benchmark.runs.run_one import open_tracker
+from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
@@ -362,3 +363,33 @@ def test_saved_heads_predict_what_they_predicted(config: Config, store: Store) -
         np.testing.assert_allclose(
             classifier.predict_proba(test), stored["probabilities"], atol=1e-6
         )
+
+
+@pytest.mark.parametrize("teacher", [HEAD, "convmixer-scratch"])
+def test_a_network_learns_what_its_teacher_says_of_the_train_images(
+    config: Config, store: Store, teacher: str
+) -> None:
+    train = config.train.model_copy(update={"teacher": teacher, "teacher_weight": 1.0})
+    outcomes = run(config.model_copy(update={"train": train}), "basic_cnn")
+    assert {outcome.status for outcome in outcomes.values()} == {"completed"}
+    tracker = open_tracker(store)
+    (student,), (taught_by,) = tracked(store, "basic_cnn-scratch"), tracked(store, teacher)
+    assert student.data.tags["system"] == "Basic CNN (distilled)"
+    assert student.data.params["train.teacher"] == teacher
+    assert "predictions/train.csv" in files(tracker, taught_by.info.run_id, "predictions")
+
+    data = plan_study(config, find_systems(["basic_cnn"]), Path("home")).data
+    found = read_teacher(outcomes["basic_cnn-scratch"].spec, data, tracker)
+    assert found is not None
+    names = [data.samples[row].name for row in data.rows("train")]
+    file = tracker.download(taught_by.info.run_id, "predictions/train.csv")
+    table = pd.read_csv(file).set_index("image")
+    expected = [table.loc[name, "predicted"] for name in names]
+    classes = np.array(data.class_names)
+    assert classes[found[data.rows("train")].argmax(1)].tolist() == expected
+
+    untaught = Quiet()  # what it learned changes what it is, and the teacher is there already
+    run(config, "basic_cnn", teacher, listener=untaught)
+    assert "basic_cnn-scratch" in untaught.begun
+    losses = [run_.data.metrics["train_loss"] for run_ in tracked(store, "basic_cnn-scratch")]
+    assert losses[0] != losses[1]

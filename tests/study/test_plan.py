@@ -1,13 +1,17 @@
 import pickle
 from dataclasses import replace
 
-from benchmark.execution.planning import embedding_ids, weights_bytes, weights_ids
-from benchmark.study.config import Config, TrainConfig
-from benchmark.study.plan import DataSpec, Plan, RunSpec, make_plan
+import pytest
+
+from benchmark.execution.planning import embedding_ids, teacher_ids, weights_bytes, weights_ids
+from benchmark.study.config import Config, TrainConfig, override
+from benchmark.study.plan import DataSpec, Plan, RunSpec, check_growing_images, make_plan
 from benchmark.study.suite import BEYOND, find_systems, systems
+from registry.errors import UserError
 
 DATA = DataSpec(name="mine", fingerprint="abc", image_size=32, num_classes=3, num_images=42, seed=0)
 OTHER = replace(DATA, name="demo", fingerprint="def")
+TEACHER = "resnet18-frozen/extra_trees-n100-d10"
 
 
 def plan(patterns: list[str] | None = None, config: Config | None = None) -> Plan:
@@ -50,6 +54,66 @@ def test_a_head_brings_its_backbone_and_the_backbone_its_pretraining() -> None:
     assert head.needs == (backbone.id,)
     assert backbone.needs == (planned["resnet18-pretrained"].id,)
     assert head.weights == backbone.weights == "demo"
+
+
+def test_a_student_brings_its_teacher_with_what_that_needs() -> None:
+    taught = Config().model_copy(update={"train": TrainConfig(teacher=TEACHER)})
+    planned = by_name(plan(["convmixer", "resnet18-staged"], taught))
+    assert list(planned) == ["resnet18-frozen", TEACHER, "convmixer-scratch", "resnet18-staged"]
+    student, teacher = planned["convmixer-scratch"], planned[TEACHER]
+    assert student.needs == (teacher.id,)
+    assert student.teacher_id == teacher.id
+    assert student.title == "ConvMixer Model (distilled)"
+    assert planned["resnet18-frozen"].train.teacher is teacher.teacher_id is None
+    assert teacher_ids(Plan(planned.values())) == {teacher.id}
+    assert embedding_ids(Plan(planned.values())) >= {planned["resnet18-frozen"].id}
+    other = by_name(plan(["convmixer"], taught.model_copy(update={"seed": 1})))
+    assert other["convmixer-scratch"].id != student.id
+
+
+def test_a_demo_pretrained_student_needs_both_and_its_pretraining_no_teacher() -> None:
+    train = TrainConfig(teacher="convmixer-scratch")
+    planned = by_name(plan(["resnet18-staged"], Config(weights="demo", train=train)))
+    assert list(planned) == ["resnet18-pretrained", "convmixer-scratch", "resnet18-staged"]
+    student, pretraining = planned["resnet18-staged"], planned["resnet18-pretrained"]
+    assert student.needs == (pretraining.id, planned["convmixer-scratch"].id)
+    assert pretraining.train.teacher is pretraining.teacher_id is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet18-frozen/extra_trees", "stands for 3 systems; name one, such as resnet18-frozen/"),
+        ("resnet19", "did you mean resnet18"),
+    ],
+)
+def test_a_teacher_is_one_system(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        plan(["convmixer"], Config(train=TrainConfig(teacher=name)))
+
+
+def test_systems_have_recipes_of_their_own_and_share_a_table() -> None:
+    recipes = {"*-scratch": {"lr": 0.5, "flip": True}, "convmixer-*": {"lr": 0.25}}
+    config = override(Config(recipes=recipes), ["train.epochs=7"])
+    planned = by_name(plan(["convmixer", "basic_cnn", "resnet18-staged"], config))
+    rates = {name: spec.train.lr for name, spec in planned.items()}
+    assert rates == {"convmixer-scratch": 0.25, "basic_cnn-scratch": 0.5, "resnet18-staged": 0.001}
+    assert planned["convmixer-scratch"].train.flip
+    assert {spec.train.epochs for spec in planned.values()} == {7}
+    assert len({spec.context for spec in planned.values()}) == 1
+    same = by_name(plan(["resnet18-staged"], override(Config(), ["train.epochs=7"])))
+    assert same["resnet18-staged"].context != planned["resnet18-staged"].context
+    ordered = override(config, ["train.lr=0.1"])
+    assert {spec.train.lr for spec in plan(["convmixer", "basic_cnn"], ordered)} == {0.1}
+    assert config.recipes == recipes
+
+
+def test_images_grow_only_for_networks_that_take_smaller_ones() -> None:
+    growing = Config(train=TrainConfig(start_size=0.5))
+    check_growing_images(plan(["convmixer", "resnet18-staged"], growing))
+    for name in ("basic_cnn", "vit_b_16"):
+        with pytest.raises(UserError, match=r"cannot grow from 16; leave out train.start_size=0.5"):
+            check_growing_images(plan([name], growing))
 
 
 def test_an_id_is_the_same_for_the_same_content_and_in_another_process() -> None:

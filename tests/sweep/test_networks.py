@@ -187,3 +187,22 @@ def test_missing_weights_are_told_before_any_trial(workplace: Path, image_folder
     assert result.exit_code == 2
     assert "resnet18-frozen cannot be swept" in result.output
     assert "resnet18-f37072fd.pth" in result.output
+
+
+def test_a_network_is_swept_with_its_teacher(store: Store, image_folder: Path) -> None:
+    settings = [*SETTINGS, "train.teacher=convmixer-scratch", "train.epochs=2"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    result = bench(
+        "sweep",
+        "basic_cnn",
+        "--data",
+        str(image_folder),
+        *options,
+        "--space",
+        "lr",
+        "--trials",
+        "1",
+    )
+    assert result.exit_code == 0, result.output
+    assert "Needed first: convmixer-scratch" in result.output
+    assert "Basic CNN (distilled) (tuned)" in bench("leaderboard").output

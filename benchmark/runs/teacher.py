@@ -1,0 +1,37 @@
+"""Turns the run that a network learns from into its probabilities of the train images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from benchmark.data.prepared import PreparedData
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.writer import Tracker
+
+
+def read_teacher(spec: RunSpec, data: PreparedData, tracker: Tracker) -> NDArray[np.float32] | None:
+    """Read what a run's teacher said of the train images.
+
+    Args:
+        spec: The run that learns; its teacher's is completed.
+        data: Its images.
+        tracker: Finds the teacher's predictions.
+
+    Returns:
+        (N, C) for all images, those of other splits zero; None if it has no teacher.
+    """
+    if spec.teacher_id is None:
+        return None
+    run_id = tracker.find_completed({"spec_id": spec.teacher_id, "train_predictions": "kept"})
+    assert run_id is not None, f"{spec.name} was started before its teacher"
+    table = pd.read_csv(
+        tracker.download(run_id, "predictions/train.csv"), dtype=str, keep_default_na=False
+    )
+    file = load_file(tracker.download(run_id, "predictions/train.safetensors"))
+    rows = {sample.name: row for row, sample in enumerate(data.samples)}
+    probabilities = np.zeros((len(rows), len(data.class_names)), dtype=np.float32)
+    probabilities[[rows[name] for name in table["image"]]] = file["probabilities"]
+    return probabilities
