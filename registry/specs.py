@@ -169,6 +169,9 @@ class HeadSpec:
             -> a `Growth` over its ``n_estimators``; None if it has to be fitted anew for each.
         contributions: What each feature added to a class's score; None if the head has no maps.
         takes_device: Whether the factory takes ``device=…``, torch's name of where to compute.
+        trusted_types: Dotted names of the types in a fitted classifier's file besides those that
+            skops trusts by itself, as `skops.io.get_untrusted_types` lists them: a file that holds
+            any other is not loaded, since loading calls them.
     """
 
     name: str
@@ -180,6 +183,7 @@ class HeadSpec:
     growth: Callable[..., Growth] | None = None
     contributions: Contributions | None = None
     takes_device: bool = False
+    trusted_types: tuple[str, ...] = ()
 
     def make(self, *, seed: int, jobs: int, device: str = "cpu", **params: Any) -> ClassifierMixin:
         """Make an unfitted classifier, on a device if it can compute there.

@@ -61,5 +61,11 @@ def tracked(store: Store, name: str) -> list[Run]:
     )
 
 
+def artifact(tracker: Tracker, run_id: str, name: str) -> Path:
+    """Where an artifact lies: in the tests' store, it stays there."""
+    with tracker.artifact(run_id, name) as path:
+        return path
+
+
 def files(tracker: Tracker, run_id: str, folder: str | None = None) -> set[str]:
     return {entry.path for entry in tracker.client.list_artifacts(run_id, folder)}

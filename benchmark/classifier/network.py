@@ -1,18 +1,42 @@
-"""Turns a completed run's kept weights into its trained network."""
+"""Turns what a completed run kept, weights and embeddings, into a network and an array."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.writer import Tracker
+from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from benchmark.training.network import Network, build_network
+from registry.weights import StateDict
 
 WEIGHTS_FILE = "weights.safetensors"
+
+
+def read_weights(tracker: Tracker, run_id: str) -> StateDict:
+    """Read the weights that a completed run kept.
+
+    Raises:
+        UserError: They are gone, or the file is another one.
+    """
+    with tracker.artifact(run_id, WEIGHTS_FILE) as file:
+        return load_file(file)
+
+
+def read_embeddings(tracker: Tracker, run_id: str) -> tuple[NDArray[np.float32], float]:
+    """Read the embeddings of all images (N, F) that a run kept, and what one's costs (ms).
+
+    Raises:
+        UserError: They are gone, or the file is another one.
+    """
+    with tracker.artifact(run_id, EMBEDDINGS_FILE) as file:
+        return load_embeddings(file)
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +54,11 @@ def load_network(
 
     Returns:
         The network, in evaluation mode.
+
+    Raises:
+        UserError: Its weights are gone, or those of another network.
     """
     network = build_network(system.model, system.schedule, data.image_size, data.num_classes)
-    network.load_state_dict(load_file(tracker.download(run_id, WEIGHTS_FILE)))
+    with tracker.artifact(run_id, WEIGHTS_FILE) as file:
+        network.load_state_dict(load_file(file))
     return network.eval().to(device)

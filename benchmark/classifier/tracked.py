@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 
-from benchmark.classifier.network import load_network
+from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.data.decode import Undecodable, decode
 from benchmark.evaluation.predictions import CLASSES_FILE
 from benchmark.explain.explainers import (
@@ -29,8 +28,7 @@ from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
-from benchmark.training.heads import load_head
-from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
+from benchmark.training.heads import HEAD_FILES, load_head
 from registry import heads, models
 from registry.core import near
 from registry.errors import UserError, one_line
@@ -151,33 +149,31 @@ def find_classifier(store: Store, name: str, context: str | None = None) -> Trac
 
 def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
     run_id = run.info.run_id
-    try:
-        class_names = json.loads(
-            tracker.download(run_id, f"predictions/{CLASSES_FILE}").read_text()
-        )
-    except (MlflowException, OSError) as error:
-        name = run.info.run_name
-        raise UserError(
-            f"{name} was run before its classes were kept; repeat it with the same --data and "
-            f"settings: bench run {name} --save-weights all --force"
-        ) from error
-    settings = json.loads(tracker.download(run_id, "config.json").read_text())
-    data = DataSpec(**settings["data"])
-    params = tuple((key, value) for key, value in settings["system"]["params"])
-    system = System(**{**settings["system"], "params": params})
+    with tracker.artifact(run_id, "config.json") as file:
+        settings = json.loads(file.read_text())
+        data = DataSpec(**settings["data"])
+        params = tuple((key, value) for key, value in settings["system"]["params"])
+        system = System(**{**settings["system"], "params": params})
+    class_names = _read_classes(tracker, run_id, data.num_classes)
     device = find_device("auto")
     network = load_network(tracker, backbone, system.backbone, data, device)
     model = models[system.model]
     explainer: Explainer = NetworkExplainer(network, model)
     if system.head is not None:
-        (file,) = [
-            entry.path
-            for entry in tracker.client.list_artifacts(run_id)
-            if entry.path.startswith("head.")
-        ]
-        head = load_head(system.head, tracker.download(run_id, file))
-        embeddings, _ = load_embeddings(tracker.download(backbone, EMBEDDINGS_FILE))
+        kept = {entry.path for entry in tracker.client.list_artifacts(run_id)}
+        name = next((name for name in HEAD_FILES if name in kept), HEAD_FILES[0])
+        with tracker.artifact(run_id, name) as file:
+            head = load_head(system.head, file)
+        embeddings, _ = read_embeddings(tracker, backbone)
         explainer = HeadExplainer(network, model, head, heads[system.head], embeddings.mean(0))
     return TrackedClassifier(
         explainer=explainer, class_names=class_names, image_size=data.image_size, device=device
     )
+
+
+def _read_classes(tracker: Tracker, run_id: str, count: int) -> list[str]:
+    with tracker.artifact(run_id, f"predictions/{CLASSES_FILE}") as file:
+        names = json.loads(file.read_text())
+        if not isinstance(names, list) or len({*map(str, names)}) != count:
+            raise ValueError(f"it does not name {count} classes")
+    return [*map(str, names)]

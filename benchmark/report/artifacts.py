@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from benchmark.data.eda import class_pictures
 from benchmark.explain.gallery import Explained
+from benchmark.tracking.artifacts import bring
 from benchmark.tracking.store import Store
 
 NAMES = ("class", "true", "predicted", "image", "name", "kind", "detail")
@@ -78,8 +79,7 @@ class Artifacts:
         if uri not in self._repositories:
             self._repositories[uri] = get_artifact_repository(uri, self._store.uri)
         try:
-            path = self._repositories[uri].download_artifacts(name, str(folder))
-            return Path(path).read_bytes()
+            return bring(self._repositories[uri], name, folder).read_bytes()
         except (MlflowException, OSError):
             return None
 

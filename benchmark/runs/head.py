@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmark.classifier.network import load_network
+from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import predict_split
@@ -23,7 +23,6 @@ from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag, metr
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device
 from benchmark.training.heads import predict_held_out, save_head
-from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from benchmark.training.network import Network
 from registry import heads, models
 
@@ -48,7 +47,7 @@ def run_head(
     kind = heads[system.head]
     run_id = tracker.find_completed({"spec_id": spec.needs[0], "embeddings": "kept"})
     assert run_id is not None, f"{spec.name} was started before its backbone"
-    embeddings, backbone_ms = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
+    embeddings, backbone_ms = read_embeddings(tracker, run_id)
     yield Tag("backbone_run_id", run_id)
     yield Param("embedding_size", embeddings.shape[1])
 

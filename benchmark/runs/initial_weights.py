@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from safetensors.torch import load_file
 
-from benchmark.classifier.network import WEIGHTS_FILE
+from benchmark.classifier.network import read_weights
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.writer import Skipped, Tracker
@@ -45,7 +44,7 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
 def _demo_weights(spec: RunSpec, tracker: Tracker) -> StateDict:
     run_id = tracker.find_completed({"spec_id": spec.needs[0], "weights_file": "kept"})
     assert run_id is not None, f"{spec.name} was started before its pretraining"
-    state = load_file(tracker.download(run_id, WEIGHTS_FILE))
+    state = read_weights(tracker, run_id)
     return {
         name.removeprefix(_BACKBONE): tensor
         for name, tensor in state.items()

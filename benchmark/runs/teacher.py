@@ -22,16 +22,18 @@ def read_teacher(spec: RunSpec, data: PreparedData, tracker: Tracker) -> NDArray
 
     Returns:
         (N, C) for all images, those of other splits zero; None if it has no teacher.
+
+    Raises:
+        UserError: The predictions are gone, or other files are in their place.
     """
     if spec.teacher_id is None:
         return None
     run_id = tracker.find_completed({"spec_id": spec.teacher_id, "train_predictions": "kept"})
     assert run_id is not None, f"{spec.name} was started before its teacher"
-    table = pd.read_csv(
-        tracker.download(run_id, "predictions/train.csv"), dtype=str, keep_default_na=False
-    )
-    file = load_file(tracker.download(run_id, "predictions/train.safetensors"))
+    with tracker.artifact(run_id, "predictions/train.csv") as file:
+        names = pd.read_csv(file, dtype=str, keep_default_na=False)["image"]
     rows = {sample.name: row for row, sample in enumerate(data.samples)}
     probabilities = np.zeros((len(rows), len(data.class_names)), dtype=np.float32)
-    probabilities[[rows[name] for name in table["image"]]] = file["probabilities"]
+    with tracker.artifact(run_id, "predictions/train.safetensors") as file:
+        probabilities[[rows[name] for name in names]] = load_file(file)["probabilities"]
     return probabilities

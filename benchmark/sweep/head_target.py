@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from benchmark.classifier.network import read_embeddings
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -15,7 +16,6 @@ from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, e
 from benchmark.sweep.objective import Params
 from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
 from benchmark.training.devices import find_device
-from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from registry import heads
 from registry.core import near
 from registry.errors import UserError
@@ -152,7 +152,7 @@ class HeadTarget:
         tracker = open_tracker(options.store)
         run_id = tracker.find_completed({"spec_id": self.base.id, "embeddings": "kept"})
         assert run_id is not None, f"{self.name} is swept before its backbone"
-        embeddings, _ = load_embeddings(tracker.download(run_id, EMBEDDINGS_FILE))
+        embeddings, _ = read_embeddings(tracker, run_id)
         train, val = data.rows("train"), data.rows("val")
         return Embedded(
             train=embeddings[train],

@@ -7,10 +7,12 @@ import sqlite3
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from benchmark.tracking.artifacts import lent
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from registry.errors import UserError, masked
@@ -191,9 +193,9 @@ class Tracker:
         )
         return str(runs[0].info.run_id) if runs else None
 
-    def download(self, run_id: str, artifact: str) -> Path:
-        """Bring an artifact of a run to this machine, if it is not there already."""
-        return Path(self.client.download_artifacts(run_id, artifact))
+    def artifact(self, run_id: str, name: str) -> AbstractContextManager[Path]:
+        """Lend an artifact for a ``with`` block; see `benchmark.tracking.artifacts.lent`."""
+        return lent(self.client, run_id, name)
 
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import heads
-from registry.errors import UserError
+from registry.errors import UserError, code_of
+
+HEAD_FILES = ("head.skops", "head.ubj")
+"""scikit-learn's by skops, and what a classifier writes itself, as XGBoost's does."""
 
 FOLDS = 5
 """Into how many parts the train split is divided to predict its images."""
@@ -46,20 +49,20 @@ def predict_held_out(
 
 
 def save_head(classifier: Any, folder: Path) -> Path:
-    """Write a fitted head without pickle: XGBoost in its own format, others by skops.
+    """Write a fitted head without pickle.
 
     Returns:
-        The file, ``head.ubj`` or ``head.skops``.
+        The file, one of `HEAD_FILES`.
     """
     if hasattr(classifier, "save_model"):
-        path = folder / "head.ubj"
+        path = folder / HEAD_FILES[1]
         classifier.save_model(path)
         return path
     from zipfile import ZIP_DEFLATED
 
     from skops.io import dump
 
-    path = folder / "head.skops"
+    path = folder / HEAD_FILES[0]
     dump(classifier, path, compression=ZIP_DEFLATED)
     return path
 
@@ -75,16 +78,26 @@ def load_head(name: str, path: Path) -> Any:
         The fitted classifier.
 
     Raises:
-        UserError: The file would load code of other packages than scikit-learn and the head's own.
+        UserError: The file holds a type that such a head does not write: loading would call it.
+        Exception: Of several libraries: it is damaged, or another kind of file.
     """
+    spec = heads[name]
+    classifier: Any = spec.make(seed=0, jobs=os.cpu_count() or 1, **spec.grid[0])
     if path.suffix != ".skops":
-        classifier: Any = heads[name].make(seed=0, jobs=os.cpu_count() or 1)
-        classifier.load_model(path)
+        with code_of(f"head {name}", spec.factory.__module__):
+            classifier.load_model(path)
         return classifier
     from skops.io import get_untrusted_types, load
+    from skops.io.exceptions import UntrustedTypesFoundException
 
-    types = get_untrusted_types(file=path)
-    trusted = ("sklearn", heads[name].factory.__module__.partition(".")[0])
-    if foreign := [type_ for type_ in types if type_.partition(".")[0] not in trusted]:
-        raise UserError(f"{path} is not loaded, since it holds {', '.join(foreign)}; fit it again")
-    return load(path, trusted=types)
+    try:
+        head = load(path, trusted=[*spec.trusted_types])
+    except UntrustedTypesFoundException as error:
+        found = sorted({*get_untrusted_types(file=path)} - {*spec.trusted_types})
+        raise UserError(
+            f"{path.name} is not loaded: it holds {', '.join(found)}, which is none of the "
+            f"trusted_types of the head {name}, so that it may run any program; fit it again"
+        ) from error
+    if type(head) is not type(classifier):
+        raise TypeError(f"it holds a {type(head).__name__}, not a {type(classifier).__name__}")
+    return head

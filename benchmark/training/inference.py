@@ -99,6 +99,13 @@ def save_embeddings(path: Path, embeddings: NDArray[np.float32], inference_ms: f
 
 
 def load_embeddings(path: Path) -> tuple[NDArray[np.float32], float]:
-    """Read what `save_embeddings` stored."""
+    """Read what `save_embeddings` stored.
+
+    Raises:
+        Exception: Of several kinds: it is another file.
+    """
     with safe_open(path, framework="numpy") as file:
-        return file.get_tensor("embeddings"), float(file.metadata()["inference_ms"])
+        embeddings, metadata = file.get_tensor("embeddings"), file.metadata() or {}
+    if embeddings.ndim != 2:
+        raise ValueError(f"embeddings have 2 dimensions, not {embeddings.ndim}")
+    return embeddings, float(metadata["inference_ms"])

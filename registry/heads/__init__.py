@@ -41,6 +41,7 @@ class HeadParts(TypedDict, total=False):
     growth: Callable[..., Growth]
     contributions: Contributions
     takes_device: bool
+    trusted_types: tuple[str, ...]
 
 
 def register_head(name: str, *, title: str, **parts: Unpack[HeadParts]) -> Callable[[F], F]:

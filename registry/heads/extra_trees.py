@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from registry.heads import STUDY_GRID, register_head
 from registry.heads.forests import (
     FOREST_DEFAULTS,
+    FOREST_TYPES,
     ForestGrowth,
     describe_forest,
     forest_contributions,
@@ -36,6 +37,7 @@ def suggest_extra_trees(trial: Suggest) -> dict[str, Any]:
     ),
     growth=ForestGrowth,
     contributions=forest_contributions,
+    trusted_types=FOREST_TYPES,
 )
 def extra_trees(*, seed: int, jobs: int, **params: Any) -> ExtraTreesClassifier:
     """Make an unfitted Extra Trees classifier; ``params`` are scikit-learn's."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FOREST_DEFAULTS = {"max_features": "sqrt", "min_samples_leaf": 1, "criterion": "gini"}
 """scikit-learn's own, for what `suggest_forest` varies besides the study's two settings."""
 
+FOREST_TYPES = ("sklearn.tree._tree.Tree",)
+"""What a fitted forest's file holds besides plain estimators, numbers and arrays."""
+
 
 def describe_forest(forest: Any) -> dict[str, float]:
     """Count a forest's trees and nodes and its deepest tree.

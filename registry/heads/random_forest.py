@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from registry.heads import STUDY_GRID, register_head
 from registry.heads.forests import (
     FOREST_DEFAULTS,
+    FOREST_TYPES,
     ForestGrowth,
     describe_forest,
     forest_contributions,
@@ -36,6 +37,7 @@ def suggest_random_forest(trial: Suggest) -> dict[str, Any]:
     ),
     growth=ForestGrowth,
     contributions=forest_contributions,
+    trusted_types=FOREST_TYPES,
 )
 def random_forest(*, seed: int, jobs: int, **params: Any) -> RandomForestClassifier:
     """Make an unfitted Random Forest; ``params`` are scikit-learn's."""

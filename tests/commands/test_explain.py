@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from benchmark.classifier.network import load_network
 from benchmark.cli import main
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.tracking.store import Store
 from tests.conftest import COLOURS
-from tests.studies import FROZEN, HEAD, run, tracked
+from tests.studies import FROZEN, HEAD, artifact, run, tracked
 from tests.test_cli import assert_one_line_error
 
 BOOSTED = "resnet18-frozen/xgboost-n100-d10"
@@ -39,12 +40,12 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
 ) -> None:
     run(config, HEAD, BOOSTED, save_weights="all")
     tracker = open_tracker(store)
-    for name, kind in ((FROZEN, "Grad-CAM"), (HEAD, "Tree contr"), (BOOSTED, "Tree contr")):
+    for name, kind in ((FROZEN, "Grad-CAM"), (HEAD, "Feature contr"), (BOOSTED, "Feature contr")):
         result = explain(*pictures, "--model", name)
         assert result.exit_code == 0, result.output
         assert result.output.count("%") == 9  # three classes of three pictures
         (tracked_run,) = tracked(store, name)
-        table = pd.read_csv(tracker.download(tracked_run.info.run_id, "predictions/test.csv"))
+        table = pd.read_csv(artifact(tracker, tracked_run.info.run_id, "predictions/test.csv"))
         row = table.iloc[0]
         again = explain(str(image_folder / row["image"]), "--model", name, "--out", "test images")
         best = next(line.split() for line in again.output.splitlines() if "%" in line)
@@ -90,11 +91,26 @@ def test_mistakes_say_what_to_type(
     assert theirs.read_bytes() == content
 
 
-def test_a_head_that_would_load_foreign_code_is_refused(tmp_path: Path) -> None:
-    from skops.io import dump
-
-    from benchmark.training.heads import load_head
-
-    dump(Config, tmp_path / "head.skops")
-    with pytest.raises(ValueError, match="benchmark"):
-        load_head("extra_trees", tmp_path / "head.skops")
+def test_a_file_that_is_something_else_is_told_in_one_line(
+    config: Config, store: Store, pictures: list[str]
+) -> None:
+    run(config, HEAD, BOOSTED, save_weights="all")
+    tracker = open_tracker(store)
+    for name, file in (
+        (FROZEN, "weights.safetensors"),
+        (FROZEN, "config.json"),
+        (FROZEN, "predictions/classes.json"),
+        (HEAD, "head.skops"),
+        (BOOSTED, "head.ubj"),
+        (FROZEN, "embeddings.safetensors"),
+    ):
+        path = artifact(tracker, tracked(store, name)[0].info.run_id, file)
+        content = path.read_bytes()
+        for other in (b"no such thing", b"", content[: len(content) // 2], None):
+            path.unlink() if other is None else path.write_bytes(other)
+            load_network.cache_clear()
+            model = HEAD if file == "embeddings.safetensors" else name
+            found = explain(pictures[0], "--model", model)
+            assert_one_line_error(found, file.partition(".")[0], f"of the run {name}", "--force")
+            path.write_bytes(content)
+    assert explain(pictures[0], "--model", HEAD).exit_code == 0

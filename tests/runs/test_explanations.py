@@ -19,7 +19,7 @@ from benchmark.study.config import Config
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry import models
-from tests.studies import FROZEN, HEAD, files, run, tracked
+from tests.studies import FROZEN, HEAD, artifact, files, run, tracked
 
 
 def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
@@ -31,7 +31,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
     found = {name: tracked(store, name)[0] for name in ("basic_cnn-scratch", FROZEN, HEAD)}
     told = {}
     for name, one in found.items():
-        folder = tracker.download(one.info.run_id, "explanations")
+        folder = artifact(tracker, one.info.run_id, "explanations")
         told[name] = json.loads((folder / "explanations.json").read_text())
         for entry in told[name]["images"] + told[name]["mistakes"]:
             with (
@@ -65,7 +65,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
 
 def assert_told_as_predicted(tracker: Tracker, run: Run, told: dict[str, Any]) -> None:
     """The table of predictions says the same; mistakes are each class's most confident ones."""
-    table = pd.read_csv(tracker.download(run.info.run_id, "predictions/test.csv"))
+    table = pd.read_csv(artifact(tracker, run.info.run_id, "predictions/test.csv"))
     rows = table.set_index("image")
     for entry in told["images"] + told["mistakes"]:
         row = rows.loc[entry["name"]]

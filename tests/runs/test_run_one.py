@@ -27,7 +27,7 @@ from benchmark.training.network import build_network
 from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
 from registry.specs import ModelSpec
-from tests.studies import FROZEN, HEAD, Quiet, files, run, tracked
+from tests.studies import FROZEN, HEAD, Quiet, artifact, files, run, tracked
 
 
 @pytest.fixture
@@ -102,14 +102,14 @@ def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> 
         "explanations",
         "images",
     }
-    environment = json.loads(tracker.download(found.info.run_id, "environment.json").read_text())
+    environment = json.loads(artifact(tracker, found.info.run_id, "environment.json").read_text())
     assert environment["torch"] == version("torch")
     assert environment["device"] == "cpu"
-    table = pd.read_csv(tracker.download(found.info.run_id, "predictions/test.csv"))
+    table = pd.read_csv(artifact(tracker, found.info.run_id, "predictions/test.csv"))
     assert len(table) == 6
     assert table["correct"].mean() == pytest.approx(found.data.metrics["test_accuracy"])
     for picture in ("training.png", "confusion.png"):
-        with Image.open(tracker.download(found.info.run_id, picture)) as image:
+        with Image.open(artifact(tracker, found.info.run_id, picture)) as image:
             assert np.asarray(image.convert("L")).std() > 5  # not blank
 
 
@@ -119,7 +119,7 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Sto
     assert {outcome.status for outcome in outcomes.values()} == {"completed"}
     (backbone,), (head,) = tracked(store, FROZEN), tracked(store, HEAD)
     tracker = open_tracker(store)
-    embeddings = load_file(tracker.download(backbone.info.run_id, "embeddings.safetensors"))
+    embeddings = load_file(artifact(tracker, backbone.info.run_id, "embeddings.safetensors"))
     assert embeddings["embeddings"].shape == (42, 256)
     assert head.data.params["embedding_size"] == "256"
     assert head.data.params["head.n_estimators"] == "100"
@@ -138,7 +138,7 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Sto
 def test_staged_embeddings_are_the_pooled_512_features(config: Config, store: Store) -> None:
     run(config, "resnet18-staged")
     (staged,) = tracked(store, "resnet18-staged")
-    path = open_tracker(store).download(staged.info.run_id, "embeddings.safetensors")
+    path = artifact(open_tracker(store), staged.info.run_id, "embeddings.safetensors")
     assert load_file(path)["embeddings"].shape == (42, 512)
 
 
@@ -153,7 +153,9 @@ def test_beyond_the_study_heads_get_a_backbones_own_features_of_real_weights(
     assert backbone.data.tags["weights"] == "imagenet"  # though the study's start from demo
     assert backbone.data.tags["group"] == "beyond the study"
     tracker = open_tracker(store)
-    kept = load_file(tracker.download(backbone.info.run_id, "embeddings.safetensors"))["embeddings"]
+    kept = load_file(artifact(tracker, backbone.info.run_id, "embeddings.safetensors"))[
+        "embeddings"
+    ]
     network = build_network("efficientnet_lite0", "frozen", config.data.image_size, 3)
     source = models["efficientnet_lite0"].weights
     assert source is not None
@@ -177,7 +179,7 @@ def test_demo_weights_are_what_the_pretraining_left(config: Config, store: Store
     tracker = open_tracker(store)
     (pretrained,), (frozen,) = tracked(store, "resnet18-pretrained"), tracked(store, FROZEN)
     before, after = (
-        load_file(tracker.download(run.info.run_id, "weights.safetensors"))
+        load_file(artifact(tracker, run.info.run_id, "weights.safetensors"))
         for run in (pretrained, frozen)
     )
     backbone = [name for name in before if name.startswith("backbone.")]
@@ -228,7 +230,7 @@ def test_a_failure_is_recorded_and_its_neighbours_go_on(
     assert failed.reason == "RuntimeError: the factory is on strike"
     (found,) = tracked(store, "broken-pretrained")
     assert found.info.status == "FAILED"
-    traceback = open_tracker(store).download(found.info.run_id, "traceback.txt").read_text()
+    traceback = artifact(open_tracker(store), found.info.run_id, "traceback.txt").read_text()
     assert "on strike" in traceback
     head = outcomes["broken-frozen/extra_trees-n100-d10"]
     assert head.status == "skipped"
@@ -290,7 +292,7 @@ def test_imagenet_weights_from_a_folder_are_what_the_frozen_backbone_keeps(
     assert outcomes[FROZEN].status == "completed"
     (found,) = tracked(store, FROZEN)
     assert found.data.tags["weights"] == "imagenet"
-    kept = load_file(open_tracker(store).download(found.info.run_id, "weights.safetensors"))
+    kept = load_file(artifact(open_tracker(store), found.info.run_id, "weights.safetensors"))
     for name, tensor in state.items():
         if not name.startswith("fc."):
             np.testing.assert_array_equal(kept[f"backbone.{name}"], tensor.numpy())
@@ -349,17 +351,17 @@ def test_saved_heads_predict_what_they_predicted(config: Config, store: Store) -
     run(config, HEAD, boosted, save_weights="all")
     tracker = open_tracker(store)
     embeddings = load_file(
-        tracker.download(tracked(store, FROZEN)[0].info.run_id, "embeddings.safetensors")
+        artifact(tracker, tracked(store, FROZEN)[0].info.run_id, "embeddings.safetensors")
     )["embeddings"]
     study = plan_study(config, find_systems([FROZEN]), Path("home"))
     test = embeddings[study.data.rows("test")]
-    forest_file = tracker.download(tracked(store, HEAD)[0].info.run_id, "head.skops")
+    forest_file = artifact(tracker, tracked(store, HEAD)[0].info.run_id, "head.skops")
     forest = skops.io.load(forest_file, trusted=skops.io.get_untrusted_types(file=forest_file))
     booster = XGBClassifier()
-    booster.load_model(tracker.download(tracked(store, boosted)[0].info.run_id, "head.ubj"))
+    booster.load_model(artifact(tracker, tracked(store, boosted)[0].info.run_id, "head.ubj"))
     for name, classifier in ((HEAD, forest), (boosted, booster)):
         run_id = tracked(store, name)[0].info.run_id
-        stored = load_file(tracker.download(run_id, "predictions/test.safetensors"))
+        stored = load_file(artifact(tracker, run_id, "predictions/test.safetensors"))
         np.testing.assert_allclose(
             classifier.predict_proba(test), stored["probabilities"], atol=1e-6
         )
@@ -382,7 +384,7 @@ def test_a_network_learns_what_its_teacher_says_of_the_train_images(
     found = read_teacher(outcomes["basic_cnn-scratch"].spec, data, tracker)
     assert found is not None
     names = [data.samples[row].name for row in data.rows("train")]
-    file = tracker.download(taught_by.info.run_id, "predictions/train.csv")
+    file = artifact(tracker, taught_by.info.run_id, "predictions/train.csv")
     table = pd.read_csv(file).set_index("image")
     expected = [table.loc[name, "predicted"] for name in names]
     classes = np.array(data.class_names)

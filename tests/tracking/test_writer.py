@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from benchmark.tracking.items import Artifact, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
+from tests.studies import artifact
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_all_kinds_of_items_arrive(tracker: Tracker, tmp_path: Path) -> None:
     assert {"group": "g", "a": "b", "completed": "true"}.items() <= found.data.tags.items()
     history = tracker.client.get_metric_history(run.id, "loss")
     assert [(point.step, point.value) for point in history] == [(0, 2.0), (1, 1.0)]
-    assert tracker.download(run.id, "texts/note.txt").read_text() == "hello"
+    assert artifact(tracker, run.id, "texts/note.txt").read_text() == "hello"
 
 
 def test_more_items_than_one_request_takes_arrive(tracker: Tracker) -> None:
@@ -71,7 +72,7 @@ def test_a_failed_run_keeps_its_figures_and_its_traceback(tracker: Tracker) -> N
     assert found.info.status == "FAILED"
     assert found.data.metrics == {"loss": 3.0}
     assert found.data.tags["error"] == "ZeroDivisionError: division by zero"
-    traceback = tracker.download(run.id, "traceback.txt").read_text()
+    traceback = artifact(tracker, run.id, "traceback.txt").read_text()
     assert "1 / 0" in traceback
     assert tracker.find_completed({"spec_id": "x"}) is None
 

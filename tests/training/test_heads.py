@@ -1,15 +1,69 @@
-"""Heads are made where the run computes, and predict train images that they do not know."""
+"""Heads predict what they do not know, and are read back without running what a file says."""
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from skops.io import dump, get_untrusted_types, load
 
-from benchmark.training.heads import predict_held_out
+from benchmark.training.heads import load_head, predict_held_out, save_head
 from registry import heads
+from registry.errors import UserError
+
+EMBEDDINGS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+LABELS = np.arange(40) % 3
+
+
+def fitted(name: str) -> Any:
+    head: Any = heads[name].make(seed=0, jobs=1, **heads[name].grid[0])
+    return head.fit(EMBEDDINGS, LABELS)
+
+
+@pytest.mark.parametrize("name", [head.name for head in heads])
+def test_a_head_is_read_back_with_the_types_that_it_names_and_no_others(
+    name: str, tmp_path: Path
+) -> None:
+    head = fitted(name)
+    path = save_head(head, tmp_path)
+    if path.suffix == ".skops":
+        assert get_untrusted_types(file=path) == [*heads[name].trusted_types]
+    again = load_head(name, path)
+    np.testing.assert_array_equal(again.predict_proba(EMBEDDINGS), head.predict_proba(EMBEDDINGS))
+
+
+class check_output:  # noqa: N801
+    """Is written by skops as a call of scikit-learn's own function of that name, with a command."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._command,)
+
+
+check_output.__module__ = "sklearn.utils._testing"
+
+
+def test_a_file_that_runs_a_program_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    marker = tmp_path / "it ran"
+    path = tmp_path / "head.skops"
+    dump(check_output([sys.executable, "-c", f"open({str(marker)!r}, 'w')"]), path)
+    with pytest.raises(UserError, match=r"holds sklearn\.utils\._testing\.check_output") as refused:
+        load_head("extra_trees", path)
+    assert "\n" not in str(refused.value)
+    assert not marker.exists()
+    load(path, trusted=get_untrusted_types(file=path))
+    assert marker.exists()  # so it would have
+
+
+def test_another_classifier_is_no_such_head(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="RandomForestClassifier, not a ExtraTreesClassifier"):
+        load_head("extra_trees", save_head(fitted("random_forest"), tmp_path))
 
 
 @pytest.mark.parametrize(
