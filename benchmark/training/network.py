@@ -105,8 +105,10 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
     kind = spec.frozen_classifier if schedule == "frozen" else "linear"
     classifier = CLASSIFIERS[kind](backbone.num_features, num_classes)
     network = Network(backbone, classifier, spec.input)
-    # Otherwise each convolution turns its weights around in each step.
-    return network.to(memory_format=torch.channels_last)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:  # otherwise each convolution turns its weights around in each step
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def meta_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:

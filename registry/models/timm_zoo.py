@@ -39,11 +39,15 @@ def timm_spec(name: str) -> ModelSpec:
     model = name.removeprefix(PREFIX)
     if not timm.is_model(model):
         raise UserError(f"timm has no model {model!r}; {near(model, timm.list_models())}")
+
+    def factory(image_size: int) -> nn.Module:
+        return create(model, image_size)
+
     is_vit = timm.model_entrypoint(model).__module__.endswith("vision_transformer")
     return ModelSpec(
         name=name,
         title=f"{model} (timm)",
-        factory=partial(create, model),
+        factory=factory,
         schedules=("scratch", "staged", "frozen"),
         weights=TimmWeights(model=model, create=partial(create, model)),
         explanation="attention" if is_vit else "gradcam",

@@ -8,11 +8,12 @@ import torchvision
 from torch import Tensor, nn
 
 from benchmark.explain.gradcam import find_cam_layer
+from benchmark.study.suite import PUBLISHED
 from benchmark.training.network import Network, build_network, linear_classifier, meta_network
 from registry import models
 from registry.models.convmixer import ConvMixer, Residual
 from registry.models.residual_cnn import ResidualBlock
-from registry.specs import Schedule
+from registry.specs import ModelSpec, Schedule
 
 IMAGE_SIZE = 64
 ZOO = ["timm:resnet10t", "timm:vit_tiny_patch16_224"]
@@ -119,8 +120,8 @@ def test_model_is_described(name: str) -> None:
 
 
 def test_every_network_of_the_study_is_counted() -> None:
-    trained = {(spec.name, schedule) for spec in models for schedule in spec.schedules}
-    assert trained == set(PARAMETERS)
+    networks = {f"{model}-{schedule}" for model, schedule in PARAMETERS}
+    assert networks == {name for name in PUBLISHED if "/" not in name}
 
 
 @pytest.mark.parametrize(("system", "count"), PARAMETERS.items(), ids=str)
@@ -281,3 +282,23 @@ def test_zoo_is_explained_by_what_its_models_have() -> None:
 def test_unknown_zoo_model_suggests_near_ones() -> None:
     with pytest.raises(ValueError, match=r"timm has no model 'resnet181'; did you mean resnet18"):
         models["timm:resnet181"]
+
+
+def test_networks_with_weights_of_five_dimensions_are_built() -> None:
+    """As those of timm's lambda layers; channels last is a layout of four."""
+
+    class Deep(nn.Module):
+        num_features = 3
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.flat = nn.Conv2d(3, 3, 3)
+            self.deep = nn.Conv3d(1, 1, 3)
+
+    models.add(ModelSpec(name="deep", title="Deep", factory=lambda size: Deep()))
+    try:
+        network = build_network("deep", "scratch", 32, 2)
+    finally:
+        models.remove("deep")
+    assert network.backbone.flat.weight.is_contiguous(memory_format=torch.channels_last)
+    assert network.backbone.deep.weight.ndim == 5
