@@ -28,7 +28,11 @@ EXIT_FAILED = 1
     metavar="imagenet|demo|DIR",
     help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Of split, weights, batches and trees.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Of weights, batches and trees; the images are divided by data.split_seed.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
 @click.option(
     "--save-weights",

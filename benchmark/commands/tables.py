@@ -85,7 +85,7 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
         images = prepare(
             open_source(config, home()),
             image_size=config.data.image_size,
-            seed=config.seed,
+            seed=config.data.split_seed,
             home=home(),
             progress=progress,
         )

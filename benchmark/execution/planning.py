@@ -12,6 +12,7 @@ from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import demo_source, open_source
 from benchmark.study.config import Config
 from benchmark.study.plan import (
+    PRETRAINING_SEED,
     Plan,
     check_growing_images,
     check_image_size,
@@ -64,7 +65,7 @@ def plan_study(
     data = prepare(
         open_source(config, home),
         image_size=config.data.image_size,
-        seed=config.seed,
+        seed=config.data.split_seed,
         home=home,
         progress=progress,
     )
@@ -88,7 +89,7 @@ def _pretraining_data(
     return prepare(
         demo_source(species, everything, home),
         image_size=config.data.image_size,
-        seed=config.seed,
+        seed=PRETRAINING_SEED,
         home=home,
         progress=progress,
     )

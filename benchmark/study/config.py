@@ -32,12 +32,15 @@ class DataConfig(Section):
         image_size: Side in pixels to which every image is resized.
         classes: How many classes to keep, evenly spaced by name; None for all.
         images_per_class: How many images of a class to keep, likewise; None for all.
+        split_seed: Divides the images into train, val and test; repeats with another ``seed`` share
+            their test images.
     """
 
     source: str = Field("demo", min_length=1)
     image_size: int = Field(240, ge=16, le=4096)
     classes: int | None = Field(None, ge=2)
     images_per_class: int | None = Field(None, ge=3)
+    split_seed: int = Field(0, ge=0, le=MAX_SEED)
 
 
 class DemoConfig(Section):
@@ -92,7 +95,7 @@ class Config(Section):
     Attributes:
         preset: Name of the preset that it began as.
         weights: Pretrained weights of fine-tuned networks: ``imagenet`` or ``demo``.
-        seed: Of the split, the initial weights, the batches and the trees.
+        seed: Of the initial weights, the batches and the trees.
         recipes: What systems have in ``train`` of their own, by globs; the last decides.
     """
 

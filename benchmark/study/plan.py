@@ -19,6 +19,8 @@ SPEC_VERSION = 3
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
+PRETRAINING_SEED = 0
+"""Of its division, weights and batches: all repeats start from the same weights."""
 WeightsName = Literal["none", "imagenet", "demo"]
 
 
@@ -249,7 +251,7 @@ def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
         system=System(model=system.model, schedule="scratch"),
         data=data,
         train=train,
-        seed=config.seed,
+        seed=PRETRAINING_SEED,
         pretraining=True,
     )
 

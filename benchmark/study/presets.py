@@ -55,11 +55,12 @@ def changes(config: Config) -> list[str]:
     return [
         f"{key}={value} (study: {'all' if published[key] is None else published[key]})"
         for key, value in setting_values(config).items()
-        if key.startswith(_STUDIED) and key != "data.source" and value != published[key]
+        if key.startswith(_STUDIED) and key not in _WHICH and value != published[key]
     ]
 
 
 _STUDIED = ("data.", "train.", "weights")
+_WHICH = ("data.source", "data.split_seed")
 
 
 def preset(name: str) -> Config:
