@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -37,10 +41,12 @@ class BenchGroup(click.Group):
                 click.echo(f"{ENV_FILE} may set MLFLOW_… and BENCH_…, not {names}", err=True)
             # What is started takes no module from the folder that it is started in.
             os.environ["PYTHONSAFEPATH"] = "1"
-            with interrupted_by_signals(), temporary_folder():
+            with interrupted_by_signals(), temporary_folder(), _warnings_shown():
                 for folder in home().glob("*"):
                     remove_unfinished(folder)
-                return super().invoke(ctx)
+                result = super().invoke(ctx)
+                sys.stdout.flush()  # a reader that has gone is noticed here, not at the very end
+                return result
         except Interrupted as stop:
             resumes = ctx.invoked_subcommand in ("run", "sweep")
             what_next = ". The same command goes on where this one stopped." if resumes else ""
@@ -69,6 +75,29 @@ class BenchGroup(click.Group):
 
 def _print_traceback() -> None:
     click.echo(printable(masked(traceback.format_exc()), keep="\n"), err=True, nl=False)
+
+
+class _Lines(logging.Handler):
+    """Shows what is logged as lines of standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a line."""
+        told = f"{record.levelname.capitalize()}: {record.getMessage()}"
+        click.echo(printable(told), err=True)
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """Show what our packages warn of while the ``with`` block runs."""
+    handler = _Lines(logging.WARNING)
+    loggers = [logging.getLogger(name) for name in ("benchmark", "registry")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 @click.group(cls=BenchGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import entry_points
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from registry.errors import PluginError, UserError
+from registry.errors import UserError
+from registry.plugins import plugins
 
-PLUGIN_GROUP = "bench.plugins"
 _SHOWN = 12
 
 
@@ -24,22 +24,6 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
-
-
-def load_plugins() -> None:
-    """Import each module of the entry-point group ``bench.plugins``: importing it registers.
-
-    Raises:
-        PluginError: A plugin cannot be imported; names the plugin and its error.
-    """
-    for entry_point in entry_points(group=PLUGIN_GROUP):
-        try:
-            entry_point.load()
-        except Exception as error:
-            raise PluginError(
-                f"plugin {entry_point.name} ({entry_point.value}) cannot be loaded: "
-                f"{type(error).__name__}: {error}; mend it or uninstall its package"
-            ) from error
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -59,6 +43,20 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"there are {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else "")
 
 
+def no_such(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Say that nothing registered has a name, what is near, and which plugins are missing.
+
+    Args:
+        kind: What the name is of: ``model``, ``head``, ``system``.
+        name: What was typed.
+        known: What could have been typed.
+    """
+    broken = "".join(f"; {error}" for error in plugins.broken)
+    error = UserError(f"no {kind} is called {name!r}; {near(name, known)}{broken}")
+    error.__cause__ = plugins.broken[0] if plugins.broken else None
+    return error
+
+
 def match_names(globs: Iterable[str], known: Iterable[str], kind: str) -> list[str]:
     """Resolve names and globs against known names, in the order of the known names.
 
@@ -75,7 +73,7 @@ def match_names(globs: Iterable[str], known: Iterable[str], kind: str) -> list[s
     for glob in globs:
         matched = fnmatch.filter(known, glob)
         if not matched:
-            raise UserError(f"no {kind} is called {glob!r}; {near(glob, known)}")
+            raise no_such(kind, glob, known)
         chosen.update(matched)
     return [name for name in known if name in chosen]
 
@@ -118,6 +116,16 @@ class Registry(Generic[T]):
         """Take a spec out again, as tests do with theirs."""
         del self._specs[name]
 
+    @contextmanager
+    def undone_if_it_fails(self) -> Iterator[None]:
+        """Take back what the ``with`` block registers if it raises."""
+        before = dict(self._specs)
+        try:
+            yield
+        except BaseException:
+            self._specs = before
+            raise
+
     def __getitem__(self, name: str) -> T:
         """Look a spec up.
 
@@ -128,7 +136,7 @@ class Registry(Generic[T]):
         if name not in specs:
             if resolved := self._resolve(name):
                 return resolved
-            raise UserError(f"no {self.kind} is called {name!r}; {near(name, specs)}")
+            raise no_such(self.kind, name, specs)
         return specs[name]
 
     def __iter__(self) -> Iterator[T]:

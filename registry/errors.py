@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 _SECRET = re.compile(
     r"""(?P<web>\bhttps?://)[^\s/@]+(?=@)            # whoever asks a web server
@@ -37,26 +38,34 @@ class PluginError(RuntimeError):
     """
 
 
+def is_ours(module: str) -> bool:
+    """Whether a module is this package's own."""
+    return module.partition(".")[0] == __package__
+
+
 @contextmanager
-def code_of(what: str, module: str) -> Iterator[None]:
+def code_of(what: str, module: str, *, called_directly: bool = True) -> Iterator[None]:
     """Name whose code fails in the ``with`` block, unless it is this package's own.
 
     Args:
         what: Such as ``model my_net``.
         module: Where the code is.
+        called_directly: Whether the block does nothing but call it, so that what fails below it,
+            such as scikit-learn, is its part too. Otherwise only exceptions that passed through
+            its package are.
 
     Raises:
         PluginError: In place of any exception but a `UserError`.
     """
+    package = module.partition(".")[0]
     try:
         yield
     except (UserError, PluginError):
         raise
     except Exception as error:
-        if module.partition(".")[0] == __package__:
+        if is_ours(module) or not (called_directly or _passed_through(error, package)):
             raise
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"{what} of the plugin {module} failed: {reason}") from error
+        raise PluginError(f"{what} of the plugin {module} failed: {one_line(error)}") from error
 
 
 def one_line(error: BaseException) -> str:
@@ -64,3 +73,8 @@ def one_line(error: BaseException) -> str:
     kind, message = type(error).__name__, masked(str(error)).strip().partition("\n")[0]
     told = isinstance(error, UserError | PluginError | NotImplementedError)
     return message if told and message else f"{kind}: {message}" if message else kind
+
+
+def _passed_through(error: Exception, package: str) -> bool:
+    modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
+    return any(module.partition(".")[0] == package for module in modules)

@@ -76,12 +76,12 @@ def _error(spec: ModelSpec, image_size: int, device: str) -> Exception | None:
 def _try(spec: ModelSpec, image_size: int, device: str) -> None:
     import torch
 
-    with torch.device(device), torch.inference_mode():
+    with torch.device(device), torch.inference_mode(), spec.code():
         backbone: Any = spec.make(image_size).eval()
         features = backbone.forward_features(torch.zeros(2, 3, image_size, image_size))
         found = tuple(backbone.forward_head(features, pre_logits=True).shape)
-    if found != (2, backbone.num_features):
-        raise PluginError(
-            f"model {spec.name}: forward_head makes embeddings {found} of two images, where "
-            f"num_features={backbone.num_features} promises (2, {backbone.num_features})"
-        )
+        if found != (2, backbone.num_features):
+            raise ValueError(
+                f"forward_head makes embeddings {found} of two images, where "
+                f"num_features={backbone.num_features} promises (2, {backbone.num_features})"
+            )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
-from registry.errors import code_of
+from registry.core import near
+from registry.errors import UserError, code_of, is_ours
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
 Schedule = Literal["scratch", "staged", "frozen"]
 Explanation = Literal["gradcam", "attention"]
 FrozenClassifier = Literal["linear", "deep"]
+T = TypeVar("T")
+_BACKBONE = ("forward_features", "forward_head", "num_features")
+_CLASSIFIER = ("fit", "predict_proba")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,33 @@ class ModelSpec:
     input: InputSpec = InputSpec()
     frozen_classifier: FrozenClassifier = "linear"
 
+    def __post_init__(self) -> None:
+        """Check what a registration says.
+
+        Raises:
+            UserError: A name that could not be typed, or a schedule or explanation unheard of.
+        """
+        _check_name("model", self.name)
+        for schedule in self.schedules:
+            _check_known(self.name, "schedule", schedule, get_args(Schedule))
+        if self.explanation is not None:
+            _check_known(self.name, "explanation", self.explanation, get_args(Explanation))
+        _check_known(
+            self.name, "frozen_classifier", self.frozen_classifier, get_args(FrozenClassifier)
+        )
+        for schedule in get_args(Schedule):
+            if self.name.endswith(f"-{schedule}"):
+                raise UserError(f"model {self.name!r}: -{schedule} ends names of runs; rename it")
+
+    @property
+    def of_plugin(self) -> bool:
+        """Whether a plugin registered it."""
+        return not is_ours(_module(self.factory))
+
+    def code(self, *, called_directly: bool = True) -> AbstractContextManager[None]:
+        """Name the plugin where its model fails in a ``with`` block; see `code_of`."""
+        return code_of(f"model {self.name}", _module(self.factory), called_directly=called_directly)
+
     def make(self, image_size: int) -> nn.Module:
         """Make a backbone with fresh weights, in evaluation or training mode as it comes.
 
@@ -75,10 +109,10 @@ class ModelSpec:
 
         Raises:
             UserError: The model does not take that size.
-            PluginError: A plugin's factory failed.
+            PluginError: A plugin's factory failed, or what it makes is no backbone.
         """
-        with code_of(f"model {self.name}", self.factory.__module__):
-            return self.factory(image_size)
+        with self.code():
+            return _promised(self.factory(image_size), _BACKBONE)
 
 
 class Suggest(Protocol):
@@ -185,12 +219,55 @@ class HeadSpec:
     takes_device: bool = False
     trusted_types: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check what a registration says.
+
+        Raises:
+            UserError: A name that could not be typed, or a grid that cannot be kept.
+        """
+        _check_name("head", self.name)
+        for point in self.grid:
+            if not isinstance(point, Mapping):
+                raise UserError(f"head {self.name!r}: its grid is a tuple of dicts, not {point!r}")
+            for key, value in point.items():
+                if not isinstance(value, str | int | float | None):
+                    raise UserError(
+                        f"head {self.name!r}: {key}={value!r} in its grid is no number, text, "
+                        "truth value or None; make the object in the factory"
+                    )
+
+    def code(self) -> AbstractContextManager[None]:
+        """Name the plugin where its classifier fails in a ``with`` block; see `code_of`."""
+        return code_of(f"head {self.name}", _module(self.factory))
+
     def make(self, *, seed: int, jobs: int, device: str = "cpu", **params: Any) -> ClassifierMixin:
         """Make an unfitted classifier, on a device if it can compute there.
 
         Raises:
-            PluginError: A plugin's factory failed.
+            PluginError: A plugin's factory failed, or what it makes is no classifier.
         """
         where = {"device": device} if self.takes_device else {}
-        with code_of(f"head {self.name}", self.factory.__module__):
-            return self.factory(seed=seed, jobs=jobs, **where, **params)
+        with self.code():
+            return _promised(self.factory(seed=seed, jobs=jobs, **where, **params), _CLASSIFIER)
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not re.fullmatch(r"[\w.:-]+", name):
+        raise UserError(f"{kind} {name!r}: a name is of letters, digits, '_', '-', '.' and ':'")
+
+
+def _check_known(name: str, what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise UserError(f"model {name!r}: no {what} is called {given!r}; {near(given, known)}")
+
+
+def _module(factory: Callable[..., Any]) -> str:
+    while isinstance(factory, partial):
+        factory = factory.func
+    return factory.__module__
+
+
+def _promised(made: T, members: Sequence[str]) -> T:
+    if lacking := [member for member in members if not hasattr(made, member)]:
+        raise TypeError(f"the factory makes {type(made).__name__}, which has no {lacking[0]}")
+    return made

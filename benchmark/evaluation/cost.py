@@ -10,6 +10,7 @@ from benchmark.study.suite import System
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples
 from benchmark.training.network import Network, build_network, meta_network
+from registry import models
 from registry.specs import Schedule
 
 TIMED_IMAGES = 64
@@ -43,14 +44,18 @@ def network_cost(system: System, image_size: int, num_classes: int) -> dict[str,
 
     Returns:
         ``params_total``, ``params_trainable``, ``flops``.
+
+    Raises:
+        PluginError: The model is a plugin's, and failed.
     """
     shape = (system.model, system.schedule, image_size, num_classes)
-    try:
-        network = meta_network(*shape)
-        flops = count_flops(network, image_size)
-    except Exception:  # some models' code looks at values
-        network = build_network(*shape)
-        flops = count_flops(network, image_size)
+    with models[system.model].code():
+        try:
+            network = meta_network(*shape)
+            flops = count_flops(network, image_size)
+        except Exception:  # some models' code looks at values
+            network = build_network(*shape)
+            flops = count_flops(network, image_size)
     return {**count_parameters(network, system.schedule), "flops": flops}
 
 

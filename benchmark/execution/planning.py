@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,17 @@ from benchmark.study.config import Config
 from benchmark.study.plan import (
     PRETRAINING_SEED,
     Plan,
+    RunSpec,
+    check_definitions,
     check_growing_images,
-    check_image_size,
     find_teachers,
     initial_weights,
     make_plan,
 )
 from benchmark.study.suite import EMBEDDED, System
+from registry import PluginError, models
 
+logger = logging.getLogger(__name__)
 SaveWeights = Literal["all", "needed", "none"]
 PRETRAINING_SPECIES = 1000
 """The first demo species for pretraining; the data's own are counted from zero."""
@@ -59,9 +63,10 @@ def plan_study(
 
     Raises:
         UserError: The data or the image size does not fit; says what to type.
+        PluginError: Nothing of what was chosen can be made.
     """
     everything = [*chosen, *find_teachers(chosen, config).values()]
-    check_image_size(everything, config.data.image_size)
+    _tell_broken(everything, config.data.image_size)
     data = prepare(
         open_source(config, home),
         image_size=config.data.image_size,
@@ -75,6 +80,26 @@ def plan_study(
     plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
     check_growing_images(plan)
     return Study(config=config, data=data, plan=plan)
+
+
+def _tell_broken(chosen: Sequence[System], image_size: int) -> None:
+    """Warn of plugins that fail; their runs are planned, and will fail with the reason on record.
+
+    Raises:
+        PluginError: All that was chosen fails.
+        UserError: So it does by the image size, or a model that is no plugin's does not take it.
+    """
+    broken = check_definitions(chosen, image_size)
+    told: set[str] = set()
+    for system in chosen:
+        error = broken.get(system.name)
+        if error is None or str(error) in told:
+            continue
+        of_plugin = isinstance(error, PluginError) or models[system.model].of_plugin
+        if len(broken) == len(chosen) or not of_plugin:
+            raise error
+        logger.warning("%s", error)
+        told.add(str(error))
 
 
 def _pretraining_data(
@@ -133,11 +158,16 @@ def weights_ids(plan: Plan, save: SaveWeights) -> frozenset[str]:
 
 def weights_bytes(plan: Plan, kept: frozenset[str]) -> int:
     """Disk that the kept networks' weights take, in bytes; a head's is known once it is fitted."""
+    networks = [spec for spec in plan if spec.id in kept and spec.system.head is None]
+    return int(sum(parameters(spec) or 0 for spec in networks)) * _BYTES_PER_PARAMETER
+
+
+def parameters(spec: RunSpec) -> float | None:
+    """How many parameters a run's network has; None if its plugin cannot make it."""
     from benchmark.evaluation.cost import network_cost
 
-    parameters = sum(
-        network_cost(spec.system, spec.data.image_size, spec.data.num_classes)["params_total"]
-        for spec in plan
-        if spec.id in kept and spec.system.head is None
-    )
-    return int(parameters) * _BYTES_PER_PARAMETER
+    try:
+        cost = network_cost(spec.system, spec.data.image_size, spec.data.num_classes)
+    except PluginError:
+        return None
+    return cost["params_total"]

@@ -99,6 +99,7 @@ def _make_runs(connection: Connection, threads: int) -> None:
     with suppress(Interrupted, EOFError), interrupted_by_signals():
         torch.set_num_threads(threads)
         load_environment()
+        logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told
         logging.getLogger("benchmark").addHandler(_ToParent(connection))  # type: ignore[arg-type]
         while True:
             spec, options = connection.recv()

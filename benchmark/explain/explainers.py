@@ -100,7 +100,8 @@ class HeadExplainer:
     def classify(self, images: Tensor) -> NDArray[np.float32]:
         """See `Explainer.classify`."""
         embeddings = self._embeddings(images).cpu().numpy()
-        probabilities: NDArray[np.float32] = self._head.predict_proba(embeddings)
+        with self._spec.code():
+            probabilities: NDArray[np.float32] = self._head.predict_proba(embeddings)
         return probabilities
 
     def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from benchmark.study.config import Config
+from benchmark.study.plan import check_definitions
 from benchmark.study.presets import PRESETS
 from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
@@ -51,11 +52,13 @@ def list_systems(config: Config) -> pd.DataFrame:
     Nothing is downloaded, allocated or trained. Without a number of classes in the configuration,
     it is the study's 151.
     """
-    classes = config.data.classes or STUDY_CLASSES
-    return pd.DataFrame([_system_row(system, config, classes) for system in systems()])
+    known = systems()
+    broken = check_definitions(known, config.data.image_size)
+    rows = [_system_row(system, config, broken.get(system.name)) for system in known]
+    return pd.DataFrame(rows)
 
 
-def _system_row(system: System, config: Config, classes: int) -> dict[str, object]:
+def _system_row(system: System, config: Config, broken: Exception | None) -> dict[str, object]:
     from benchmark.evaluation.cost import network_cost
 
     row: dict[str, object] = {
@@ -66,8 +69,10 @@ def _system_row(system: System, config: Config, classes: int) -> dict[str, objec
         "trainable": "",
         "flops": None,
         "study_accuracy": PUBLISHED.get(system.name),
+        "unavailable": str(broken or ""),
     }
-    if system.head is None:
+    if system.head is None and broken is None:
+        classes = config.data.classes or STUDY_CLASSES
         cost = network_cost(system, config.data.image_size, classes)
         row["parameters"] = f"{cost['params_total']:,.0f}"
         row["trainable"] = f"{cost['params_trainable']:,.0f}"

@@ -22,7 +22,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag, metrics
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device
-from benchmark.training.heads import predict_held_out, save_head
+from benchmark.training.heads import fit_head, head_probabilities, predict_held_out, save_head
 from benchmark.training.network import Network
 from registry import heads, models
 
@@ -58,20 +58,22 @@ def run_head(
         kind.make, seed=spec.seed, jobs=options.threads, device=str(device), **dict(system.params)
     )
     start = time.perf_counter()
-    head = make().fit(embeddings[train], data.labels[train])
+    head = fit_head(kind, make(), embeddings[train], data.labels[train])
     yield Metric("fit_seconds", time.perf_counter() - start)
     if spec.id in options.save_train_predictions:
-        held_out = predict_held_out(make, embeddings[train], data.labels[train], spec.seed)
+        held_out = predict_held_out(kind, make, embeddings[train], data.labels[train], spec.seed)
         predict_split(data, "train", held_out).save(scratch / "predictions")
         yield Tag("train_predictions", "kept")
 
-    validation = predict_split(data, "val", head.predict_proba(embeddings[data.rows("val")]))
+    classes = data.spec.num_classes
+    val = embeddings[data.rows("val")]
+    validation = predict_split(data, "val", head_probabilities(kind, head, val, classes))
     yield from metrics(score(validation))
     yield Metric("best_val_accuracy", score(validation)["val_accuracy"])
 
     test = data.rows("test")
     start = time.perf_counter()
-    probabilities = head.predict_proba(embeddings[test])
+    probabilities = head_probabilities(kind, head, embeddings[test], classes)
     own_ms = 1000 * (time.perf_counter() - start) / len(test)
     yield Metric("inference_ms", backbone_ms + own_ms)
     yield from metrics(memory.metrics())
@@ -85,8 +87,10 @@ def run_head(
 
         yield from log_explanations(explainer, predictions, data, device, scratch)
 
-    if kind.describe:
-        yield from metrics(kind.describe(head))
+    if kind.describe is not None:
+        with kind.code():
+            size = kind.describe(head)
+        yield from metrics(size)
     if spec.id in options.save_weights:
         yield Artifact(save_head(head, scratch))
         yield Tag("weights_file", "kept")

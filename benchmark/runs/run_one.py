@@ -25,6 +25,7 @@ from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 from benchmark.training.devices import find_device
+from registry import models
 from registry.errors import one_line
 
 
@@ -78,6 +79,7 @@ def run_one(
             tracker.start(
                 tags.get("mlflow.runName", spec.name), {**_tags(spec, options), **tags}
             ) as run,
+            models[spec.system.model].code(called_directly=False),
         ):
             for item in _log(spec, options, run, Path(folder), report):
                 run.log(item)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from benchmark.study.config import Config, TrainConfig
 from benchmark.study.suite import System, find_systems
-from registry import models
-from registry.errors import UserError
+from registry import PluginError, UserError, heads, models
 from registry.sizes import check_size
 
 SPEC_VERSION = 3
@@ -264,14 +263,37 @@ def initial_weights(system: System, config: Config) -> WeightsName:
     return "imagenet" if source is not None and source.installed else config.weights
 
 
-def check_image_size(systems: Iterable[System], image_size: int) -> None:
-    """See that each model takes the image size, before anything is trained.
+def check_definitions(
+    systems: Iterable[System], image_size: int
+) -> dict[str, PluginError | UserError]:
+    """See that each model takes the image size, and that each head can be made.
 
-    Raises:
-        UserError: A model does not; names sizes that it takes.
+    Returns:
+        By a system's name, why it cannot be run; those that can be are not in it.
     """
-    for name in dict.fromkeys(system.model for system in systems):
-        check_size(models[name], image_size)
+    systems = list(systems)
+    of_models = {
+        name: _problem(check_size, models[name], image_size)
+        for name in dict.fromkeys(system.model for system in systems)
+    }
+    broken: dict[str, PluginError | UserError] = {}
+    for system in systems:
+        found = of_models[system.model]
+        if found is None and system.head is not None:
+            found = _problem(heads[system.head].make, seed=0, jobs=1, **dict(system.params))
+        if found is not None:
+            broken[system.name] = found
+    return broken
+
+
+def _problem(
+    check: Callable[..., object], *args: Any, **params: Any
+) -> PluginError | UserError | None:
+    try:
+        check(*args, **params)
+    except (PluginError, UserError) as error:
+        return error
+    return None
 
 
 def check_growing_images(plan: Plan) -> None:
@@ -287,9 +309,11 @@ def check_growing_images(plan: Plan) -> None:
         if side == spec.data.image_size or spec.system.head or spec.system.schedule == "frozen":
             continue
         with torch.device("meta"):
-            backbone: Any = models[spec.system.model].make(spec.data.image_size).eval()
             try:
+                backbone: Any = models[spec.system.model].make(spec.data.image_size).eval()
                 backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
+            except PluginError:  # which is told already
+                continue
             except (RuntimeError, AssertionError) as error:
                 raise UserError(
                     f"{spec.name} takes images of {spec.data.image_size} pixels alone, which "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from registry import heads, models
-from registry.core import match_names, near
+from registry.core import match_names, no_such
 from registry.errors import UserError
 from registry.specs import Schedule
 
@@ -191,6 +191,8 @@ def find_systems(patterns: Sequence[str]) -> list[System]:
 def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System]:
     if pattern in known or any(character in pattern for character in "*?["):
         return []
+    if pattern in {spec.name for spec in heads}:
+        raise UserError(f"{pattern} is a head; name it on a network: resnet18-frozen/{pattern}")
     network, slash, head = pattern.partition("/")
     model, dash, ending = network.rpartition("-")
     schedule: Schedule = "scratch"
@@ -200,7 +202,7 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
         model = network
     if model not in {spec.name for spec in models} and ":" not in model:
         names = [*known, *(spec.name for spec in models)]
-        raise UserError(f"no system is called {pattern!r}; {near(pattern, names)}")
+        raise no_such("system", pattern, names)
     if schedule not in models[model].schedules:
         schedules = ", ".join(models[model].schedules)
         raise UserError(f"{model} cannot be trained {schedule!r}; it can be: {schedules}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmark.study.suite import BEYOND, EMBEDDED, STUDY_HEADS, find_systems, systems
 from registry import heads
-from registry.core import near
+from registry.core import no_such
 from registry.errors import UserError
 
 TREES = "trees"
@@ -64,8 +64,5 @@ def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
         if name.startswith("timm:"):
             raise
         networks = [system.name for system in systems() if system.head is None]
-        raise UserError(
-            f"nothing to sweep is called {name!r}; {near(name, [*known_heads, *networks])} "
-            "(bench sweep trees, or a head, MODEL-SCHEDULE/HEAD or a network)"
-        ) from error
+        raise no_such("head or network", name, [*known_heads, *networks]) from error
     return found

@@ -102,10 +102,10 @@ def print_plan(console: Console, launch: Launch) -> None:
 def _size(spec: RunSpec) -> str:
     if spec.system.head is not None:
         return ""
-    from benchmark.evaluation.cost import network_cost
+    from benchmark.execution.planning import parameters
 
-    cost = network_cost(spec.system, spec.data.image_size, spec.data.num_classes)
-    return f"  {count(cost['params_total'])} parameters"
+    number = parameters(spec)
+    return "  cannot be made" if number is None else f"  {count(number)} parameters"
 
 
 def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None:

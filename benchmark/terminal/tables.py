@@ -87,7 +87,7 @@ SPARE = (
     "data",
 )
 """Columns that a narrow terminal does without, the first of them first; then the rightmost."""
-KEPT = ("status", "reason")
+KEPT = ("status", "reason", "unavailable")
 """Columns that it keeps before all others."""
 FIRST_WIDTH = 26
 """To how many characters a narrow terminal may fold the first column."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.tracking.artifacts import lent
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
-from registry.errors import UserError, masked
+from registry.errors import UserError, masked, one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -119,7 +119,7 @@ class TrackedRun:
         if isinstance(error, Skipped):
             self.log(Tag("skipped", str(error)))
         elif isinstance(error, Exception):
-            self.log(Tag("error", f"{type(error).__name__}: {error}"))
+            self.log(Tag("error", one_line(error)))
             told = masked("".join(traceback.format_exception(error)))
             self._client.log_text(self.id, told, "traceback.txt")
         self.flush()

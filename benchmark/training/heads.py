@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry import heads
-from registry.errors import UserError, code_of
+from registry import HeadSpec, heads
+from registry.errors import UserError
 
 HEAD_FILES = ("head.skops", "head.ubj")
 """scikit-learn's by skops, and what a classifier writes itself, as XGBoost's does."""
@@ -20,13 +20,46 @@ FOLDS = 5
 """Into how many parts the train split is divided to predict its images."""
 
 
+def fit_head(
+    head: HeadSpec, unfitted: Any, embeddings: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Any:
+    """Fit a head's classifier to embeddings (N, F) and labels (N,).
+
+    Raises:
+        PluginError: The classifier is a plugin's, and failed.
+    """
+    with head.code():
+        return unfitted.fit(embeddings, labels)
+
+
+def head_probabilities(
+    head: HeadSpec, fitted: Any, embeddings: NDArray[np.float32], num_classes: int
+) -> NDArray[np.float32]:
+    """Ask a fitted head for its probabilities (N, C) of embeddings (N, F).
+
+    Raises:
+        PluginError: The classifier is a plugin's, and failed, or gives something else.
+    """
+    with head.code():
+        found: NDArray[np.float32] = fitted.predict_proba(embeddings)
+        wanted = len(embeddings), num_classes
+        if found.shape != wanted:
+            raise ValueError(f"predict_proba gives an array of {found.shape}, not of {wanted}")
+        return found
+
+
 def predict_held_out(
-    make: Callable[[], Any], embeddings: NDArray[np.float32], labels: NDArray[np.int64], seed: int
+    head: HeadSpec,
+    make: Callable[[], Any],
+    embeddings: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    seed: int,
 ) -> NDArray[np.float32]:
     """Predict each image by a head that was fitted without it.
 
     Args:
-        make: Makes an unfitted head.
+        head: Which.
+        make: Makes an unfitted one.
         embeddings: (N, F).
         labels: (N,); a class of one image has no fold without it, and then all are fitted to.
         seed: Of the division into at most `FOLDS`.
@@ -36,15 +69,16 @@ def predict_held_out(
     """
     from sklearn.model_selection import StratifiedKFold
 
+    classes = int(labels.max()) + 1
     folds = min(FOLDS, int(np.bincount(labels).min()))
     if folds < 2:
-        fitted: NDArray[np.float32] = make().fit(embeddings, labels).predict_proba(embeddings)
-        return fitted
-    probabilities = np.zeros((len(labels), labels.max() + 1), dtype=np.float32)
+        fitted = fit_head(head, make(), embeddings, labels)
+        return head_probabilities(head, fitted, embeddings, classes)
+    probabilities = np.zeros((len(labels), classes), dtype=np.float32)
     divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(embeddings, labels)
     for rows, held_out in divided:
-        head = make().fit(embeddings[rows], labels[rows])
-        probabilities[held_out] = head.predict_proba(embeddings[held_out])
+        fitted = fit_head(head, make(), embeddings[rows], labels[rows])
+        probabilities[held_out] = head_probabilities(head, fitted, embeddings[held_out], classes)
     return probabilities
 
 
@@ -84,7 +118,7 @@ def load_head(name: str, path: Path) -> Any:
     spec = heads[name]
     classifier: Any = spec.make(seed=0, jobs=os.cpu_count() or 1, **spec.grid[0])
     if path.suffix != ".skops":
-        with code_of(f"head {name}", spec.factory.__module__):
+        with spec.code():
             classifier.load_model(path)
         return classifier
     from skops.io import get_untrusted_types, load

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
-from registry.core import Registry, load_plugins
+from registry.core import Registry
+from registry.plugins import plugins
 from registry.specs import Contributions, Growth, HeadSpec, SearchSpace
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ STUDY_GRID: tuple[Mapping[str, Any], ...] = (
 F = TypeVar("F", bound="Callable[..., ClassifierMixin]")
 
 
-def _load() -> None:
+def load_heads() -> None:
+    """Register the built-in heads."""
     for module in BUILT_IN:
         importlib.import_module(f"registry.heads.{module}")
-    load_plugins()
 
 
-heads: Registry[HeadSpec] = Registry("head", _load)
+heads: Registry[HeadSpec] = Registry("head", plugins.load)
 
 
 class HeadParts(TypedDict, total=False):

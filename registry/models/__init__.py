@@ -11,7 +11,8 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
-from registry.core import Registry, load_plugins
+from registry.core import Registry
+from registry.plugins import plugins
 from registry.specs import Explanation, FrozenClassifier, InputSpec, ModelSpec, Schedule
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ BUILT_IN = ("study", "beyond")
 F = TypeVar("F", bound="Callable[[int], nn.Module]")
 
 
-def _load() -> None:
+def load_models() -> None:
+    """Register the built-in models."""
     for module in BUILT_IN:
         importlib.import_module(f"registry.models.{module}")
-    load_plugins()
 
 
 def _resolve(name: str) -> ModelSpec | None:
@@ -35,7 +36,7 @@ def _resolve(name: str) -> ModelSpec | None:
     return timm_spec(name) if name.startswith(PREFIX) else None
 
 
-models: Registry[ModelSpec] = Registry("model", _load, _resolve)
+models: Registry[ModelSpec] = Registry("model", plugins.load, _resolve)
 
 
 class ModelParts(TypedDict, total=False):

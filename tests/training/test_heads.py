@@ -103,7 +103,7 @@ def test_each_image_is_predicted_by_a_head_that_does_not_know_it() -> None:
 
     labels = np.repeat([0, 1, 2], [20, 10, 3])
     embeddings = np.arange(33, dtype=np.float32)[:, None]
-    probabilities = predict_held_out(Memory, embeddings, labels, 0)
+    probabilities = predict_held_out(heads["knn"], Memory, embeddings, labels, 0)
     assert probabilities.shape == (33, 3)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
 
@@ -112,4 +112,9 @@ def test_a_class_of_one_image_is_fitted_to() -> None:
     labels = np.array([0, 0, 0, 1])
     embeddings = np.array([[1, 0.0], [1, 0.1], [1, 0.2], [0, 9]], dtype=np.float32)
     make = partial(heads["knn"].make, seed=0, jobs=1, n_neighbors=1)
-    assert predict_held_out(make, embeddings, labels, 0).argmax(1).tolist() == [0, 0, 0, 1]
+    assert predict_held_out(heads["knn"], make, embeddings, labels, 0).argmax(1).tolist() == [
+        0,
+        0,
+        0,
+        1,
+    ]

@@ -1,0 +1,101 @@
+"""How the command line ends: by the user's mistake, by a fault of ours, by a reader that went."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmark.cli import main
+from registry import UserError
+
+REPORT = "This is a fault of bench, not yours."
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let `bench ls presets` raise an error."""
+
+    def fail(config: object) -> None:
+        raise error
+
+    monkeypatch.setattr("benchmark.ranking.listing.LISTINGS", {"presets": fail})
+
+
+def test_fault_of_ours_shows_its_traceback_and_asks_for_a_report(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, RuntimeError("we forgot"))
+    result = bench("ls", "presets")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-2] == "RuntimeError: we forgot"
+    assert lines[-1].startswith(REPORT)
+    assert "bench --version" in lines[-1]
+
+
+def test_value_error_from_the_depths_is_no_mistake_of_the_user(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "benchmark.ranking.listing.LISTINGS",
+        {"presets": lambda config: np.zeros(3) + np.zeros(4)},
+    )
+    result = bench("ls", "presets")
+    assert result.exit_code == 1
+    assert "ValueError: operands could not be broadcast" in result.stderr
+    assert REPORT in result.stderr
+
+
+def test_mistake_is_one_line_and_its_origin_is_shown_when_asked(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, UserError("write something\nelse"))
+    result = bench("ls", "presets")
+    assert (result.exit_code, result.stderr) == (2, "Error: write something else\n")
+    result = bench("--traceback", "ls", "presets")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Traceback")
+    assert result.stderr.endswith("\nError: write something else\n")
+    assert REPORT not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("--nonsense", "bench --help"),
+        ("lss", "bench --help"),
+        ("run --nonsense", "bench run --help"),
+        ("run convmixer --jobs none", "bench run --help"),
+        ("ls wheels", "bench ls --help"),
+        ("explain", "bench explain --help"),
+    ],
+)
+def test_wrong_command_line_is_one_line_that_says_where_help_is(
+    workplace: Path, command: str, told: str
+) -> None:
+    result = bench(*command.split())
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(f"; see: {told}")
+
+
+@pytest.mark.parametrize("what", ["ls models", "ls systems --format csv", "run --help"])
+def test_reader_that_has_gone_is_no_fault(workplace: Path, what: str) -> None:
+    command = [sys.executable, "-m", "benchmark.cli", *what.split()]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.stderr == ""
+    assert done.returncode == 1

@@ -1,0 +1,145 @@
+"""What installed packages register, and what becomes of those that cannot."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from registry import PluginError, UserError, heads, models
+from registry.plugins import plugins
+from tests.plugins import HEAD, MODEL, install, write_plugin
+
+ROOT = Path(__file__).parents[2]
+SHOW_HEADS = """
+from registry import heads, models
+assert models["resnet18"]
+print(*(head.name for head in heads))
+print(heads["majority"].grid, heads["majority"].factory(seed=3, jobs=1, strategy="prior"))
+"""
+
+
+def python(code: str, *, path: Path) -> list[str]:
+    """Run code with a folder on the path; gives the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_plugin_adds_its_head_after_those_that_are_built_in(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "majority", HEAD)
+    names, majority = python(SHOW_HEADS, path=tmp_path)
+    assert names == "xgboost random_forest extra_trees majority"
+    assert majority == "({'strategy': 'prior'},) DummyClassifier(random_state=3)"
+
+
+def test_plugin_adds_its_model_to_the_registered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, tmp_path, tiny=MODEL)
+    assert [spec.name for spec in models][-1] == "tiny"
+    backbone = models["tiny"].make(8)
+    assert isinstance(backbone, torch.nn.Module)
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv builds and installs the plugin")
+def test_installed_package_is_a_plugin(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    (package / "src" / "bench_sign").mkdir(parents=True)
+    (package / "src" / "bench_sign" / "__init__.py").write_text("print('sign is loaded')\n")
+    (package / "pyproject.toml").write_text(
+        """
+        [project]
+        name = "bench-sign"
+        version = "1.0"
+        [project.entry-points."bench.plugins"]
+        sign = "bench_sign"
+        [build-system]  # part of uv: nothing is downloaded
+        requires = ["uv_build>=0.7"]
+        build-backend = "uv_build"
+        """
+    )
+    site = tmp_path / "site"
+    command = ["uv", "pip", "install", "--offline", "--no-deps", "--python", sys.executable]
+    done = subprocess.run(
+        [*command, "--cache-dir", tmp_path / "cache", "--target", site, package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert python("from registry import heads; list(heads)", path=site) == ["sign is loaded"]
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [
+        ("raise RuntimeError('no such device')", "RuntimeError: no such device"),
+        ("import nowhere_to_be_found", "ModuleNotFoundError: No module named"),
+        ("raise SystemExit", "SystemExit"),
+        ("register_head('extra_trees', title='')(list)", "two heads are called 'extra_trees'"),
+        ("register_head('a b', title='')(list)", "head 'a b': a name is of letters"),
+        (
+            "register_head('a', title='', grid={'C': 1})(list)",
+            "head 'a': its grid",
+        ),
+        (
+            "register_head('a', title='', grid=({'C': list},))(list)",
+            "head 'a': C=<class",
+        ),
+    ],
+)
+def test_broken_plugin_is_told_and_takes_nothing_from_others(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    ending: str,
+    reason: str,
+) -> None:
+    before = [head.name for head in heads]
+    install(monkeypatch, tmp_path, broken=f"{HEAD}\n{ending}\n", tiny=MODEL)
+    with caplog.at_level(logging.WARNING):
+        assert [head.name for head in heads] == before  # its own first head, too, is taken back
+    assert models["tiny"]
+    (told,) = caplog.messages
+    assert told.startswith(f"plugin broken (bench_broken) cannot be loaded: {reason}")
+    assert "mend it or uninstall its package" in told
+    with pytest.raises(UserError, match=r"no head is called 'majority'.*plugin broken") as info:
+        heads["majority"]
+    assert isinstance(info.value.__cause__, PluginError)
+    assert info.value.__cause__ is plugins.broken[0]
+    assert plugins.broken[0].__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ("schedules=('scrach',)", "no schedule is called 'scrach'; did you mean scratch"),
+        ("schedules='frozen'", "no schedule is called 'f'"),
+        ("explanation='gradcm'", "no explanation is called 'gradcm'; did you mean gradcam"),
+    ],
+)
+def test_what_a_model_says_wrongly_is_told_with_what_it_could_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: str, reason: str
+) -> None:
+    code = f"from registry import register_model\nregister_model('x', title='X', {parts})(list)"
+    install(monkeypatch, tmp_path, wrong=code)
+    with pytest.raises(UserError, match=f"model 'x': {reason}"):
+        models["x"]
+
+
+def test_model_whose_name_ends_as_a_run_does_is_refused() -> None:
+    with pytest.raises(UserError, match="'mine-frozen': -frozen ends names of runs"):
+        models.add(type(models["resnet18"])(name="mine-frozen", title="", factory=list))  # type: ignore[arg-type]
