@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -26,8 +26,28 @@ EXIT_FAULT = 1
 EXIT_USAGE = 2
 
 
+class WrongCommandLine(click.UsageError):
+    """What click says of a command line, in one line as all mistakes."""
+
+    def __init__(self, error: click.UsageError, command: str) -> None:
+        super().__init__(f"{error.format_message().rstrip('.')}; see: {command} --help", error.ctx)
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it."""
+        click.echo(f"Error: {printable(self.message)}", file, err=file is None)
+
+
 class BenchGroup(click.Group):
     """Shows what the user can mend as one line, and a fault of our own with its traceback."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read what stands before the command."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            raise WrongCommandLine(error, "bench") from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -61,6 +81,11 @@ class BenchGroup(click.Group):
             if not ctx.params["traceback"]:
                 click.echo("bench --traceback COMMAND … shows where", err=True)
             ctx.exit(EXIT_FAULT)
+        except click.UsageError as error:
+            command = (
+                f" {ctx.invoked_subcommand}" if ctx.invoked_subcommand in self.commands else ""
+            )
+            raise WrongCommandLine(error, f"bench{command}") from error
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception:

@@ -192,7 +192,8 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
     if pattern in known or any(character in pattern for character in "*?["):
         return []
     if pattern in {spec.name for spec in heads}:
-        raise UserError(f"{pattern} is a head; name it on a network: resnet18-frozen/{pattern}")
+        network = EMBEDDED[BEYOND].name
+        raise UserError(f"{pattern} is a head; name it on a network: {network}/{pattern}")
     network, slash, head = pattern.partition("/")
     model, dash, ending = network.rpartition("-")
     schedule: Schedule = "scratch"

@@ -101,7 +101,7 @@ def test_systems_whose_plugin_fails_are_listed_with_the_reason(
         "ValueError: forward_head makes embeddings (2, 4) of two images, "
         "where num_features=9 promises (2, 9)",
     )
-    assert why["resnet18-frozen/mute"] == (
+    assert why["efficientnet_lite0-frozen/mute"] == (
         "head mute of the plugin bench_heads failed: "
         "TypeError: the factory makes RidgeClassifier, which has no predict_proba"
     )
