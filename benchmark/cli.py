@@ -22,6 +22,10 @@ from benchmark.commands.ui import ui
 from registry.errors import PluginError, UserError, masked
 from registry.printable import printable
 
+FAULT = (
+    "This is a fault of bench, not yours. Please report these lines, what you typed and what "
+    "bench --version says."
+)
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 
@@ -72,30 +76,30 @@ class BenchGroup(click.Group):
             what_next = ". The same command goes on where this one stopped." if resumes else ""
             click.echo(f"Interrupted ({stop}){what_next}", err=True)
             ctx.exit(stop.exit_code)
-        except (UserError, PluginError) as error:
-            if ctx.params["traceback"]:
-                _print_traceback()
-            click.echo(f"Error: {printable(masked(' '.join(str(error).split())))}", err=True)
-            if isinstance(error, UserError):
-                ctx.exit(EXIT_USAGE)
-            if not ctx.params["traceback"]:
-                click.echo("bench --traceback COMMAND … shows where", err=True)
-            ctx.exit(EXIT_FAULT)
         except click.UsageError as error:
-            command = (
-                f" {ctx.invoked_subcommand}" if ctx.invoked_subcommand in self.commands else ""
-            )
-            raise WrongCommandLine(error, f"bench{command}") from error
+            known = ctx.invoked_subcommand in self.commands
+            command = f"bench {ctx.invoked_subcommand}" if known else "bench"
+            raise WrongCommandLine(error, command) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except Exception:
-            _print_traceback()
-            click.echo(
-                "This is a fault of bench, not yours. Please report these lines, "
-                "what you typed and what bench --version says.",
-                err=True,
-            )
-            ctx.exit(EXIT_FAULT)
+        except Exception as error:
+            ctx.exit(_tell(error, with_traceback=ctx.params["traceback"]))
+
+
+def _tell(error: Exception, *, with_traceback: bool) -> int:
+    """Show an error; gives the exit code."""
+    told = isinstance(error, UserError | PluginError)
+    if with_traceback or not told:
+        _print_traceback()
+    if not told:
+        click.echo(FAULT, err=True)
+        return EXIT_FAULT
+    click.echo(f"Error: {printable(masked(' '.join(str(error).split())))}", err=True)
+    if isinstance(error, UserError):
+        return EXIT_USAGE
+    if not with_traceback:
+        click.echo("bench --traceback COMMAND … shows where", err=True)
+    return EXIT_FAULT
 
 
 def _print_traceback() -> None:

@@ -81,7 +81,7 @@ def _try(spec: ModelSpec, image_size: int, device: str) -> None:
         features = backbone.forward_features(torch.zeros(2, 3, image_size, image_size))
         found = tuple(backbone.forward_head(features, pre_logits=True).shape)
         if found != (2, backbone.num_features):
-            raise ValueError(
-                f"forward_head makes embeddings {found} of two images, where "
+            raise PluginError(
+                f"model {spec.name}: forward_head makes embeddings {found} of two images, where "
                 f"num_features={backbone.num_features} promises (2, {backbone.num_features})"
             )

@@ -14,7 +14,8 @@ from tests.plugins import HEAD, MODEL, install
 from tests.studies import tracked
 
 BROKEN = MODEL.replace('"tiny"', '"half"') + "\nraise RuntimeError('no such device')\n"
-FAILING = f"""{MODEL}
+FAILING = f"""from registry import UserError
+{MODEL}
 
 class Stuck(Tiny):
     def forward_features(self, x):
@@ -35,6 +36,13 @@ class Fickle(Tiny):
 @register_model("none", title="None")
 def none(image_size):
     raise ValueError("not today\\nnor tomorrow")
+
+
+@register_model("large", title="Large")
+def large(image_size):
+    if image_size < 64:
+        raise UserError(f"large takes images from 64 pixels on, not {{image_size}}")
+    return Tiny()
 
 
 register_model("stuck", title="Stuck")(lambda image_size: Stuck())
@@ -96,10 +104,9 @@ def test_systems_whose_plugin_fails_are_listed_with_the_reason(
     of_model = "model {} of the plugin bench_failing failed: {}"
     assert why["none-scratch"] == of_model.format("none", "ValueError: not today")
     assert why["stuck-scratch"] == of_model.format("stuck", "KeyError: 'stuck'")
-    assert why["wide-scratch"] == of_model.format(
-        "wide",
-        "ValueError: forward_head makes embeddings (2, 4) of two images, "
-        "where num_features=9 promises (2, 9)",
+    assert why["wide-scratch"] == (
+        "model wide: forward_head makes embeddings (2, 4) of two images, "
+        "where num_features=9 promises (2, 9)"
     )
     assert why["efficientnet_lite0-frozen/mute"] == (
         "head mute of the plugin bench_heads failed: "
@@ -140,15 +147,16 @@ def test_runs_of_a_plugin_that_fails_keep_its_reason_and_the_rest_go_on(
     store: Store, workplace: Path, monkeypatch: pytest.MonkeyPatch, image_folder: Path
 ) -> None:
     install(monkeypatch, workplace / "site", failing=FAILING, heads=HEADS)
-    names = ["none", "fickle", "tiny"]
+    names = ["none", "large", "fickle", "tiny"]
     result = bench("run", *names, "--data", str(image_folder), *PLAIN, *SMALL)
     assert result.exit_code == 1
     none = "model none of the plugin bench_failing failed: ValueError: not today"
     fickle = "model fickle of the plugin bench_failing failed: OSError: only in earnest"
-    assert result.stderr == f"Warning: {none}\n"
+    large = "large takes images from 64 pixels on, not 32"
+    assert result.stderr == f"Warning: {none}\nWarning: {large}\n"
     assert f"none-scratch: failed: {none}" in result.stdout
     assert "tiny-scratch: test accuracy" in result.stdout
-    assert reasons() == {"none-scratch": none, "fickle-scratch": fickle}
+    assert reasons() == {"none-scratch": none, "large-scratch": large, "fickle-scratch": fickle}
     (run,) = tracked(store, "fickle-scratch")
     assert run.data.tags["error"] == fickle
 
