@@ -31,15 +31,16 @@ class Part:
     runs: int
 
 
-def departures(settings: Mapping[str, str], weights: Iterable[str]) -> list[str]:
+def departures(settings: Mapping[str, str], preset: str, weights: Iterable[str]) -> list[str]:
     """Say where runs depart from the study as published.
 
     Args:
         settings: Parameters of a run.
+        preset: Name of the run's.
         weights: Of all runs; ``none`` for networks from scratch.
     """
     classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
-    found = changes(_config(settings))
+    found = changes(_config(settings, PRESETS.get(preset, study)()))
     if classes != STUDY_CLASSES:
         found.insert(0, f"{images:,} images of {classes} classes (study: {STUDY_IMAGES})")
     if other := sorted(set(weights) - {"none", study().weights}):
@@ -53,14 +54,23 @@ def not_run(runs: Iterable[Run]) -> list[str]:
     return [name for name in PUBLISHED if name not in names]
 
 
-def _config(settings: Mapping[str, str]) -> Config:
-    """A configuration with the settings that a run's parameters tell."""
-    values = study().model_dump()
+def _config(settings: Mapping[str, str], preset: Config) -> Config:
+    """A configuration with the settings that a run's parameters tell, and its preset's recipes."""
+    values = {**study().model_dump(), "recipes": preset.recipes}
+    recipe = _recipe(settings, preset)
     for key in _KEYS:
         section, name = key.split(".")
-        if key in settings:
-            values[section][name] = settings[key]
+        if key in settings and settings[key] != recipe.get(key):
+            values[section][name] = None if settings[key] == "None" else settings[key]
     return Config.model_validate(values)
+
+
+def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
+    """What a preset says of a run's system alone, as MLflow writes it."""
+    system = f"{settings['system.model']}-{settings['system.schedule']}"
+    train = preset.train_of(system).model_dump()
+    keys = {key for recipe in preset.recipes.values() for key in recipe}
+    return {f"train.{key}": str(train[key]) for key in keys}
 
 
 def command(runs: Iterable[Run]) -> str:
@@ -77,6 +87,7 @@ def command(runs: Iterable[Run]) -> str:
     names = {run.info.run_name for run in runs if not run.data.tags.get("tuned")}
     chosen = ["--all"] if names.issuperset(PUBLISHED) else sorted(names)
     values = {key: str(value) for key, value in setting_values(preset).items()}
+    values |= _recipe(settings, preset)
     changed = [
         f"--set {key}={settings[key]}"
         for key in _KEYS

@@ -106,7 +106,9 @@ def _inline(environment: Environment) -> dict[str, Any]:
 
 def _facts(material: Material) -> dict[str, Any]:
     return {
-        "departures": facts.departures(material.settings, set(material.runs["weights"])),
+        "departures": facts.departures(
+            material.settings, material.runs["preset"].iloc[0], set(material.runs["weights"])
+        ),
         "not_run": facts.not_run([*material.tracked, *material.not_completed]),
         "command": facts.command(material.tracked),
         "parts": facts.parts(material.tracked),

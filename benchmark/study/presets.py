@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from benchmark.study.config import (
     Config,
@@ -12,6 +13,7 @@ from benchmark.study.config import (
     TrainConfig,
     setting_values,
 )
+from benchmark.study.tuned import RECIPES
 from registry.core import near
 from registry.errors import UserError
 
@@ -43,7 +45,15 @@ def quick() -> Config:
     )
 
 
-PRESETS: dict[str, Callable[[], Config]] = {"study": study, "quick": quick}
+def tuned() -> Config:
+    """The study's systems, layers and sizes, each trained by the recipe that serves its family.
+
+    Command: ``bench run --all --data DIR --preset tuned``.
+    """
+    return Config(preset="tuned", recipes=RECIPES)
+
+
+PRESETS: dict[str, Callable[[], Config]] = {"study": study, "quick": quick, "tuned": tuned}
 
 
 def changes(config: Config) -> list[str]:
@@ -52,8 +62,9 @@ def changes(config: Config) -> list[str]:
     Which images and which seed are left out: they make no other study.
     """
     published = setting_values(study())
-    return [
-        f"{key}={value} (study: {'all' if published[key] is None else published[key]})"
+    recipes = ["a recipe for each system (study: one for all)"] if config.recipes else []
+    return recipes + [
+        f"{key}={_told(key, value)} (study: {_told(key, published[key])})"
         for key, value in setting_values(config).items()
         if key.startswith(_STUDIED) and key not in _WHICH and value != published[key]
     ]
@@ -61,6 +72,11 @@ def changes(config: Config) -> list[str]:
 
 _STUDIED = ("data.", "train.", "weights")
 _WHICH = ("data.source", "data.split_seed")
+
+
+def _told(key: str, value: Any) -> Any:
+    """What None stands for: no limit to images, and nothing else of its kind."""
+    return value if value is not None else "all" if key.startswith("data.") else "none"
 
 
 def preset(name: str) -> Config:

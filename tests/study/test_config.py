@@ -1,7 +1,11 @@
+from fnmatch import fnmatchcase
+
 import pytest
 
-from benchmark.study.config import Config, override, setting_keys
+from benchmark.study.config import Config, override, setting_keys, setting_values
+from benchmark.study.plan import find_teachers
 from benchmark.study.presets import PRESETS, changes, preset
+from benchmark.study.suite import systems
 
 
 def test_study_preset_is_the_study() -> None:
@@ -80,3 +84,22 @@ def test_every_key_that_is_listed_can_be_set() -> None:
 def test_wrong_settings_are_refused_with_what_would_be_right(assignment: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         override(Config(), [assignment])
+
+
+def test_tuned_is_the_study_but_for_how_its_networks_are_trained() -> None:
+    tuned, published = preset("tuned"), preset("study")
+    assert setting_values(tuned) == setting_values(published)
+    assert changes(tuned) == ["a recipe for each system (study: one for all)"]
+    networks = [system for system in systems() if system.head is None]
+    assert all(tuned.train_of(system.name) != tuned.train for system in networks)
+    assert {tuned.train_of(system.name).epochs for system in networks} == {25}
+    for glob in tuned.recipes:
+        assert any(fnmatchcase(system.name, glob) for system in networks), glob
+    teachers = find_teachers(networks, tuned)
+    assert {system.name for system in teachers.values()} == set(teachers)
+
+
+@pytest.mark.parametrize("recipe", [{"lr": -1}, {"lrr": 1}])
+def test_a_recipe_is_checked_like_all_settings(recipe: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="lr"):
+        Config(recipes={"*": recipe}).train_of("convmixer-scratch")

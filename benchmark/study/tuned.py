@@ -1,0 +1,34 @@
+"""The recipe of each of the study's systems in the preset ``tuned``, by globs of their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEACHER = "efficientnet_lite0-frozen/logistic_regression-C0.01"
+
+_ANNEALED: dict[str, Any] = {
+    "optimizer": "adamw",
+    "weight_decay": 0.05,
+    "decay_norms": False,
+    "lr_schedule": "cosine",
+    "warmup": 0.1,
+    "clip_norm": 1.0,
+    "label_smoothing": 0.1,
+    "patience": None,  # the rate falls until the last epoch
+}
+_AUGMENTED: dict[str, Any] = {**_ANNEALED, "flip": True, "crop": 0.5}
+_DISTILLED: dict[str, Any] = {"teacher": TEACHER, "teacher_weight": 0.5, "temperature": 2.0}
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "*-scratch": {**_AUGMENTED, "lr": 0.002},
+    "convmixer-scratch": {"lr": 0.003},
+    "basic_cnn-scratch": {"lr": 0.001, **_DISTILLED},
+    "residual_cnn-scratch": {"lr": 0.001, **_DISTILLED},
+    "vit*-scratch": {"lr": 0.0003, **_DISTILLED},
+    "*-staged": {**_AUGMENTED, "lr": 0.001, "backbone_lr": 0.1},
+    "vit*-staged": {"lr": 0.0003, "layer_decay": 0.75},
+    "*-frozen": _ANNEALED,
+}
+"""Later globs go before earlier ones.
+
+README tells what each ingredient brought on the validation split."""
