@@ -67,6 +67,8 @@ def _config(settings: Mapping[str, str], preset: Config) -> Config:
 
 def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
     """What a preset says of a run's system alone, as MLflow writes it."""
+    if not preset.recipes:
+        return {}
     system = f"{settings['system.model']}-{settings['system.schedule']}"
     train = preset.train_of(system).model_dump()
     keys = {key for recipe in preset.recipes.values() for key in recipe}
