@@ -83,6 +83,11 @@ def run(
     chosen = find_systems(names) if names else systems()
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
+    from benchmark.tracking.connection import check_store
+    from benchmark.tracking.store import Store
+
+    check_store(Store(), write=not dry_run)
+
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding, print_header, print_plan

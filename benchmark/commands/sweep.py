@@ -109,6 +109,11 @@ def sweep(
     found = resolve(names)
     config = make_config(data, preset, settings, weights=weights, seed=seed)
 
+    from benchmark.tracking.connection import check_store
+    from benchmark.tracking.store import Store
+
+    check_store(Store(), write=True)
+
     from benchmark.execution.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import find_targets

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmark.tracking.connection import connect
+from benchmark.tracking.database import connected, find_experiment
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, ScalarSelect
 
 PAGE = 1000
-_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _RUN = {"run_uuid": "run_id", "name": "run", "status": "status", "start_time": "started"}
 """Columns of MLflow's table of runs, and what they are called here."""
 
@@ -61,7 +62,7 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
     Raises:
         UserError: The store has no such experiment, or cannot be read.
     """
-    if not store.uri.startswith(_DATABASES):
+    if not store.is_database:
         frame = _read_server(store, columns, completed)
     elif not store.exists():
         raise _no_experiment(store)
@@ -79,11 +80,10 @@ def search(store: Store, query: str) -> Iterator[Run]:
     Raises:
         UserError: The store has no experiment yet.
     """
-    from mlflow import MlflowClient
-
-    client = MlflowClient(store.uri)
-    experiment = store.exists() and client.get_experiment_by_name(store.experiment)
-    if not experiment:
+    if not store.exists():
+        raise _no_experiment(store)
+    client, experiment = connect(store, write=False)
+    if experiment is None:
         raise _no_experiment(store)
     token: str | None = None
     while True:
@@ -105,31 +105,24 @@ def _no_experiment(store: Store) -> UserError:
 
 
 def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy import inspect
 
-    try:
-        with create_engine(store.uri).connect() as connection:
-            frame = _query(connection, store.experiment, columns, completed)
-    except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
-        raise UserError(
-            f"the MLflow store {store} cannot be read ({reason}); check MLFLOW_TRACKING_URI in "
-            "mlflow.env"
-        ) from error
+    with connected(store) as connection:
+        frame = None
+        if inspect(connection).has_table("experiments"):
+            frame = _query(connection, store, columns, completed)
     if frame is None:
         raise _no_experiment(store)
     return frame
 
 
 def _query(
-    connection: Connection, experiment: str, columns: Columns, completed: bool
+    connection: Connection, store: Store, columns: Columns, completed: bool
 ) -> pd.DataFrame | None:
     """Read the tables of MLflow's schema: a row a run, each value looked up by its primary key."""
     from sqlalchemy import case, column, null, select, table
 
     value: ColumnClause[Any] = column("value")
-    experiments = table("experiments", column("experiment_id"), column("name"))
     runs = table("runs", *map(column, (*_RUN, "experiment_id", "lifecycle_stage")))
     parts = {"metrics": "latest_metrics", "params": "params", "tags": "tags"}
     number = case((column("is_nan"), null()), else_=value)
@@ -143,15 +136,13 @@ def _query(
             .scalar_subquery()
         )
 
-    found = connection.scalar(
-        select(experiments.c.experiment_id).where(experiments.c.name == experiment)
-    )
-    if found is None:
+    experiment_id = find_experiment(connection, store)
+    if experiment_id is None:
         return None
     query = select(
         *(runs.c[old].label(new) for old, new in _RUN.items()),
         *(look_up(kind, name).label(f"{kind}.{name}") for kind, name in columns),
-    ).where(runs.c.experiment_id == found, runs.c.lifecycle_stage == "active")
+    ).where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
     if completed:
         query = query.where(look_up("tags", "completed") == "true")
     return pd.read_sql(query, connection)

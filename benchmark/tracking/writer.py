@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.artifacts import lent
+from benchmark.tracking.connection import connect
+from benchmark.tracking.database import unusable
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
-from registry.errors import UserError, masked, one_line
+from registry.errors import masked, one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -134,23 +136,19 @@ class Tracker:
         """Connect, and create the store and the experiment where they are missing.
 
         Raises:
-            UserError: The store cannot be reached.
+            UserError: The store cannot be used; says why.
         """
-        from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
+        self.client, experiment = connect(store, write=True)
         try:
-            self.client = MlflowClient(store.uri)
-            self.experiment_id = self._open_experiment(store)
+            self.experiment_id: str = (
+                experiment.experiment_id if experiment else self._create_experiment(store)
+            )
         except (MlflowException, OSError) as error:
-            raise UserError(
-                f"the MLflow store {store} cannot be used ({str(error).splitlines()[0]}); "
-                "check MLFLOW_TRACKING_URI in mlflow.env"
-            ) from error
+            raise unusable(store, str(error)) from error
 
-    def _open_experiment(self, store: Store) -> str:
-        if found := self.client.get_experiment_by_name(store.experiment):
-            return found.experiment_id
+    def _create_experiment(self, store: Store) -> str:
         from benchmark.tracking.saved_views import study_views
 
         location = None

@@ -114,9 +114,3 @@ def test_a_new_experiment_opens_as_model_development(tracker: Tracker, store: St
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     assert "test_accuracy" in experiment.tags["mlflow.note.content"]
     assert "mlflow.sharedViewState.study" in experiment.tags
-
-
-def test_an_unusable_store_is_named(workplace: Path) -> None:
-    (workplace / "a_file").touch()
-    with pytest.raises(ValueError, match=r"a_file/mlflow.db cannot be used .*MLFLOW_TRACKING_URI"):
-        Tracker(Store(uri=f"sqlite:///{workplace}/a_file/mlflow.db", experiment="x"))
