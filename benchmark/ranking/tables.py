@@ -154,12 +154,17 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
             id=str(id_),
             title=(
                 f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
-                f"{first['image_size']} px, at most {first['epochs']} epochs, seed {first['seed']}"
+                f"{first['image_size']} px, {_preset(first['preset'])}at most {first['epochs']} "
+                f"epochs, seed {first['seed']}"
             ),
         )
         for id_, group in runs.groupby("context", sort=False)
         for first in (group.iloc[0],)
     ]
+
+
+def _preset(name: str) -> str:
+    return "" if name in ("", "study") else f"preset {name}, "
 
 
 def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context], list[Context]]:
