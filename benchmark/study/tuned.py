@@ -29,6 +29,4 @@ RECIPES: dict[str, dict[str, Any]] = {
     "vit*-staged": {"lr": 0.0003, "layer_decay": 0.75},
     "*-frozen": _ANNEALED,
 }
-"""Later globs go before earlier ones.
-
-README tells what each ingredient brought on the validation split."""
+"""Later globs go before earlier ones."""

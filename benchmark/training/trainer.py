@@ -31,7 +31,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
-    """Losses and accuracies of one epoch; those of train are means over its steps.
+    """Losses and accuracies of one epoch; those of train are means over its steps, as augmented.
 
     Attributes:
         epoch: Its number, from 1.
@@ -143,9 +143,10 @@ class Trainer:
         reached may take a network that has just been unfrozen longer to pass.
         """
         last = self.config.epochs if module is self.network else self.frozen_epochs
-        # Batches have two sizes at most, so that each is compiled as it is.
         compiles = self.config.compile and module is self.network
-        trained: Any = torch.compile(module, dynamic=False) if compiles else module
+        # Batches have two sizes at most, so that each is compiled as it is, unless images grow.
+        dynamic = None if self.config.start_size < 1 else False
+        trained: Any = torch.compile(module, dynamic=dynamic) if compiles else module
         steps = len(batches(examples.rows("train"), self.config.batch_size))
         course = Course(self._optimizer, module, self.config, (last - first) * steps)
         best, stale = None, 0
