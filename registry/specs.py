@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Schedule = Literal["scratch", "staged", "frozen"]
 Explanation = Literal["gradcam", "attention"]
 FrozenClassifier = Literal["linear", "deep"]
+Aspect = Literal["squash", "crop", "pad"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 T = TypeVar("T")
 _BACKBONE = ("forward_features", "forward_head", "num_features")
 _CLASSIFIER = ("fit", "predict_proba")
@@ -33,17 +35,29 @@ class InputSpec:
     """What images a network was made for; the defaults are the study's.
 
     Attributes:
+        size: Side of its images in pixels; None for that of the study's, or of the preset.
+        aspect: What becomes of a picture that is no square: it is squashed into one, the middle is
+            cropped out of it, or it is padded with white.
+        crop: Share of the picture's side that is kept, in the middle.
+        interpolation: By which pictures are resized.
         mean: Of each channel, RGB, of pixels in [0, 1]; subtracted before the first layer.
         std: Of each channel; divided by, after that.
     """
 
+    size: int | None = None
+    aspect: Aspect = "squash"
+    crop: float = 1.0
+    interpolation: Interpolation = "bilinear"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def is_normalized(self) -> bool:
         """Whether the first layer takes anything but pixels in [0, 1]."""
-        return (self.mean, self.std) != ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return (self.mean, self.std) != (STUDY_INPUT.mean, STUDY_INPUT.std)
+
+
+STUDY_INPUT = InputSpec()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +85,7 @@ class ModelSpec:
     weights: Weights | None = None
     explanation: Explanation | None = "gradcam"
     cam_layer: str | None = None
-    input: InputSpec = InputSpec()
+    input: InputSpec = STUDY_INPUT
     frozen_classifier: FrozenClassifier = "linear"
 
     def __post_init__(self) -> None:

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.writer import Tracker
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
@@ -41,7 +40,7 @@ def read_embeddings(tracker: Tracker, run_id: str) -> tuple[NDArray[np.float32],
 
 @lru_cache(maxsize=1)
 def load_network(
-    tracker: Tracker, run_id: str, system: System, data: DataSpec, device: torch.device
+    tracker: Tracker, run_id: str, system: System, shape: tuple[int, int], device: torch.device
 ) -> Network:
     """Load a network, once for all heads that follow each other on it.
 
@@ -49,7 +48,7 @@ def load_network(
         tracker: Of the store.
         run_id: A completed run that kept its weights.
         system: What the run trained.
-        data: On which images.
+        shape: Side of its images in pixels, and the number of its classes.
         device: Where to.
 
     Returns:
@@ -58,7 +57,7 @@ def load_network(
     Raises:
         UserError: Its weights are gone, or those of another network.
     """
-    network = build_network(system.model, system.schedule, data.image_size, data.num_classes)
+    network = build_network(system.model, system.schedule, *shape)
     with tracker.artifact(run_id, WEIGHTS_FILE) as file:
         network.load_state_dict(load_file(file))
     return network.eval().to(device)

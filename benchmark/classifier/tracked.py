@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.data.decode import Undecodable, decode
+from benchmark.data.framing import shown_size
 from benchmark.evaluation.predictions import CLASSES_FILE
 from benchmark.explain.explainers import (
     Explainer,
@@ -21,7 +22,9 @@ from benchmark.explain.explainers import (
     NetworkExplainer,
     heatmaps,
 )
+from benchmark.explain.panels import PANEL
 from benchmark.ranking.tables import fetch
+from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.reader import search
@@ -29,7 +32,7 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import HEAD_FILES, load_head
-from registry import heads, models
+from registry import InputSpec, heads, models
 from registry.core import near
 from registry.errors import UserError, one_line
 
@@ -45,6 +48,7 @@ class Look:
 
     Attributes:
         pixels: (S, S, 3), uint8, as the classifier sees it.
+        size: Width and height at which people see it.
         ranking: Classes and their probabilities, the most probable first.
         shown: Class that the heatmap is about.
         heat: (S, S) in [0, 1]; None if there is none.
@@ -52,6 +56,7 @@ class Look:
     """
 
     pixels: NDArray[np.uint8]
+    size: tuple[int, int]
     ranking: list[tuple[str, float]]
     shown: str
     heat: NDArray[np.float32] | None
@@ -66,12 +71,14 @@ class TrackedClassifier:
         explainer: The classifier.
         class_names: In the order of its probabilities.
         image_size: Side of its images in pixels.
+        input: How they are made of pictures.
         device: Where it is.
     """
 
     explainer: Explainer
     class_names: list[str]
     image_size: int
+    input: InputSpec
     device: torch.device
 
     def look_at(self, path: Path, class_name: str | None = None) -> Look:
@@ -89,11 +96,11 @@ class TrackedClassifier:
                 f"no class is called {class_name!r}; {near(class_name, self.class_names)}"
             )
         try:
-            pixels = decode(path.read_bytes(), self.image_size).pixels
+            decoded = decode(path.read_bytes(), self.image_size, self.input)
         except (OSError, Undecodable) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise UserError(f"{path} cannot be read ({reason}); name picture files") from error
-        batch = torch.tensor(pixels, device=self.device).permute(2, 0, 1)[None] / 255
+        batch = torch.tensor(decoded.pixels, device=self.device).permute(2, 0, 1)[None] / 255
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")
         shown = int(order[0]) if class_name is None else self.class_names.index(class_name)
@@ -104,7 +111,8 @@ class TrackedClassifier:
             logger.debug("no heatmap", exc_info=True)
             why_none = one_line(error)
         return Look(
-            pixels=pixels,
+            pixels=decoded.pixels,
+            size=shown_size(decoded.size, self.input, PANEL),
             ranking=[(self.class_names[i], float(probabilities[i])) for i in order],
             shown=self.class_names[shown],
             heat=heat,
@@ -151,12 +159,14 @@ def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
     run_id = run.info.run_id
     with tracker.artifact(run_id, "config.json") as file:
         settings = json.loads(file.read_text())
-        data = DataSpec(**settings["data"])
+        data, input_ = DataSpec(**settings["data"]), read_input(settings)
         params = tuple((key, value) for key, value in settings["system"]["params"])
         system = System(**{**settings["system"], "params": params})
     class_names = _read_classes(tracker, run_id, data.num_classes)
+    size = input_.size or data.image_size
     device = find_device("auto")
-    network = load_network(tracker, backbone, system.backbone, data, device)
+    shape = size, data.num_classes
+    network = load_network(tracker, backbone, system.backbone, shape, device)
     model = models[system.model]
     explainer: Explainer = NetworkExplainer(network, model)
     if system.head is not None:
@@ -167,7 +177,11 @@ def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
         embeddings, _ = read_embeddings(tracker, backbone)
         explainer = HeadExplainer(network, model, head, heads[system.head], embeddings.mean(0))
     return TrackedClassifier(
-        explainer=explainer, class_names=class_names, image_size=data.image_size, device=device
+        explainer=explainer,
+        class_names=class_names,
+        image_size=size,
+        input=input_,
+        device=device,
     )
 
 

@@ -73,7 +73,9 @@ def explain(
             continue
         share = dict(look.ranking)[look.shown]
         caption = f"{look.shown} ({share:.0%})"
-        _write(draw_panels(look.pixels, look.heat, classifier.explainer.kind, caption), file)
+        _write(
+            draw_panels(look.pixels, look.heat, look.size, classifier.explainer.kind, caption), file
+        )
         click.echo(printable(f"  {file}: {classifier.explainer.kind} for {look.shown}"))
 
 

@@ -84,7 +84,7 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
     with decoding(console) as progress:
         images = prepare(
             open_source(config, home()),
-            image_size=config.data.image_size,
+            image_size=config.data.size,
             seed=config.data.split_seed,
             home=home(),
             progress=progress,

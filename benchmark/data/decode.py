@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from benchmark.data.framing import make_square
+from registry.specs import STUDY_INPUT, InputSpec
+
 MAX_PIXELS = 100_000_000
 """Larger images are taken for decompression bombs."""
 
@@ -30,16 +33,16 @@ class Decoded:
     size: tuple[int, int]
 
 
-def decode(data: bytes, image_size: int) -> Decoded:
-    """Decode an image by its content and resize it to a square.
+def decode(data: bytes, image_size: int, input_: InputSpec = STUDY_INPUT) -> Decoded:
+    """Decode an image by its content and make a square of it.
 
     EXIF orientation is applied, transparency is put on white, of an animation the first frame is
-    taken, and greys of more than 8 bits are scaled to 8. The aspect ratio is not kept, as in the
-    study.
+    taken, and greys of more than 8 bits are scaled to 8.
 
     Args:
         data: A file's bytes.
         image_size: Side of the square in pixels.
+        input_: How the square is made; as in the study, the aspect ratio is not kept.
 
     Raises:
         Undecodable: They are no image, a damaged one, or a decompression bomb.
@@ -58,7 +61,7 @@ def decode(data: bytes, image_size: int) -> Decoded:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
         raise Undecodable(f"damaged: {error}") from error
-    square = rgb.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    square = make_square(rgb, image_size, input_)
     return Decoded(pixels=np.asarray(square), size=upright.size)
 
 

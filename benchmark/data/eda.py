@@ -104,16 +104,19 @@ def draw_classes(data: PreparedData) -> Image.Image:
     One file, since a store on a server would answer for each of 151; `class_pictures` cuts it up.
 
     Returns:
-        Squares of at most `CLASS_PICTURE` pixels, as many rows as columns or one row less.
+        Squares of at most `CLASS_PICTURE` pixels, each with a picture in its true shape, as many
+        rows as columns or one row less.
     """
     train = data.rows("train")
     _, first = np.unique(data.labels[train], return_index=True)
-    side = min(CLASS_PICTURE, data.spec.image_size)
+    side = min(CLASS_PICTURE, data.images.shape[1])
     columns = math.isqrt(len(first) - 1) + 1
     sheet = Image.new("RGB", (columns * side, math.ceil(len(first) / columns) * side), "white")
     for i, row in enumerate(train[first]):
-        picture = Image.fromarray(data.images[row]).resize((side, side), Image.Resampling.LANCZOS)
-        sheet.paste(picture, (i % columns * side, i // columns * side))
+        size = data.shown_size(row, side)
+        picture = Image.fromarray(data.images[row]).resize(size, Image.Resampling.LANCZOS)
+        left, top = ((side - length) // 2 for length in size)
+        sheet.paste(picture, (i % columns * side + left, i // columns * side + top))
     return sheet
 
 

@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.decode import Undecodable, decode
+from benchmark.data.framing import shown_size
 from benchmark.data.sources import ImageFile, Source, Split
 from benchmark.data.splits import split_stratified
 from benchmark.processes.leftovers import unfinished
 from benchmark.study.plan import DataSpec
 from registry.errors import UserError
+from registry.specs import STUDY_INPUT, InputSpec
 
 STORE_VERSION = 1
 """Raise it when decoding changes: it is part of every fingerprint."""
@@ -53,18 +55,20 @@ class LeftOut:
 class PreparedData:
     """Decoded images as a read-only memory map, with labels and splits."""
 
-    def __init__(self, spec: DataSpec, home: Path) -> None:
+    def __init__(self, spec: DataSpec, home: Path, input_: InputSpec = STUDY_INPUT) -> None:
         """Open what `prepare` stored.
 
         Args:
             spec: Which data set and which division of it.
             home: Folder of the stores.
+            input_: As which network is shown the images; labels and splits are the same for all.
 
         Raises:
             UserError: A class is too small to divide.
         """
         self.spec = spec
-        folder = _store(home, spec.fingerprint, spec.image_size)
+        self.input = input_
+        folder = _store(home, spec.fingerprint, spec.image_size, input_)
         self.samples, self.left_out = _read_index(folder)
         # Copy-on-write, since torch refuses to wrap arrays that it may not write.
         stored = np.load(folder / "images.npy", mmap_mode="c")
@@ -89,6 +93,11 @@ class PreparedData:
         """Indices of the images of a split, ascending."""
         return np.flatnonzero(self.splits == split)
 
+    def shown_size(self, row: int, longest: int) -> tuple[int, int]:
+        """Width and height at which an image is shown to people: in its true shape."""
+        sample = self.samples[row]
+        return shown_size((sample.width, sample.height), self.input, longest)
+
 
 def prepare(
     source: Source,
@@ -97,23 +106,26 @@ def prepare(
     seed: int,
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    input_: InputSpec = STUDY_INPUT,
 ) -> PreparedData:
-    """Decode a source's files once; later calls with the same content open the store.
+    """Decode a source's files once for each kind of input; later calls open the store.
 
     Args:
         source: The files.
-        image_size: Side in pixels.
+        image_size: Side in pixels, for networks that name none.
         seed: Of the division into train, val and test.
         home: Folder of the stores.
         progress: Called with (images done, images in all) while decoding.
+        input_: What the network was made for.
 
     Raises:
         UserError: Fewer than two classes have images, or a class is too small to divide.
     """
     fingerprint = _fingerprint(source.files)
-    folder = _store(home, fingerprint, image_size)
+    folder = _store(home, fingerprint, image_size, input_)
     if not folder.exists():
-        _decode_all(source, image_size, folder, progress)
+        own = replace(input_, size=input_.size or image_size)
+        _decode_all(source, own, folder, progress)
     samples, _ = _read_index(folder)
     classes = {sample.label for sample in samples}
     if len(classes) < 2:
@@ -126,11 +138,18 @@ def prepare(
         num_images=len(samples),
         seed=seed,
     )
-    return PreparedData(spec, home)
+    return PreparedData(spec, home, input_)
 
 
-def _store(home: Path, fingerprint: str, image_size: int) -> Path:
-    return home / "data" / f"{fingerprint}-{image_size}px"
+def _store(home: Path, fingerprint: str, image_size: int, input_: InputSpec) -> Path:
+    """The folder of the images at a size; what is not as in the study is in its name."""
+    ways = (
+        (input_.aspect, STUDY_INPUT.aspect),
+        (input_.interpolation, STUDY_INPUT.interpolation),
+        (input_.crop, STUDY_INPUT.crop),
+    )
+    parts = [f"{fingerprint}-{input_.size or image_size}px"]
+    return home / "data" / "-".join(parts + [str(own) for own, study in ways if own != study])
 
 
 def _fingerprint(files: Iterable[ImageFile]) -> str:
@@ -145,20 +164,18 @@ def _digest(data: bytes) -> str:
 
 
 def _decode_all(
-    source: Source, image_size: int, store: Path, progress: Callable[[int, int], None]
+    source: Source, input_: InputSpec, store: Path, progress: Callable[[int, int], None]
 ) -> None:
     """Write images.npy and index.json, which are there together or not at all."""
-    total = len(source.files)
+    assert input_.size is not None
+    shape = (len(source.files), input_.size, input_.size, 3)
     # The rows of files that turn out undecodable stay unused, at the end.
     with unfinished(store) as folder:
         folder.mkdir()
         images = np.lib.format.open_memmap(
-            folder / "images.npy",
-            mode="w+",
-            dtype=np.uint8,
-            shape=(total, image_size, image_size, 3),
+            folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape
         )
-        samples, left_out = _decode_into(images, source.files, progress)
+        samples, left_out = _decode_into(images, source.files, input_, progress)
         images.flush()
         index = {
             "samples": [asdict(sample) for sample in samples],
@@ -168,7 +185,10 @@ def _decode_all(
 
 
 def _decode_into(
-    images: NDArray[np.uint8], files: Sequence[ImageFile], progress: Callable[[int, int], None]
+    images: NDArray[np.uint8],
+    files: Sequence[ImageFile],
+    input_: InputSpec,
+    progress: Callable[[int, int], None],
 ) -> tuple[list[Sample], list[LeftOut]]:
     samples: list[Sample] = []
     left_out: list[LeftOut] = []
@@ -177,7 +197,7 @@ def _decode_into(
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         results = (
-            pool.map(lambda file: _decode_file(file, images.shape[1]), files[first : first + AHEAD])
+            pool.map(lambda file: _decode_file(file, input_), files[first : first + AHEAD])
             for first in range(0, len(files), AHEAD)
         )
         try:
@@ -194,10 +214,11 @@ def _decode_into(
     return samples, left_out
 
 
-def _decode_file(file: ImageFile, image_size: int) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:
+def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:
     data = file.path.read_bytes()
+    assert input_.size is not None
     try:
-        decoded = decode(data, image_size)
+        decoded = decode(data, input_.size, input_)
     except Undecodable as error:
         return LeftOut(name=file.name, reason=str(error))
     width, height = decoded.size

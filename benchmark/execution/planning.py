@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.sources import demo_source, open_source
+from benchmark.data.sources import Source, demo_source, open_source
+from benchmark.study.checks import check_definitions, check_growing_images
 from benchmark.study.config import Config
+from benchmark.study.inputs import input_of
 from benchmark.study.plan import (
     PRETRAINING_SEED,
     Plan,
     RunSpec,
-    check_definitions,
-    check_growing_images,
     find_teachers,
     initial_weights,
     make_plan,
@@ -66,30 +66,27 @@ def plan_study(
         PluginError: Nothing of what was chosen can be made.
     """
     everything = [*chosen, *find_teachers(chosen, config).values()]
-    _tell_broken(everything, config.data.image_size)
-    data = prepare(
-        open_source(config, home),
-        image_size=config.data.image_size,
-        seed=config.data.split_seed,
-        home=home,
-        progress=progress,
-    )
+    _tell_broken(everything, config)
+    source = open_source(config, home)
+    view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
+    data = view.prepare(source, everything)
     pretraining = None
-    if any(initial_weights(system, config) == "demo" for system in everything):
-        pretraining = _pretraining_data(config, home, progress)
+    if pretrained := [one for one in everything if initial_weights(one, config) == "demo"]:
+        drawn = replace(view, seed=PRETRAINING_SEED)
+        pretraining = drawn.prepare(_pretraining_source(config, home), pretrained)
     plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
     check_growing_images(plan)
     return Study(config=config, data=data, plan=plan)
 
 
-def _tell_broken(chosen: Sequence[System], image_size: int) -> None:
+def _tell_broken(chosen: Sequence[System], config: Config) -> None:
     """Warn of plugins that fail; their runs are planned, and will fail with the reason on record.
 
     Raises:
         PluginError: All that was chosen fails.
         UserError: So it does by the image size, or a model that is no plugin's does not take it.
     """
-    broken = check_definitions(chosen, image_size)
+    broken = check_definitions(chosen, config)
     told: set[str] = set()
     for system in chosen:
         error = broken.get(system.name)
@@ -102,22 +99,51 @@ def _tell_broken(chosen: Sequence[System], image_size: int) -> None:
         told.add(str(error))
 
 
-def _pretraining_data(
-    config: Config, home: Path, progress: Callable[[int, int], None]
-) -> PreparedData:
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """How images are prepared.
+
+    Attributes:
+        config: The configuration.
+        seed: Of their division.
+        home: Folder of the image stores.
+        progress: Called while they are decoded.
+    """
+
+    config: Config
+    seed: int
+    home: Path
+    progress: Callable[[int, int], None]
+
+    def prepare(self, source: Source, systems: Sequence[System]) -> PreparedData:
+        """Decode a source's images as each system's network is shown them.
+
+        Returns:
+            The images as the first system's is.
+        """
+        inputs = dict.fromkeys(input_of(system.model, self.config) for system in systems)
+        views = [
+            prepare(
+                source,
+                image_size=self.config.data.size,
+                seed=self.seed,
+                home=self.home,
+                progress=self.progress,
+                input_=input_,
+            )
+            for input_ in inputs
+        ]
+        return views[0]
+
+
+def _pretraining_source(config: Config, home: Path) -> Source:
     species = DemoSpec(
         species=config.pretrain.species,
         images_per_species=config.pretrain.images_per_species,
         first_species=PRETRAINING_SPECIES,
     )
     everything = config.data.model_copy(update={"classes": None, "images_per_class": None})
-    return prepare(
-        demo_source(species, everything, home),
-        image_size=config.data.image_size,
-        seed=PRETRAINING_SEED,
-        home=home,
-        progress=progress,
-    )
+    return demo_source(species, everything, home)
 
 
 def embedding_ids(plan: Plan) -> frozenset[str]:
@@ -167,7 +193,7 @@ def parameters(spec: RunSpec) -> float | None:
     from benchmark.evaluation.cost import network_cost
 
     try:
-        cost = network_cost(spec.system, spec.data.image_size, spec.data.num_classes)
+        cost = network_cost(spec.system, spec.image_size, spec.data.num_classes)
     except PluginError:
         return None
     return cost["params_total"]

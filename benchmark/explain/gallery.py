@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
-from benchmark.explain.panels import PANEL, draw_panels, overlay
+from benchmark.explain.panels import draw_panels, overlay
 
 SHOWN_IMAGES = 8
 MISTAKES = 12
@@ -51,6 +51,7 @@ class Gallery:
         positions: (N,) of the images in the split.
         pixels: (N, S, S, 3), uint8.
         heat: (N, S, S) in [0, 1].
+        sizes: (N,) width and height at which each is shown, of at most `PANEL`.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Gallery:
     positions: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     heat: NDArray[np.float32]
+    sizes: list[tuple[int, int]]
 
 
 def shown_positions(data: PreparedData) -> NDArray[np.int64]:
@@ -113,7 +115,8 @@ def write_gallery(gallery: Gallery, shown: int, folder: Path) -> dict[str, Image
     panels = {}
     for i, entry in enumerate(entries[:shown]):
         caption = f"True: {entry.true}, Pred: {entry.predicted} ({entry.probability:.0%})"
-        panel = draw_panels(gallery.pixels[i], gallery.heat[i], gallery.kind, caption)
+        image = gallery.pixels[i], gallery.heat[i], gallery.sizes[i]
+        panel = draw_panels(*image, gallery.kind, caption)
         panels[Path(entry.original).stem] = panel
     return panels
 
@@ -128,8 +131,9 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
         "overlays": overlay(gallery.pixels[i], gallery.heat[i]),
     }
     for name, picture in pictures.items():
-        picture.thumbnail((PANEL, PANEL))
-        picture.save(folder / name / file, quality=_WEBP_QUALITY)
+        shown = picture.resize(gallery.sizes[i], Image.Resampling.BICUBIC)
+        shown.thumbnail(gallery.pixels.shape[1:3])
+        shown.save(folder / name / file, quality=_WEBP_QUALITY)
     return Explained(
         name=predictions.names[position],
         original=f"originals/{file}",

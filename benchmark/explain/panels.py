@@ -27,13 +27,18 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image
 
 
 def draw_panels(
-    pixels: NDArray[np.uint8], heat: NDArray[np.float32], kind: str, caption: str
+    pixels: NDArray[np.uint8],
+    heat: NDArray[np.float32],
+    size: tuple[int, int],
+    kind: str,
+    caption: str,
 ) -> Image.Image:
     """Put an image and its overlay side by side under their captions.
 
     Args:
         pixels: (S, S, 3).
         heat: (S, S) in [0, 1].
+        size: Width and height at which they are shown, of at most `PANEL`.
         kind: Caption of the overlay.
         caption: Line above both.
     """
@@ -46,6 +51,7 @@ def draw_panels(
     for i, (panel, title) in enumerate(panels):
         centre = i * PANEL + PANEL / 2
         draw.text((centre, 1.5 * _CAPTION), title, "dimgrey", font, anchor="mm")
-        resized = panel.resize((PANEL, PANEL), Image.Resampling.BICUBIC)
-        canvas.paste(resized, (i * PANEL, 2 * _CAPTION))
+        resized = panel.resize(size, Image.Resampling.BICUBIC)
+        left, top = ((PANEL - length) // 2 for length in size)
+        canvas.paste(resized, (i * PANEL + left, 2 * _CAPTION + top))
     return canvas

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from benchmark.study.checks import check_definitions
 from benchmark.study.config import Config
-from benchmark.study.plan import check_definitions
+from benchmark.study.inputs import image_size_of
 from benchmark.study.presets import PRESETS
 from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
@@ -53,7 +54,7 @@ def list_systems(config: Config) -> pd.DataFrame:
     it is the study's 151.
     """
     known = systems()
-    broken = check_definitions(known, config.data.image_size)
+    broken = check_definitions(known, config)
     rows = [_system_row(system, config, broken.get(system.name)) for system in known]
     return pd.DataFrame(rows)
 
@@ -73,7 +74,7 @@ def _system_row(system: System, config: Config, broken: Exception | None) -> dic
     }
     if system.head is None and broken is None:
         classes = config.data.classes or STUDY_CLASSES
-        cost = network_cost(system, config.data.image_size, classes)
+        cost = network_cost(system, image_size_of(system.model, config), classes)
         row["parameters"] = f"{cost['params_total']:,.0f}"
         row["trainable"] = f"{cost['params_trainable']:,.0f}"
         row["flops"] = cost["flops"]

@@ -90,8 +90,11 @@ def command(runs: Iterable[Run]) -> str:
     chosen = ["--all"] if names.issuperset(PUBLISHED) else sorted(names)
     values = {key: str(value) for key, value in setting_values(preset).items()}
     values |= _recipe(settings, preset)
+    values["data.image_size"] = str(preset.data.size)
+    own_sizes = any(run.data.params.get("input.size", "None") != "None" for run in runs)
     changed = [
-        f"--set {key}={settings[key]}"
+        f"--set {'data.study_size' if own_sizes and key == 'data.image_size' else key}"
+        f"={settings[key]}"
         for key in _KEYS
         if key in settings and settings[key] != values[key]
     ]

@@ -14,6 +14,7 @@ from benchmark.evaluation.predictions import Predictions
 from benchmark.explain.deletion import deletion_auc, random_deletion_auc
 from benchmark.explain.explainers import Explainer, heatmaps
 from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, write_gallery
+from benchmark.explain.panels import PANEL
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Tag
 from benchmark.training.devices import now
 from benchmark.training.images import Examples
@@ -79,6 +80,7 @@ def _explained(
         positions=positions,
         pixels=data.images[rows],
         heat=heat.numpy(),
+        sizes=[data.shown_size(row, PANEL) for row in rows],
     )
     panels = write_gallery(gallery, len(shown), scratch / FOLDER)
     yield Artifact(scratch / FOLDER, FOLDER)

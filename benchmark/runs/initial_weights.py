@@ -27,12 +27,12 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
         Skipped: Pretrained weights cannot be had.
     """
     torch.manual_seed(spec.seed)
-    system, data = spec.system, spec.data
-    network = build_network(system.model, system.schedule, data.image_size, data.num_classes)
+    system, size = spec.system, spec.image_size
+    network = build_network(system.model, system.schedule, size, spec.data.num_classes)
     source = models[system.model].weights
     if spec.weights == "imagenet" and source is not None:
         try:
-            state = source.load(data.image_size, options.weights_folder)
+            state = source.load(size, options.weights_folder)
         except WeightsUnavailable as error:
             raise Skipped(str(error)) from error
         network.backbone.load_state_dict(state)

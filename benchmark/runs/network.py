@@ -72,7 +72,7 @@ class NetworkRun:
         """
         spec = self.spec
         memory = PeakMemory(self.device)
-        yield from metrics(network_cost(spec.system, spec.data.image_size, spec.data.num_classes))
+        yield from metrics(network_cost(spec.system, spec.image_size, spec.data.num_classes))
         images = image_examples(self.data, self.device)
         images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)

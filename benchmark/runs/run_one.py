@@ -27,12 +27,13 @@ from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
 from benchmark.training.devices import find_device
 from registry import models
 from registry.errors import one_line
+from registry.specs import InputSpec
 
 
 @cache
-def open_data(spec: DataSpec, home: Path) -> PreparedData:
-    """Open a prepared data set, once a process."""
-    return PreparedData(spec, home)
+def open_data(spec: DataSpec, input_: InputSpec, home: Path) -> PreparedData:
+    """Open a prepared data set as a network is shown it, once a process."""
+    return PreparedData(spec, home, input_)
 
 
 @cache
@@ -105,7 +106,7 @@ def _log(
 ) -> Iterator[LogItem]:
     tracker = open_tracker(options.store)
     yield from _log_settings(spec, options, scratch)
-    data = open_data(spec.data, options.home)
+    data = open_data(spec.data, spec.input, options.home)
     tracker.log_datasets(run.id, dataset_inputs(data))
     if spec.system.head is not None:
         yield from run_head(spec, options, data, tracker, scratch)
@@ -160,7 +161,7 @@ def _description(spec: RunSpec, published: float | None) -> str:
     lines = [
         f"**{spec.title}** ({spec.group}), weights: {spec.weights}",
         f"{spec.data.name}: {spec.data.num_images:,} images of {spec.data.num_classes} classes "
-        f"at {spec.data.image_size} x {spec.data.image_size} pixels, seed {spec.seed}",
+        f"at {spec.image_size} x {spec.image_size} pixels, seed {spec.seed}",
     ]
     if published is not None:
         lines.append(f"The study's test accuracy, on its own data: {published:.2%}")

@@ -29,7 +29,9 @@ class DataConfig(Section):
 
     Attributes:
         source: ``demo``, a folder, a zip, or ``kaggle:OWNER/NAME``.
-        image_size: Side in pixels to which every image is resized.
+        study_size: Side in pixels of the images for the study's systems, and for other models that
+            were made for no size.
+        image_size: Side for all models, whatever they were made for; None leaves that to them.
         classes: How many classes to keep, evenly spaced by name; None for all.
         images_per_class: How many images of a class to keep, likewise; None for all.
         split_seed: Divides the images into train, val and test; repeats with another ``seed`` share
@@ -37,10 +39,16 @@ class DataConfig(Section):
     """
 
     source: str = Field("demo", min_length=1)
-    image_size: int = Field(240, ge=16, le=4096)
+    study_size: int = Field(240, ge=16, le=4096)
+    image_size: int | None = Field(None, ge=16, le=4096)
     classes: int | None = Field(None, ge=2)
     images_per_class: int | None = Field(None, ge=3)
     split_seed: int = Field(0, ge=0, le=MAX_SEED)
+
+    @property
+    def size(self) -> int:
+        """Side in pixels of the images for the study's systems."""
+        return self.image_size or self.study_size
 
 
 class DemoConfig(Section):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from benchmark.study.config import Config, TrainConfig
+from benchmark.study.inputs import input_of
 from benchmark.study.suite import System, find_systems
-from registry import PluginError, UserError, heads, models
-from registry.sizes import check_size
+from registry import UserError, models
+from registry.specs import STUDY_INPUT, InputSpec
 
-SPEC_VERSION = 3
+SPEC_VERSION = 4
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
@@ -35,7 +36,7 @@ class DataSpec:
     Attributes:
         name: For people.
         fingerprint: Hash of every file's class, name and bytes.
-        image_size: Side of the square images in pixels.
+        image_size: Side in pixels of the images for models that were made for no size.
         num_classes: How many classes.
         num_images: How many images were decoded.
         seed: Of the division into train, val and test.
@@ -56,6 +57,7 @@ class RunSpec:
     Attributes:
         system: What is trained or fitted.
         data: On which images.
+        input: As what its network is shown them; a head carries its backbone's.
         train: How networks are trained; a head carries its backbone's.
         seed: Of initial weights, batches and trees.
         weights: What the network starts from; a head carries its backbone's.
@@ -70,6 +72,7 @@ class RunSpec:
     data: DataSpec
     train: TrainConfig
     seed: int
+    input: InputSpec = STUDY_INPUT
     weights: WeightsName = "none"
     needs: tuple[str, ...] = ()
     pretraining: bool = False
@@ -81,11 +84,17 @@ class RunSpec:
         return content_hash(SPEC_VERSION, self.settings)
 
     @property
+    def image_size(self) -> int:
+        """Side of its network's images in pixels."""
+        return self.input.size or self.data.image_size
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Its content as nested plain values."""
         return {
             "system": asdict(self.system),
             "data": asdict(self.data),
+            "input": asdict(self.input),
             "train": self.train.model_dump(),
             "seed": self.seed,
             "weights": self.weights,
@@ -96,7 +105,10 @@ class RunSpec:
 
     @property
     def context(self) -> str:
-        """Hash of what runs must share to stand in one table: data, training settings, seed."""
+        """Hash of what runs must share to stand in one table: data, training settings, seed.
+
+        Each network is shown the images as it was made for, so its input is not among it.
+        """
         settings = self.shared or self.train.model_dump()
         return content_hash(asdict(self.data), settings, self.seed)
 
@@ -205,6 +217,7 @@ def make_plan(
                 data=data,
                 train=train,
                 seed=config.seed,
+                input=input_of(system.model, config),
                 weights=weights,
                 needs=tuple(needs),
                 shared=shared_settings(config),
@@ -249,6 +262,7 @@ def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
     return RunSpec(
         system=System(model=system.model, schedule="scratch"),
         data=data,
+        input=input_of(system.model, config),
         train=train,
         seed=PRETRAINING_SEED,
         pretraining=True,
@@ -261,61 +275,3 @@ def initial_weights(system: System, config: Config) -> WeightsName:
         return "none"
     source = models[system.model].weights
     return "imagenet" if source is not None and source.installed else config.weights
-
-
-def check_definitions(
-    systems: Iterable[System], image_size: int
-) -> dict[str, PluginError | UserError]:
-    """See that each model takes the image size, and that each head can be made.
-
-    Returns:
-        By a system's name, why it cannot be run; those that can be are not in it.
-    """
-    systems = list(systems)
-    of_models = {
-        name: _problem(check_size, models[name], image_size)
-        for name in dict.fromkeys(system.model for system in systems)
-    }
-    broken: dict[str, PluginError | UserError] = {}
-    for system in systems:
-        found = of_models[system.model]
-        if found is None and system.head is not None:
-            found = _problem(heads[system.head].make, seed=0, jobs=1, **dict(system.params))
-        if found is not None:
-            broken[system.name] = found
-    return broken
-
-
-def _problem(
-    check: Callable[..., object], *args: Any, **params: Any
-) -> PluginError | UserError | None:
-    try:
-        check(*args, **params)
-    except (PluginError, UserError) as error:
-        return error
-    return None
-
-
-def check_growing_images(plan: Plan) -> None:
-    """See that networks whose images grow take the smallest, too.
-
-    Raises:
-        UserError: One does not.
-    """
-    import torch
-
-    for spec in plan:
-        side = spec.train.side(spec.data.image_size, 0)
-        if side == spec.data.image_size or spec.system.head or spec.system.schedule == "frozen":
-            continue
-        with torch.device("meta"):
-            try:
-                backbone: Any = models[spec.system.model].make(spec.data.image_size).eval()
-                backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
-            except PluginError:  # which is told already
-                continue
-            except (RuntimeError, AssertionError) as error:
-                raise UserError(
-                    f"{spec.name} takes images of {spec.data.image_size} pixels alone, which "
-                    f"cannot grow from {side}; leave out train.start_size={spec.train.start_size:g}"
-                ) from error

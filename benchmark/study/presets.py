@@ -37,7 +37,7 @@ def quick() -> Config:
     """
     return Config(
         preset="quick",
-        data=DataConfig(image_size=64, classes=10, images_per_class=30),
+        data=DataConfig(study_size=64, classes=10, images_per_class=30),
         demo=DemoConfig(species=10, images_per_species=30),
         train=TrainConfig(epochs=5, batch_size=16, freeze_epochs=2),
         pretrain=PretrainConfig(species=40, images_per_species=15, epochs=3),
@@ -62,10 +62,14 @@ def changes(config: Config) -> list[str]:
     Which images and which seed are left out: they make no other study.
     """
     published = setting_values(study())
+    own = setting_values(config)
+    if own["data.image_size"] is not None:
+        published["data.image_size"] = published["data.study_size"]
+        own["data.study_size"] = published["data.study_size"]
     recipes = ["a recipe for each system (study: one for all)"] if config.recipes else []
     return recipes + [
         f"{key}={_told(key, value)} (study: {_told(key, published[key])})"
-        for key, value in setting_values(config).items()
+        for key, value in own.items()
         if key.startswith(_STUDIED) and key not in _WHICH and value != published[key]
     ]
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run_one import open_tracker
+from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import RunSpec
@@ -118,7 +118,8 @@ class NetworkTarget:
         self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
     ) -> NetworkObjective:
         """See `Target`."""
-        return NetworkObjective(self, data, options)
+        own = open_data(self.base.data, self.base.input, options.home)
+        return NetworkObjective(self, own, options)
 
 
 class NetworkObjective:

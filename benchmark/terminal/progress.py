@@ -54,8 +54,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     spec, plan, config = study.data.spec, study.plan, study.config
     splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
     images = (
-        f": {spec.num_images:,} images of {spec.num_classes} classes at "
-        f"{spec.image_size} x {spec.image_size} pixels ({splits})"
+        f": {spec.num_images:,} images of {spec.num_classes} classes at {_sizes(study)} ({splits})"
     )
     lines = [
         line((spec.name, "bold"), images),
@@ -72,6 +71,14 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     if config.preset == "quick":
         lines.insert(0, line(QUICK))
     _print(console, *lines)
+
+
+def _sizes(study: Study) -> str:
+    """Say at what size the images are shown to networks: the most common, and the others."""
+    sizes = {spec.system.model: spec.image_size for spec in study.plan if not spec.pretraining}
+    common = Counter(sizes.values()).most_common(1)[0][0]
+    others = [f", {model} {size} x {size}" for model, size in sizes.items() if size != common]
+    return f"{common} x {common} pixels{''.join(others)}"
 
 
 def print_plan(console: Console, launch: Launch) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import timm
+from timm.data.config import resolve_data_config
 from torch import nn
 
 from registry.core import near
 from registry.errors import UserError
-from registry.specs import ModelSpec
+from registry.specs import Aspect, InputSpec, Interpolation, ModelSpec
 from registry.weights import TimmWeights
 
 PREFIX = "timm:"
+_ASPECTS: dict[str, Aspect] = {"squash": "squash", "center": "crop", "border": "pad"}
+"""timm's names of what becomes of a picture that is no square."""
 
 
 def create(name: str, image_size: int, **options: Any) -> nn.Module:
@@ -25,6 +28,22 @@ def create(name: str, image_size: int, **options: Any) -> nn.Module:
     # Where a hidden layer follows the pooling, as in MobileNet, timm's num_features is its input.
     model.num_features = model.head_hidden_size
     return model
+
+
+def timm_input(model: str) -> InputSpec:
+    """What timm's pretrained weights of a model, or the model, were made for."""
+    published: Any = timm.get_pretrained_cfg(model)
+    resolve: Any = resolve_data_config
+    config = resolve(pretrained_cfg=published.to_dict() if published else {})
+    own = config["interpolation"]
+    return InputSpec(
+        size=config["input_size"][-1],
+        aspect=_ASPECTS.get(config["crop_mode"], "crop"),
+        crop=config["crop_pct"],
+        interpolation=own if own in get_args(Interpolation) else "bicubic",
+        mean=config["mean"],
+        std=config["std"],
+    )
 
 
 def timm_spec(name: str) -> ModelSpec:
@@ -51,4 +70,5 @@ def timm_spec(name: str) -> ModelSpec:
         schedules=("scratch", "staged", "frozen"),
         weights=TimmWeights(model=model, create=partial(create, model)),
         explanation="attention" if is_vit else "gradcam",
+        input=timm_input(model),
     )

@@ -55,7 +55,7 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
         file = f"my blue-{name.replace('/', '-')}.png"
         with Image.open(workplace / file) as panels:
             np.testing.assert_allclose(
-                np.asarray(panels)[60:280, 10:230].mean((0, 1)), COLOURS["blue"], atol=12
+                np.asarray(panels)[100:240, 10:230].mean((0, 1)), COLOURS["blue"], atol=12
             )
     before = (workplace / file).stat().st_mtime_ns
     assert explain(pictures[0], "--model", BOOSTED, "--class", "red").exit_code == 0

@@ -13,6 +13,7 @@ from PIL import Image
 from benchmark.data.decode import Decoded, decode
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, find_images
+from registry import InputSpec
 from tests.data.images import encoded, png, write_tree
 
 COUNTS = {"abra": 5, "bulbasaur": 4, "zubat": 6}
@@ -95,7 +96,7 @@ def test_decoding_does_not_run_far_ahead_of_the_disk(
     """However slow the disk: what is decoded has to wait in memory."""
     begun: list[bytes] = []
 
-    def count(data: bytes, image_size: int) -> Decoded:
+    def count(data: bytes, image_size: int, input_: InputSpec) -> Decoded:
         begun.append(data)
         return decode(data, image_size)
 
@@ -226,7 +227,7 @@ def test_interruption_does_not_wait_for_the_rest(
 ) -> None:
     decoded: list[bytes] = []
 
-    def counted(data: bytes, image_size: int) -> object:
+    def counted(data: bytes, image_size: int, input_: InputSpec) -> object:
         decoded.append(data)
         return decode(data, image_size)
 

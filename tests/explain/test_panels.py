@@ -4,6 +4,7 @@ from PIL import Image
 from benchmark.explain.panels import PANEL, draw_panels, overlay
 
 SIDE = 8
+SQUARE = (PANEL, PANEL)
 
 
 def test_a_map_without_warmth_looks_like_none() -> None:
@@ -24,9 +25,19 @@ def test_a_panel_says_that_nothing_speaks_for_the_class() -> None:
     cold = np.zeros((SIDE, SIDE), np.float32)
     warm = np.eye(SIDE, dtype=np.float32)
     captions = [
-        np.asarray(draw_panels(pixels, heat, "Grad-CAM", "True: a, Pred: b").convert("L"))[:52]
+        np.asarray(draw_panels(pixels, heat, SQUARE, "Grad-CAM", "True: a, Pred: b").convert("L"))[
+            :52
+        ]
         for heat in (warm, cold)
     ]
     ink = [(255 - one[:, PANEL:].astype(int)).sum() for one in captions]
     assert ink[1] > 1.5 * ink[0]
     assert Image.fromarray(captions[0]).size == (2 * PANEL, 52)
+
+
+def test_a_squashed_picture_is_shown_in_its_true_shape() -> None:
+    pixels = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    panels = draw_panels(pixels, np.ones((SIDE, SIDE), np.float32), (PANEL, 60), "map", "wide")
+    original = np.asarray(panels)[52:, :PANEL]
+    rows, columns = np.nonzero((original == 90).all(axis=2))
+    assert [int(np.ptp(places)) + 1 for places in (rows, columns)] == [60, PANEL]

@@ -94,7 +94,7 @@ def _repeat(
     chosen += ["--preset", "study" if options.full else "quick", "--weights", "demo"]
     fine_tuned = [model for model in ("resnet18", "vit_b_16") if model in models]
     source = pretrained(options, images, fine_tuned, chosen, seed=seed)
-    names = ["--all"] if models == MODELS else [f"{model}-*" for model in models]
+    names = [f"{model}-*" for model in models]
     run: list[str | Path] = ["run", *names, "--data", images, *chosen, "--seed", str(seed)]
     start = copy_of(source)
     arguments = {"data": images, "weights": source, "seed": seed, "workers": workers}

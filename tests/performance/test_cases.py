@@ -72,7 +72,7 @@ def test_the_full_study_is_the_published_one_on_images_of_the_user(
 ) -> None:
     published = Config()
     assert {
-        "image_size": published.data.image_size,
+        "image_size": published.data.size,
         "epochs": published.train.epochs,
         "batch_size": published.train.batch_size,
         "freeze_epochs": published.train.freeze_epochs,
@@ -86,11 +86,11 @@ def test_every_case_says_what_it_measures() -> None:
     assert all(describe(case).endswith(".") for case in CASES)
 
 
-@pytest.mark.parametrize("schedule", ["scratch", "frozen"])
-def test_the_plain_loop_trains_the_same_layers(schedule: Schedule) -> None:
+@pytest.mark.parametrize(("model", "schedule"), [("basic_cnn", "scratch"), ("resnet18", "frozen")])
+def test_the_plain_loop_trains_the_same_layers(model: str, schedule: Schedule) -> None:
     settings = Settings(data="", image_size=32, epochs=1)
-    plain = Classifier("basic_cnn", settings, 7, deep=schedule == "frozen")
-    own = build_network("basic_cnn", schedule, 32, 7)
+    plain = Classifier(model, settings, 7, deep=schedule == "frozen")
+    own = build_network(model, schedule, 32, 7)
     shapes = [
         {name: tensor.shape for name, tensor in network.state_dict().items()}
         for network in (plain, own)

@@ -156,10 +156,10 @@ def test_beyond_the_study_heads_get_a_backbones_own_features_of_real_weights(
     kept = load_file(artifact(tracker, backbone.info.run_id, "embeddings.safetensors"))[
         "embeddings"
     ]
-    network = build_network("efficientnet_lite0", "frozen", config.data.image_size, 3)
+    network = build_network("efficientnet_lite0", "frozen", config.data.size, 3)
     source = models["efficientnet_lite0"].weights
     assert source is not None
-    network.backbone.load_state_dict(source.load(config.data.image_size, None))
+    network.backbone.load_state_dict(source.load(config.data.size, None))
     data = plan_study(config, find_systems(["convmixer"]), Path("home")).data
     images = torch.from_numpy(data.images).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():

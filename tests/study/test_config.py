@@ -10,7 +10,7 @@ from benchmark.study.suite import systems
 
 def test_study_preset_is_the_study() -> None:
     config = preset("study")
-    assert config.data.image_size == 240
+    assert config.data.size == 240
     assert (config.data.classes, config.data.images_per_class) == (None, None)
     assert (config.train.epochs, config.train.lr, config.train.freeze_epochs) == (25, 0.001, 4)
     assert config.weights == "imagenet"
@@ -19,7 +19,7 @@ def test_study_preset_is_the_study() -> None:
 def test_quick_preset_is_smaller_and_needs_no_network() -> None:
     quick, study = preset("quick"), preset("study")
     assert quick.weights == "demo"
-    assert quick.data.image_size < study.data.image_size
+    assert quick.data.size < study.data.size
     assert quick.train.epochs < study.train.epochs
     assert quick.train.freeze_epochs < quick.train.epochs  # the backbone gets its turn
 
@@ -28,9 +28,15 @@ def test_what_a_preset_shrank_is_said_in_numbers() -> None:
     assert changes(preset("study")) == []
     assert changes(override(preset("study"), ["seed=3", "data.source=mine"])) == []
     said = changes(preset("quick"))
-    assert "data.image_size=64 (study: 240)" in said
+    assert "data.study_size=64 (study: 240)" in said
     assert "data.classes=10 (study: all)" in said
     assert "weights=demo (study: imagenet)" in said
+
+
+def test_a_size_for_all_models_stands_beside_the_studys() -> None:
+    said = changes(override(preset("quick"), ["data.image_size=96"]))
+    assert "data.image_size=96 (study: 240)" in said
+    assert not any("study_size" in one for one in said)
 
 
 def test_presets_are_called_by_their_name() -> None:

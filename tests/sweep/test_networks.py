@@ -46,7 +46,8 @@ def run_sweep(
     import benchmark.runs.run_one as runner
 
     runner.open_data.cache_clear()
-    monkeypatch.setattr(runner, "open_data", lambda spec, home: data)
+    for module in ("benchmark.runs.run_one", "benchmark.sweep.network_target"):
+        monkeypatch.setattr(f"{module}.open_data", lambda spec, input_, home: data)
 
     def run(only: tuple[str, ...], budget: Budget) -> SweepResult:
         target = NetworkTarget(base=base)

@@ -1,0 +1,71 @@
+"""Turns systems and a configuration into what keeps some of them from being run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from benchmark.study.config import Config
+from benchmark.study.inputs import image_size_of
+from benchmark.study.plan import Plan
+from benchmark.study.suite import System
+from registry import PluginError, UserError, heads, models
+from registry.sizes import check_size
+
+
+def check_definitions(
+    systems: Iterable[System], config: Config
+) -> dict[str, PluginError | UserError]:
+    """See that each model takes the size of its images, and that each head can be made.
+
+    Returns:
+        By a system's name, why it cannot be run; those that can be are not in it.
+    """
+    systems = list(systems)
+    of_models = {
+        name: _problem(check_size, models[name], image_size_of(name, config))
+        for name in dict.fromkeys(system.model for system in systems)
+    }
+    broken: dict[str, PluginError | UserError] = {}
+    for system in systems:
+        found = of_models[system.model]
+        if found is None and system.head is not None:
+            found = _problem(heads[system.head].make, seed=0, jobs=1, **dict(system.params))
+        if found is not None:
+            broken[system.name] = found
+    return broken
+
+
+def _problem(
+    check: Callable[..., object], *args: Any, **params: Any
+) -> PluginError | UserError | None:
+    try:
+        check(*args, **params)
+    except (PluginError, UserError) as error:
+        return error
+    return None
+
+
+def check_growing_images(plan: Plan) -> None:
+    """See that networks whose images grow take the smallest, too.
+
+    Raises:
+        UserError: One does not.
+    """
+    import torch
+
+    for spec in plan:
+        side = spec.train.side(spec.image_size, 0)
+        if side == spec.image_size or spec.system.head or spec.system.schedule == "frozen":
+            continue
+        with torch.device("meta"):
+            try:
+                backbone: Any = models[spec.system.model].make(spec.image_size).eval()
+                backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
+            except PluginError:  # which is told already
+                continue
+            except (RuntimeError, AssertionError) as error:
+                raise UserError(
+                    f"{spec.name} takes images of {spec.image_size} pixels alone, which "
+                    f"cannot grow from {side}; leave out train.start_size={spec.train.start_size:g}"
+                ) from error
