@@ -113,6 +113,10 @@ def sweep(
     from benchmark.tracking.store import Store
 
     check_store(Store(), write=True)
+    if storage is not None:
+        from benchmark.sweep.storage import check_storage
+
+        check_storage(storage)
 
     from benchmark.execution.launch import Launch  # heavy: a wrong name is told without it
     from benchmark.sweep.study import Budget

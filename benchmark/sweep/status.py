@@ -10,7 +10,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.sweep.space import describe
-from benchmark.sweep.storage import file_name, live_workers, open_storage, study_states
+from benchmark.sweep.storage import (
+    check_storage,
+    file_name,
+    live_workers,
+    open_storage,
+    study_states,
+)
 from benchmark.sweep.study import best_trial, is_finished, params_of
 from benchmark.terminal.tables import duration
 from registry.errors import UserError
@@ -62,6 +68,7 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
         files = sorted(folder.glob("*.journal"))
         storages = [open_storage(str(file), file) for file in files]
     else:
+        check_storage(place, create=False)
         storages = [open_storage(place, folder / "status")]
     rows = [_row(study, folder) for storage in storages for study in study_states(storage)]
     if not rows:

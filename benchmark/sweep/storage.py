@@ -15,10 +15,12 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.study import Study
+from sqlalchemy import create_engine, inspect, make_url
 
+from benchmark.sweep.journal import check_journal, mend_journal
 from registry.errors import UserError
 
 try:
@@ -77,8 +79,39 @@ def locked(path: Path) -> Iterator[None]:
             lock.release()
 
 
+class RedisJournal(JournalRedisBackend):
+    """Optuna's journal in Redis without its snapshots, which are pickled.
+
+    Whoever may write there could run any program here.
+    """
+
+    def save_snapshot(self, snapshot: bytes) -> None:
+        """Save none."""
+
+    def load_snapshot(self) -> bytes | None:
+        """Load none: all lines are read."""
+        return None
+
+
+def check_storage(place: str, *, create: bool = True) -> None:
+    """Make sure that what a place names is Optuna's, or nothing yet; nothing is changed.
+
+    Args:
+        place: As for `open_storage`.
+        create: Whether there may be nothing.
+
+    Raises:
+        UserError: It is something else, or cannot be reached.
+    """
+    with _told(place):
+        if "://" in place:
+            _check_database(place, create)
+        else:
+            check_journal(Path(place), create)
+
+
 def open_storage(place: str | None, default: Path) -> BaseStorage:
-    """Open an Optuna storage.
+    """Open an Optuna storage, and create it where it is missing.
 
     Args:
         place: URL of a database (``sqlite:///FILE``, ``postgresql://...``) or Redis, or the path of
@@ -86,21 +119,29 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
         default: Path of the default journal file.
 
     Raises:
-        UserError: The storage cannot be reached.
+        UserError: The storage cannot be reached, or is something else.
     """
-    try:
-        if place is None or "://" not in place:
-            return _open_journal(default if place is None else Path(place))
+    place = str(default) if place is None else place
+    check_storage(place)
+    with _told(place):
+        if "://" not in place:
+            return _open_journal(Path(place))
         if place.startswith("redis"):
-            return optuna.storages.get_storage(place)
+            return JournalStorage(RedisJournal(place))
         with locked(default.with_suffix(".open")):  # two processes must not both make the tables
             if place.startswith("sqlite"):
                 return RDBStorage(place, engine_kwargs={"connect_args": {"timeout": 60}})
             return RDBStorage(place)
+
+
+@contextmanager
+def _told(place: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # the drivers raise errors of many libraries
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"the storage {place or default} cannot be used ({reason}); pass another: "
+            f"the storage {place} cannot be used ({reason}); pass another: "
             "--storage sqlite:///FILE, or none for the default in .bench/sweeps"
         ) from error
 
@@ -111,20 +152,31 @@ def _open_journal(path: Path) -> JournalStorage:
     if lock:
         lock.acquire()
         try:
-            _mend(path)
+            mend_journal(path)
         finally:
             lock.release()
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
-def _mend(path: Path) -> None:
-    """Cut off a line that a killed process left unfinished: the next one would be glued to it."""
-    if not path.exists():
+def _check_database(url: str, create: bool) -> None:
+    """Make sure that a database is empty or Optuna's, which would put its tables beside others.
+
+    Raises:
+        Exception: Of many kinds: it is something else, or cannot be reached.
+    """
+    if url.startswith("redis"):
         return
-    with path.open("rb+") as file:
-        content = file.read()
-        if content and not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
+    address = make_url(url)
+    file = address.database if address.get_backend_name() == "sqlite" else None
+    if file and not Path(file).exists():
+        if not create:
+            raise FileNotFoundError("there is no such file")
+        return
+    engine = create_engine(address)
+    tables = {*inspect(engine).get_table_names()}
+    engine.dispose()
+    if tables and "studies" not in tables:
+        raise ValueError(f"it holds tables of another program: {', '.join(sorted(tables)[:3])} …")
 
 
 class Worker:
