@@ -170,10 +170,13 @@ def _show_status(storage: str | None) -> None:
 def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     _quiet_optuna()
 
+    from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
+    from benchmark.tracking.claims import end_dead_runs
 
     options = sweep_options(launch, [sweep.target.base for sweep in sweeps])
+    end_dead_runs(open_tracker(options.store))
     for sweep in sweeps:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False

@@ -15,6 +15,7 @@ from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teac
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
+from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.training.devices import find_device
 
@@ -64,6 +65,8 @@ class Launch:
 
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan; see `Executor.execute`."""
-        log_exploration(self.study.data, open_tracker(self.options.store))
+        tracker = open_tracker(self.options.store)
+        end_dead_runs(tracker)
+        log_exploration(self.study.data, tracker)
         executor = LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
         yield from executor.execute(self.study.plan, self.options, listener, force=force)

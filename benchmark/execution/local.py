@@ -22,6 +22,6 @@ class LocalExecutor:
             outcome = without_running(spec, outcomes, options, force)
             if outcome is None:
                 listener.started(spec)
-                outcome = run_one(spec, options, listener.epoch)
+                outcome = run_one(spec, options, listener.epoch, force=force)
             outcomes[spec.id] = outcome
             yield outcome

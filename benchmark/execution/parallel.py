@@ -9,7 +9,9 @@ from multiprocessing.connection import wait
 from benchmark.execution.executor import Listener, without_running
 from benchmark.execution.workers import Worker
 from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import open_tracker
 from benchmark.study.plan import Plan, RunSpec
+from benchmark.tracking.claims import end_dead_runs
 from benchmark.training.trainer import EpochResult
 
 
@@ -42,13 +44,13 @@ class ParallelExecutor:
                         outcomes[spec.id] = outcome
                         yield outcome
                     else:
-                        self._idle(options.threads).begin(spec, options)
+                        self._idle(options.threads).begin(spec, options, force=force)
                         listener.started(spec)
-                for outcome in self._hear(listener):
+                for outcome in self._hear(listener, options):
                     outcomes[outcome.spec.id] = outcome
                     yield outcome
         finally:
-            self._end()
+            self._end(options)
 
     @property
     def _running(self) -> list[RunSpec]:
@@ -68,7 +70,7 @@ class ParallelExecutor:
         self._workers.append(Worker(threads))
         return self._workers[-1]
 
-    def _hear(self, listener: Listener) -> Iterator[Outcome]:
+    def _hear(self, listener: Listener, options: RunOptions) -> Iterator[Outcome]:
         """Wait for messages, pass them on, and yield the outcomes among them."""
         busy = {worker.connection: worker for worker in self._workers if worker.spec is not None}
         for connection in wait(list(busy)) if busy else ():
@@ -84,14 +86,18 @@ class ParallelExecutor:
                     yield outcome
                 case None:
                     self._workers.remove(worker)
+                    end_dead_runs(open_tracker(options.store))
                     reason = (
                         f"its process died {worker.cause_of_death}, perhaps for lack of memory; "
                         "use fewer --jobs"
                     )
                     yield Outcome(spec=spec, status="failed", reason=reason)
 
-    def _end(self) -> None:
+    def _end(self, options: RunOptions) -> None:
+        interrupted = self._running
         for worker in self._workers:
             worker.ask_to_end()
         for worker in self._workers:
             worker.end()
+        if interrupted:  # one that had to be forced could not mark its run
+            end_dead_runs(open_tracker(options.store))

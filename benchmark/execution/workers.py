@@ -51,10 +51,10 @@ class Worker:
             self._process.start()
         other_end.close()  # so that the connection ends with the process
 
-    def begin(self, spec: RunSpec, options: RunOptions) -> None:
-        """Hand it a run; it must have none."""
+    def begin(self, spec: RunSpec, options: RunOptions, *, force: bool) -> None:
+        """Hand it a run; it must have none. See `run_one`."""
         self.spec = spec
-        self.connection.send((spec, options))
+        self.connection.send((spec, options, force))
 
     def receive(self) -> Message | None:
         """Wait for its next message; None if it died, which is then its end."""
@@ -102,5 +102,6 @@ def _make_runs(connection: Connection, threads: int) -> None:
         logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told
         logging.getLogger("benchmark").addHandler(_ToParent(connection))  # type: ignore[arg-type]
         while True:
-            spec, options = connection.recv()
-            connection.send(run_one(spec, options, lambda _, result: connection.send(result)))
+            spec, options, force = connection.recv()
+            report = lambda spec, result: connection.send(result)  # noqa: E731
+            connection.send(run_one(spec, options, report, force=force))

@@ -24,6 +24,7 @@ import pandas as pd
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
 from benchmark.ranking.tables import choose_contexts, fetch
+from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -55,6 +56,7 @@ def save_views(store: Store) -> dict[str, str]:
         UserError: The store cannot be reached.
     """
     tracker = Tracker(store)
+    end_dead_runs(tracker)
     addresses = {"Runs, best first": _address(tracker, "study")}
     views = study_views()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 
 CLOCK_SECONDS = 5
 """By how much two looks at a process's start may differ: the clock is set while it runs."""
@@ -60,8 +61,12 @@ class ProcessName:
 
 def this_process() -> ProcessName:
     """The process that asks."""
+    return _named(os.getpid())
+
+
+@cache  # the same name at all times, though the clock is set
+def _named(pid: int) -> ProcessName:
     import psutil
 
-    pid = os.getpid()
     started = int(psutil.Process(pid).create_time())
     return ProcessName(host=socket.gethostname(), pid=pid, started=started)

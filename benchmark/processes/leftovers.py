@@ -25,7 +25,7 @@ _TEMPORARY = "bench-"
 def unfinished(target: Path) -> Iterator[Path]:
     """A path beside a file or folder, which it becomes at the normal end of the block.
 
-    If another process has finished the same folder by then, that one stays.
+    If another process has finished the same by then, that one stays.
 
     Args:
         target: What is to be there, whole or not at all; its folder is made.
@@ -34,13 +34,24 @@ def unfinished(target: Path) -> Iterator[Path]:
     path = target.with_name(f"{target.name}~{this_process()}{UNFINISHED}")
     try:
         yield path
-        try:
-            path.replace(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
+        _put(path, target)
     finally:
         _remove(path)
+
+
+def _put(path: Path, target: Path) -> None:
+    """Rename a path unless the target is there."""
+    try:
+        if path.is_dir():
+            path.rename(target)
+        else:
+            target.hardlink_to(path)  # which, other than a rename, replaces nothing
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return
+        if path.is_dir() or error.errno not in (errno.EPERM, errno.ENOTSUP):
+            raise
+        path.rename(target)  # a file system without hard links
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -10,6 +10,7 @@ from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.run_one import dataset_inputs
 from benchmark.study.plan import content_hash
+from benchmark.tracking.claims import claim
 from benchmark.tracking.items import Artifact, metrics
 from benchmark.tracking.writer import Tracker
 
@@ -20,13 +21,16 @@ EXPLORATION_VERSION = 2
 def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     """Log tables and pictures of a data set, unless a completed run holds them already."""
     spec_id = content_hash("exploration", EXPLORATION_VERSION, asdict(data.spec))
-    if tracker.find_completed({"spec_id": spec_id}):
-        return
+    name = f"data {data.spec.name}"
     tags = {"spec_id": spec_id, "kind": "data", "group": "data", "data": data.spec.name}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        tracker.start(f"data {data.spec.name}", tags) as run,
-    ):
+
+    def find() -> str | None:
+        return tracker.find_completed({"spec_id": spec_id})
+
+    run = None if find() else claim(tracker, {"mlflow.runName": name, **tags}, find)
+    if run is None:
+        return
+    with run, tempfile.TemporaryDirectory() as folder:
         tracker.log_datasets(run.id, dataset_inputs(data))
         run.log(*metrics(summary(data)))
         write_exploration(data, Path(folder))

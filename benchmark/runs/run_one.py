@@ -21,6 +21,7 @@ from benchmark.runs.network import NetworkRun
 from benchmark.runs.options import Outcome, Report, RunOptions
 from benchmark.study.plan import DataSpec, RunSpec
 from benchmark.study.suite import PUBLISHED
+from benchmark.tracking.claims import claim
 from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
@@ -42,9 +43,9 @@ def open_tracker(store: Store) -> Tracker:
     return Tracker(store)
 
 
-def find_run(spec: RunSpec, options: RunOptions) -> str | None:
-    """Find a completed run of this spec that kept what other runs need of it."""
-    wanted = {"spec_id": spec.id}
+def find_run(spec: RunSpec, options: RunOptions, spec_id: str | None = None) -> str | None:
+    """Find a completed run of this spec, or of this id, that kept what other runs need of it."""
+    wanted = {"spec_id": spec_id or spec.id}
     if spec.id in options.save_embeddings:
         wanted["embeddings"] = "kept"
     if spec.id in options.save_train_predictions:
@@ -59,27 +60,36 @@ def run_one(
     options: RunOptions,
     report: Report = lambda spec, result: None,
     tags: Mapping[str, str] = MappingProxyType({}),
+    *,
+    force: bool = False,
 ) -> Outcome:
-    """Train or fit, evaluate, explain and track one run.
+    """Train or fit, evaluate, explain and track one run, unless another process has made it.
 
     Args:
         spec: The run; those that it needs are completed.
         options: Where and how.
         report: Called after each epoch.
         tags: Added to the run's own, or in place of them; ``mlflow.runName`` names the run.
+        force: Whether to make it although it is complete.
 
     Returns:
         The outcome: what goes wrong in the run is told there, and is no exception.
     """
-    tracker = open_tracker(options.store)
+    tags = {"mlflow.runName": spec.name, **_tags(spec, options), **tags}
     figures: dict[str, float] = {}
     remark = ""
     try:
+        run = claim(
+            open_tracker(options.store),
+            tags,
+            lambda: find_run(spec, options, tags["spec_id"]),
+            force=force,
+        )
+        if run is None:
+            return Outcome(spec=spec, status="completed", reused=True)
         with (
+            run,
             tempfile.TemporaryDirectory() as folder,
-            tracker.start(
-                tags.get("mlflow.runName", spec.name), {**_tags(spec, options), **tags}
-            ) as run,
             models[spec.system.model].code(called_directly=False),
         ):
             for item in _log(spec, options, run, Path(folder), report):

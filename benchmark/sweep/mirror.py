@@ -63,9 +63,9 @@ class Mirror:
         self._writing = writing
         with locked(writing.lock):
             self._family = Family(tracker, study.study_name, {"sweep": study.study_name})
-        self._family.relabel(
-            self._family.id, {**writing.tags, "group": SWEEP_GROUP, "kind": "sweep"}
-        )
+            self._family.relabel(
+                self._family.id, {**writing.tags, "group": SWEEP_GROUP, "kind": "sweep"}
+            )
         self._written = time.monotonic()
 
     @property
@@ -99,24 +99,29 @@ class Mirror:
         self.write()
         trials = self._study.get_trials(deepcopy=False)
         done = [trial for trial in trials if is_finished(trial)]
-        if best := best_trial(done):
-            assert best.value is not None
-            self._family.parent.log(
-                Metric("best_val_accuracy", best.value),
-                Metric("trials", len(done)),
-                Metric(self._writing.unit, sum(_note(trial, "work") for trial in done)),
-                Metric("fit_seconds", sum(_note(trial, "seconds") for trial in done)),
-                Tag("best", describe(params_of(best))),
-            )
-            with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
+            if best := best_trial(done):
                 for name, figure in draw_sweep(self._study, points).items():
-                    path = Path(folder) / f"{name}.png"
-                    figure.savefig(path)
+                    figure.savefig(Path(folder) / f"{name}.png")
+            with locked(self._writing.lock):
+                if best is not None:
+                    self._log_best(best, done)
+                for path in Path(folder).iterdir():
                     self._family.upload(path)
-        if finished and not running:
-            self._family.finish()
-        elif not running:
-            self._family.pause()
+                if finished and not running:
+                    self._family.finish()
+                elif not running:
+                    self._family.pause()
+
+    def _log_best(self, best: FrozenTrial, done: list[FrozenTrial]) -> None:
+        assert best.value is not None
+        self._family.parent.log(
+            Metric("best_val_accuracy", best.value),
+            Metric("trials", len(done)),
+            Metric(self._writing.unit, sum(_note(trial, "work") for trial in done)),
+            Metric("fit_seconds", sum(_note(trial, "seconds") for trial in done)),
+            Tag("best", describe(params_of(best))),
+        )
 
     def _past_run(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> PastRun:
         notes = trial.user_attrs.get("notes", {})

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.tracking.items import LogItem
+from benchmark.processes.identity import this_process
+from benchmark.tracking.claims import PROCESS, process_of
+from benchmark.tracking.items import LogItem, Tag
 from benchmark.tracking.writer import TrackedRun, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "mlflow.parentRunId"
-_PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,37 +53,44 @@ class Family:
         self._tracker = tracker
         found = self._search(key)
         if not found:
-            created = tracker.client.create_run(
-                tracker.experiment_id, run_name=name, tags=dict(key)
-            )
+            created = tracker.start(name, key)
             found = self._search(key)  # a process on another machine may have created one, too
-            if found[0].info.run_id != created.info.run_id:
-                tracker.client.delete_run(created.info.run_id)
+            if found[0].info.run_id != created.id:
+                created.withdraw()
         self.id: str = found[0].info.run_id
         tracker.client.update_run(self.id, status="RUNNING")
         self.parent = TrackedRun(tracker.client, self.id)
+        self.relabel(self.id, {PROCESS: str(this_process())})
 
     def children(self, tag: str) -> dict[str, str]:
-        """Ids of the nested runs by the value of one of their tags."""
-        return {
-            run.data.tags[tag]: run.info.run_id
-            for run in self._search({PARENT: self.id})
-            if tag in run.data.tags
-        }
+        """Ids of the nested runs by the value of one of their tags.
+
+        To be called by one process of this machine at a time: what another has not finished is
+        withdrawn, since that was interrupted.
+        """
+        there = {}
+        for run in self._search({PARENT: self.id}):
+            if tag in run.data.tags:
+                there[run.data.tags[tag]] = run.info.run_id
+            elif process_of(run).is_here:
+                TrackedRun(self._tracker.client, run.info.run_id).withdraw()
+        return there
 
     def add(self, child: PastRun) -> None:
-        """Write a nested run."""
+        """Write a nested run; its tags come last, when all of it is there."""
         client = self._tracker.client
         run = client.create_run(
             self._tracker.experiment_id,
             child.start,
-            {**child.tags, PARENT: self.id},
+            {PARENT: self.id, PROCESS: str(this_process())},
             run_name=child.name,
         )
         tracked = TrackedRun(client, run.info.run_id)
         tracked.log(*child.items)
         tracked.flush()
         client.set_terminated(tracked.id, child.status, child.end)
+        tracked.log(*(Tag(name, value) for name, value in child.tags.items()))
+        tracked.flush()
 
     def pause(self) -> None:
         """Mark the parent as stopped before its end; the next process opens it again."""
@@ -105,18 +113,6 @@ class Family:
 
     def _search(self, tags: Mapping[str, str]) -> list[Run]:
         """Find runs with all of these tags, the oldest first."""
-        query = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-        found: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self._tracker.client.search_runs(
-                [self._tracker.experiment_id],
-                query,
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
+        return self._tracker.search(
+            " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        )

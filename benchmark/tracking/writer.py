@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from benchmark.processes.identity import this_process
 from benchmark.tracking.artifacts import lent
+from benchmark.tracking.claims import PROCESS
 from benchmark.tracking.connection import connect
 from benchmark.tracking.database import unusable
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
@@ -21,9 +23,10 @@ from registry.errors import masked, one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import DatasetInput, Run
 
 FLUSH_SECONDS = 5.0
+_PAGE = 1000
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
 _ABOUT = """\
@@ -97,6 +100,11 @@ class TrackedRun:
             sent = {kind: items[_BATCH[kind] :] for kind, items in sent.items()}
         self._pending.clear()
         self._flushed = time.monotonic()
+
+    def withdraw(self) -> None:
+        """Take the run back: it is not to be made after all."""
+        self._client.set_terminated(self.id, "KILLED")
+        self._client.delete_run(self.id)
 
     def _upload(self, item: Artifact) -> None:
         if item.path.is_dir():
@@ -174,8 +182,26 @@ class Tracker:
 
     def start(self, name: str, tags: Mapping[str, str]) -> TrackedRun:
         """Create a run; to be used in a ``with`` statement."""
-        run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
+        tags = {**tags, PROCESS: str(this_process())}
+        run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
         return TrackedRun(self.client, run.info.run_id)
+
+    def search(self, query: str) -> list[Run]:
+        """Find the experiment's runs by a query in MLflow's language, the oldest first."""
+        found: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                query,
+                max_results=_PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            found += page
+            token = page.token
+            if not token:
+                return found
 
     def find_completed(self, tags: Mapping[str, str]) -> str | None:
         """Find the newest completed run with all of these tags.
@@ -197,4 +223,9 @@ class Tracker:
 
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""
-        self.client.log_inputs(run_id, inputs)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.log_inputs(run_id, inputs)
+        except MlflowException:  # perhaps another process described the same data just then
+            self.client.log_inputs(run_id, inputs)

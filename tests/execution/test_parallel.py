@@ -104,7 +104,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(
 def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
     config: Config, workplace: Path, store: Store
 ) -> None:
-    long = config.train.model_copy(update={"epochs": 10_000, "patience": 10_000})
+    long = config.train.model_copy(update={"epochs": 500, "patience": 500})
     config = config.model_copy(update={"train": long})
     names = ["basic_cnn-scratch", "convmixer-scratch"]
     plan = plan_study(config, find_systems(names), workplace / "home").plan

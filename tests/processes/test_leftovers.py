@@ -42,7 +42,12 @@ def test_what_is_finished_is_there_whole_and_what_fails_is_not(tmp_path: Path) -
     assert names(tmp_path / "new") == ["folder"]
 
 
-def test_a_folder_that_another_process_has_finished_stays(tmp_path: Path) -> None:
+def test_what_another_process_has_finished_stays(tmp_path: Path) -> None:
+    with unfinished(tmp_path / "file") as file:
+        file.write_text("mine")
+        (tmp_path / "file").write_text("theirs")
+    assert (tmp_path / "file").read_text() == "theirs"
+    (tmp_path / "file").unlink()
     with unfinished(tmp_path / "folder") as folder:
         folder.mkdir()
         (tmp_path / "folder").mkdir()

@@ -1,0 +1,103 @@
+"""Turns runs that go on into claims on what they make, and those of the dead into killed ones.
+
+A run that is RUNNING in MLflow, by a process that lives, is that process's claim on the run's
+``spec_id``. Whoever wants the same waits for it, and takes its result; if it fails or dies, one of
+those that wait makes the run itself. Of processes on other machines nothing is known: what they
+make is neither waited for nor marked.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from benchmark.processes.identity import ProcessName, this_process
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from benchmark.tracking.writer import TrackedRun, Tracker
+
+PROCESS = "process"
+"""Tag with the process that makes a run; see `ProcessName`."""
+POLL_SECONDS = 2.0
+_UNKNOWN = ProcessName(host="", pid=0, started=0)
+logger = logging.getLogger(__name__)
+
+
+def end_dead_runs(tracker: Tracker) -> None:
+    """Mark as killed what this machine's dead processes have left running, and log which."""
+    query = f"attributes.status = 'RUNNING' and tags.{PROCESS} LIKE '{socket.gethostname()}-%'"
+    dead = [run for run in tracker.search(query) if process_of(run).is_dead]
+    for run in dead:
+        tracker.client.set_terminated(run.info.run_id, "KILLED")
+    if dead:
+        names = ", ".join(str(run.info.run_name) for run in dead)
+        logger.warning("marked as killed, since the processes that made them are dead: %s", names)
+
+
+def claim(
+    tracker: Tracker,
+    tags: Mapping[str, str],
+    find: Callable[[], str | None],
+    *,
+    force: bool = False,
+) -> TrackedRun | None:
+    """Start a run, unless it is complete, after waiting for a process that makes it already.
+
+    Args:
+        tracker: Of the store.
+        tags: Of the run: ``mlflow.runName``, and ``spec_id``, which is what is claimed.
+        find: Finds a completed run that will do in its place.
+        force: Whether to make a complete run again, unless another process has done so meanwhile.
+
+    Returns:
+        The run, to be used in a ``with`` statement; None if it is complete.
+    """
+    name, spec_id = tags["mlflow.runName"], tags["spec_id"]
+    waited = False
+    while True:
+        while others := _others(tracker, spec_id):
+            if not waited:
+                pid = process_of(others[0]).pid
+                logger.warning("%s is being made by process %d; waiting for it", name, pid)
+                waited = True
+            time.sleep(POLL_SECONDS)
+        run = tracker.start(name, tags)
+        try:
+            # Who sees another withdraws: of two that begin at once, at least one does.
+            if not _others(tracker, spec_id, besides=run.id):
+                if (force and not waited) or not find():
+                    return run
+                run.withdraw()
+                return None
+        except BaseException:
+            run.withdraw()
+            raise
+        run.withdraw()
+        time.sleep(random.uniform(0, POLL_SECONDS))
+
+
+def _others(tracker: Tracker, spec_id: str, *, besides: str = "") -> list[Run]:
+    """Find the runs by which other living processes of this machine claim a spec."""
+    query = f"attributes.status = 'RUNNING' and tags.spec_id = '{spec_id}'"
+    others = []
+    for run in tracker.search(query):
+        process = process_of(run)
+        if run.info.run_id == besides or not process.is_here:
+            continue
+        # A process makes one run at a time: another of its own comes of a request sent twice.
+        if process.is_dead or process == this_process():
+            tracker.client.set_terminated(run.info.run_id, "KILLED")
+        else:
+            others.append(run)
+    return others
+
+
+def process_of(run: Run) -> ProcessName:
+    """The process that makes a run; one elsewhere, if the run does not say."""
+    return ProcessName.read(run.data.tags.get(PROCESS, "")) or _UNKNOWN
