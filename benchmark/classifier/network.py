@@ -58,6 +58,8 @@ def load_network(
         UserError: Its weights are gone, or those of another network.
     """
     network = build_network(system.model, system.schedule, *shape)
+    params = tracker.client.get_run(run_id).data.params
+    network.test_flip = params.get("train.test_flip") == "True"
     with tracker.artifact(run_id, WEIGHTS_FILE) as file:
         network.load_state_dict(load_file(file))
     return network.eval().to(device)

@@ -48,7 +48,7 @@ class NetworkExplainer:
             model: Names the kind of explanation, and the layer for Grad-CAM.
         """
         self.kind = KINDS[model.explanation] if model.explanation else None
-        self._network = network.eval()
+        self._network = network.eval().facing_ahead()  # maps are of the image as it is
         self._logits = Remembered(network)
         self._model = model
 
@@ -90,7 +90,7 @@ class HeadExplainer:
             mean_embedding: (F,) over the data set.
         """
         self.kind = "Feature contributions" if model.explanation and spec.contributions else None
-        self._network = network.eval()
+        self._network = network.eval().facing_ahead()  # maps are of the image as it is
         self._embeddings = remembered_embeddings(network)
         self._model = model
         self._head = head

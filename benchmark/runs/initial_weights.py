@@ -29,6 +29,7 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
     torch.manual_seed(spec.seed)
     system, size = spec.system, spec.image_size
     network = build_network(system.model, system.schedule, size, spec.data.num_classes)
+    network.test_flip = spec.train.test_flip
     source = models[system.model].weights
     if spec.weights == "imagenet" and source is not None:
         try:

@@ -76,6 +76,10 @@ class RecipeConfig(BaseModel):
         le=1,
         description="Share of the images' side at first; it grows by step.",
     )
+    test_flip: bool = Field(
+        False,
+        description="Score the mean of each image and its mirror image.",
+    )
     teacher: str | None = Field(
         None, min_length=1, description="System whose predictions are learned from; none: no one's."
     )

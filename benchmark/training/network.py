@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, ClassVar
 
 import torch
@@ -38,6 +39,8 @@ class Network(nn.Module):
         # The protocol's members are the factory's promise, which nn.Module's type cannot tell.
         self.backbone: Any = backbone
         self.classifier = classifier
+        self.test_flip = False
+        """Whether, out of training, images are seen once more in the mirror, and averaged."""
         self._normalizes = input_ is not None and input_.is_normalized
         if input_ is not None and self._normalizes:
             # Not among the weights: the registry tells them.
@@ -45,8 +48,19 @@ class Network(nn.Module):
                 channels = torch.tensor(values).reshape(1, 3, 1, 1)
                 self.register_buffer(f"_{name}", channels, persistent=False)
 
+    def facing_ahead(self) -> Network:
+        """The same network, with the same weights, that never looks into the mirror."""
+        other = copy(self)
+        other.test_flip = False
+        return other
+
     def pool(self, images: Tensor) -> Tensor:
         """Images -> the backbone's pooled features (N, num_features)."""
+        if self.test_flip and not self.training:
+            return (self._pool(images) + self._pool(images.flip(-1))) / 2
+        return self._pool(images)
+
+    def _pool(self, images: Tensor) -> Tensor:
         backbone = self.backbone
         if self._normalizes:
             images = (images - self._mean) / self._std

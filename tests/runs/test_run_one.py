@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from torch import nn
 
+from benchmark.classifier.network import load_network
 from benchmark.execution.planning import SaveWeights, plan_study
 from benchmark.runs.run_one import open_tracker
 from benchmark.runs.teacher import read_teacher
@@ -23,6 +24,8 @@ from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
+from benchmark.training.images import image_examples
+from benchmark.training.inference import classify, embed
 from benchmark.training.network import build_network
 from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
@@ -396,3 +399,23 @@ def test_a_network_learns_what_its_teacher_says_of_the_train_images(
     assert "basic_cnn-scratch" in untaught.begun
     losses = [run_.data.metrics["train_loss"] for run_ in tracked(store, "basic_cnn-scratch")]
     assert losses[0] != losses[1]
+
+
+def test_a_network_that_looks_into_the_mirror_does_so_when_it_is_loaded(
+    config: Config, store: Store
+) -> None:
+    train = config.train.model_copy(update={"test_flip": True})
+    run(config.model_copy(update={"train": train}), "convmixer", save_weights="all")
+    tracker, (found,) = open_tracker(store), tracked(store, "convmixer-scratch")
+    study = plan_study(config, find_systems(["convmixer"]), Path("home"))
+    (spec,) = study.plan
+    cpu = torch.device("cpu")
+    network = load_network(tracker, found.info.run_id, spec.system, (32, 3), cpu)
+    assert network.test_flip
+    images = image_examples(study.data, cpu)
+    embeddings = embed(network, images, images.rows("test"), config.train)
+    with tracker.artifact(found.info.run_id, "predictions/test.safetensors") as file:
+        stored = load_file(file)
+    np.testing.assert_allclose(classify(network, embeddings), stored["probabilities"], atol=1e-5)
+    ahead = embed(network.facing_ahead(), images, images.rows("test"), config.train)
+    assert np.abs(ahead - embeddings).max() > 1e-3
