@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -70,12 +72,12 @@ class TorchvisionWeights:
         try:
             if local := next((file for file in files if file.is_file()), None):
                 _check_hash(local)
-                state = torch.load(local, map_location="cpu", weights_only=True)
+                state = read_state(local)
             else:
                 state = torch.hub.load_state_dict_from_url(
                     self.url, map_location="cpu", check_hash=True, progress=False, weights_only=True
                 )
-        # URLError is an OSError, a bad hash a RuntimeError, a file of another kind any of these.
+        # URLError is an OSError, a bad hash a RuntimeError.
         except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
             raise WeightsUnavailable(
                 f"ImageNet weights {filename} cannot be had ({_reason(error)}); "
@@ -101,20 +103,47 @@ class TimmWeights:
         """See `Weights.load`; files in the folder are called MODEL.safetensors or MODEL.pth."""
         names = (f"{self.model}.safetensors", f"{self.model}.pth")
         files = [] if folder is None else [folder / name for name in names]
-        local = next((str(file) for file in files if file.is_file()), None)
+        local = next((file for file in files if file.is_file()), None)
         try:
-            backbone = self.create(
-                image_size,
-                pretrained=True,
-                pretrained_cfg_overlay={} if local is None else {"file": local},
-            )
+            with _quiet("timm", "huggingface_hub"):  # what they warn of is said below, once
+                if local is not None:
+                    return self._from_file(local, image_size)
+                return self.create(image_size, pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises errors of many libraries
-            raise WeightsUnavailable(
-                f"pretrained weights of timm's {self.model} cannot be had "
-                f"({type(error).__name__}: {_reason(error)}); put {names[0]} "
-                "into a folder and pass --weights FOLDER, or use --weights demo"
-            ) from error
-        return backbone.state_dict()
+            what = f"pretrained weights of timm's {self.model} cannot be had"
+            remedy = (
+                f"put {names[0]} into a folder and pass --weights FOLDER, or use --weights demo"
+            )
+            if local is not None:
+                what = f"{local} does not hold weights of timm's {self.model}"
+                remedy = "put another there, or use --weights demo"
+            raise WeightsUnavailable(f"{what} ({_reason(error)}); {remedy}") from error
+
+    def _from_file(self, path: Path, image_size: int) -> StateDict:
+        """Load a file as timm does, which lets fresh weights stand where the file has none.
+
+        Raises:
+            RuntimeError: It does not have all weights.
+            Exception: Of timm: they do not fit.
+        """
+        import torch
+
+        tensors = read_state(path)
+
+        def state() -> StateDict:
+            loaded = {**tensors}  # timm takes its classifier out
+            backbone = self.create(
+                image_size, pretrained=True, pretrained_cfg_overlay={"state_dict": loaded}
+            )
+            return backbone.state_dict()
+
+        first = state()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch.initial_seed() + 1)
+            second = state()
+        if fresh := [name for name, tensor in first.items() if not tensor.equal(second[name])]:
+            raise RuntimeError(f"it lacks {len(fresh)} of its {len(first)} tensors, as {fresh[0]}")
+        return first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,15 +164,13 @@ class PackagedWeights:
 
     def load(self, image_size: int, folder: Path | None) -> StateDict:
         """See `Weights.load`; a file of the same name in the folder goes before the package's."""
-        import torch
-
         try:
             packaged = Path(str(distribution(self.package).locate_file(self.file)))
             own = None if folder is None else folder / packaged.name
             path = own if own and own.is_file() else packaged
             _check_hash(path)
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (PackageNotFoundError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
+            state = read_state(path)
+        except (PackageNotFoundError, OSError, RuntimeError) as error:
             raise WeightsUnavailable(
                 f"the ImageNet weights of the package {self.package} cannot be had "
                 f"({_reason(error)}); type: uv sync --reinstall-package {self.package}"
@@ -151,9 +178,50 @@ class PackagedWeights:
         return self.adapt(state, image_size)
 
 
+def read_state(path: Path) -> StateDict:
+    """Read a file of tensors by name, as PyTorch or safetensors write it, without running its code.
+
+    Raises:
+        OSError: It cannot be read.
+        RuntimeError: It is no such file; says what it is.
+    """
+    from timm.models import load_state_dict
+
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start and start.isascii() and b"".join(start.split()).decode().isprintable():
+        raise RuntimeError("it is text, such as a web page")
+    try:
+        state: StateDict = load_state_dict(str(path), device="cpu", weights_only=True)
+    except Exception as error:  # of several libraries, each in its own words
+        raise RuntimeError("it is no file of tensors, or not all of one") from error
+    if not state:
+        raise RuntimeError("it holds no tensors")
+    if strange := [name for name, tensor in state.items() if not hasattr(tensor, "isfinite")]:
+        raise RuntimeError(f"what it calls {strange[0]} is no tensor")
+    if broken := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+        raise RuntimeError(f"{broken[0]} holds what is no number")
+    return state
+
+
+@contextmanager
+def _quiet(*libraries: str) -> Iterator[None]:
+    """Let libraries log nothing but errors in the ``with`` block."""
+    loggers = [logging.getLogger(name) for name in libraries]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _reason(error: Exception) -> str:
-    """The first line of an error's message, which may be long or empty."""
-    return str(error).partition("\n")[0] or type(error).__name__
+    """What an error says, in one line: a heading's first entry, or what kind it is."""
+    first, *rest = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    return (rest[0] if first.endswith(":") and rest else first) or type(error).__name__
 
 
 def _check_hash(path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import torch
 
 from benchmark.classifier.network import read_weights
@@ -36,7 +38,12 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
             state = source.load(size, options.weights_folder)
         except WeightsUnavailable as error:
             raise Skipped(str(error)) from error
-        network.backbone.load_state_dict(state)
+        try:
+            network.backbone.load_state_dict(state)
+        except RuntimeError as error:
+            told = " ".join(str(error).splitlines()[1:])  # the first line is a heading
+            reason = textwrap.shorten(told, 160, placeholder=" …")
+            raise Skipped(f"the weights do not fit {system.model}: {reason}") from error
     elif spec.weights == "demo":
         network.backbone.load_state_dict(_demo_weights(spec, tracker))
     return network

@@ -1,6 +1,7 @@
 """Pretrained weights: from a folder, a cache or a server, whole or not at all."""
 
 import hashlib
+import io
 import re
 import threading
 from collections.abc import Iterator
@@ -241,10 +242,7 @@ def test_zoo_transformers_weights_are_fitted_to_the_image_size(tmp_path: Path) -
     spec.factory(64).load_state_dict(state)
 
 
-@pytest.mark.parametrize("content", [None, b"junk"], ids=["missing", "damaged"])
-def test_unavailable_zoo_weights_say_what_to_do(tmp_path: Path, content: bytes | None) -> None:
-    if content:
-        (tmp_path / "resnet10t.safetensors").write_bytes(content)
+def test_unavailable_zoo_weights_say_what_to_do(tmp_path: Path) -> None:
     source = models["timm:resnet10t"].weights
     assert source is not None
     with pytest.raises(WeightsUnavailable) as info:
@@ -255,6 +253,69 @@ def test_unavailable_zoo_weights_say_what_to_do(tmp_path: Path, content: bytes |
         "put resnet10t.safetensors into a folder and pass --weights FOLDER, or use --weights demo"
     )
     assert "\n" not in message
+
+
+ZOO_STATE = timm.create_model("resnet10t").state_dict()
+FIRST = "conv1.0.weight"
+
+
+def saved(state: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<html>\n<title>404</title>", "it is text"),
+        (b"", "it is no file of tensors"),
+        (saved(ZOO_STATE)[:20_000], "it is no file of tensors"),
+        (saved([1, 2]), "it is no file of tensors"),
+        (saved(dict.fromkeys(ZOO_STATE, 1)), "what it calls conv1.0.weight is no tensor"),
+        (saved({}), "it holds no tensors"),
+        (saved({"conv.weight": torch.ones(3)}), "it lacks"),
+        (
+            saved({k: v for k, v in ZOO_STATE.items() if k != FIRST}),
+            "it lacks 1 of its 84 tensors, as conv1.0.weight",
+        ),
+        (saved({**ZOO_STATE, FIRST: ZOO_STATE[FIRST].flatten()}), "size mismatch for conv1.0.we"),
+        (
+            saved({**ZOO_STATE, FIRST: ZOO_STATE[FIRST] * float("nan")}),
+            "conv1.0.weight holds what is no",
+        ),
+    ],
+)
+def test_a_file_of_something_else_is_refused_in_one_line(
+    tmp_path: Path, content: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "resnet10t.pth"
+    file.write_bytes(content)
+    source = models["timm:resnet10t"].weights
+    assert source is not None
+    with pytest.raises(WeightsUnavailable) as info:
+        source.load(64, tmp_path)
+    message = str(info.value)
+    assert message.startswith(f"{file} does not hold weights of timm's resnet10t ({reason}")
+    assert message.endswith("); put another there, or use --weights demo")
+    assert "\n" not in message
+    assert not caplog.records  # and no library says it otherwise
+
+
+@pytest.mark.parametrize("wrapped", ["state_dict", "model", "module."])
+def test_checkpoints_of_trainings_are_unwrapped(tmp_path: Path, wrapped: str) -> None:
+    prefixed = {wrapped + name: tensor for name, tensor in ZOO_STATE.items()}
+    torch.save(
+        prefixed if wrapped.endswith(".") else {wrapped: ZOO_STATE}, tmp_path / "resnet10t.pth"
+    )
+    source = models["timm:resnet10t"].weights
+    assert source is not None
+    torch.manual_seed(0)
+    source.load(64, tmp_path)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    models["timm:resnet10t"].factory(64)
+    assert torch.equal(torch.rand(1), after)  # nothing else is drawn than to make it once
 
 
 def test_zoo_model_that_was_never_pretrained_has_no_weights(tmp_path: Path) -> None:

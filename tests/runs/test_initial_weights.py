@@ -1,0 +1,39 @@
+"""Weights that a network cannot start from cost its run, in one line, and no traceback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+
+from benchmark.study.config import Config
+from benchmark.tracking.store import Store
+from registry import models
+from registry.weights import StateDict
+from tests.studies import run
+
+
+class Others:
+    """Weights of another model."""
+
+    installed: ClassVar[bool] = True
+
+    def load(self, image_size: int, folder: Path | None) -> StateDict:
+        return {"conv.weight": torch.ones(3)}
+
+
+def test_weights_of_another_model_skip_the_run_in_one_line(config: Config, store: Store) -> None:
+    odd = replace(
+        models["convmixer"], name="odd", schedules=("scratch", "frozen"), weights=Others()
+    )
+    models.add(odd)
+    try:
+        outcome = run(config, "odd-frozen")["odd-frozen"]
+    finally:
+        models.remove("odd")
+    assert outcome.status == "skipped"
+    assert outcome.reason.startswith("the weights do not fit odd: Missing key(s)")
+    assert "\n" not in outcome.reason
+    assert len(outcome.reason) < 300
