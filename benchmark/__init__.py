@@ -1,1 +1,168 @@
-"""Runs image-classification studies and tracks them in MLflow."""
+"""Runs image-classification studies and tracks them in MLflow.
+
+``import benchmark as bench``: `plan` and `run` a study, read its `leaderboard` and `predictions`,
+`load` what it trained. What goes wrong and can be mended is a `registry.UserError`; nothing is
+printed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from benchmark.execution.listener import Listener
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from benchmark.classifier.tracked import TrackedClassifier
+    from benchmark.execution.launch import LaunchOptions
+    from benchmark.execution.planning import Study
+    from benchmark.runs.options import Outcome
+
+__all__ = ["Listener", "leaderboard", "load", "plan", "predictions", "run"]
+logger = logging.getLogger(__name__)
+
+
+def plan(
+    data: str | Path | None = None,
+    systems: Sequence[str] | None = None,
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Study:
+    """Decode the images and plan the runs.
+
+    Args:
+        data: Folder or zip with a folder for each class, or ``kaggle:OWNER/NAME``; None for
+            generated demo images.
+        systems: Names or globs of what to run, as for ``bench run``; None for all.
+        preset: ``study``, ``quick`` or ``tuned``; None for ``quick`` without data, else ``study``.
+        settings: By key, such as ``{"train.epochs": 5, "weights": "demo", "seed": 1}``.
+        progress: Called with (images done, images in all) while images are decoded.
+
+    Raises:
+        UserError: Something does not exist or does not fit; says what would.
+    """
+    _prepare()
+    from benchmark.data.home import home
+    from benchmark.study import presets, suite
+
+    chosen = suite.systems() if systems is None else suite.find_systems(systems)
+    given = dict(settings or {}) | ({} if data is None else {"data.source": data})
+    config = presets.configure(preset, [f"{key}={value}" for key, value in given.items()])
+
+    from benchmark.execution.planning import plan_study
+
+    return plan_study(config, chosen, home(), progress)
+
+
+def run(
+    study: Study,
+    *,
+    force: bool = False,
+    listener: Listener | None = None,
+    **options: Unpack[LaunchOptions],
+) -> list[Outcome]:
+    """Run what is planned and not complete yet, and track it in MLflow.
+
+    Args:
+        study: From `plan`.
+        force: Whether to repeat runs that are complete.
+        listener: Is told of starts, epochs and ends.
+        options: ``device``, ``weights_folder`` (with files of ImageNet weights), ``save_weights``
+            (``all``, ``needed`` or ``none``), ``explain`` and ``jobs``, as for ``bench run``. More
+            jobs than one are processes that import the calling script: it needs its
+            ``if __name__ == "__main__":``.
+
+    Returns:
+        How each run ended; one that failed has its reason, and its traceback in MLflow.
+
+    Raises:
+        UserError: The device or the store is not there.
+    """
+    _prepare()
+    from benchmark.data.home import home
+    from benchmark.execution.launch import Launch
+
+    launch = Launch(study=study, home=home(), **options)
+    return list(launch.execute(listener or Listener(), force=force))
+
+
+def leaderboard(
+    view: Literal["summary", "trees", "all"] = "summary", context: str | None = None
+) -> pd.DataFrame:
+    """Rank the completed runs: what ``bench leaderboard --format csv`` prints.
+
+    Args:
+        view: The study's summary, its tree heads in both experiments, or every run.
+        context: How the id of a set of runs begins, or ``all``; None for that of the newest run.
+
+    Raises:
+        UserError: No run is completed, or there is no such context.
+    """
+    _prepare()
+    import pandas as pd
+
+    from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
+    from benchmark.tracking.store import Store
+
+    runs = fetch(Store())
+    tables = [
+        VIEWS[view](runs[runs["context"] == one.id]).assign(data=one.title, context=one.id)
+        for one in choose_contexts(runs, context)[0]
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def predictions(run: str, context: str | None = None) -> pd.DataFrame:
+    """Read what a completed run said of the test images.
+
+    Args:
+        run: Its name, for the newest of that name, or its id (``run_id``).
+        context: How the id of its set of runs begins; None for any.
+
+    Returns:
+        A row an image: ``image``, ``true``, ``predicted``, and a column with the probability of
+        each class.
+
+    Raises:
+        UserError: There is no such run.
+    """
+    _prepare()
+    from benchmark.classifier.completed import read_predictions
+    from benchmark.tracking.store import Store
+
+    return read_predictions(Store(), run, context).all_probabilities()
+
+
+def load(run: str, context: str | None = None) -> TrackedClassifier:
+    """Load a trained classifier, whose ``predict`` takes files, PIL images and arrays.
+
+    Args:
+        run: The name of a completed run, for the newest of that name that kept its weights
+            (``save_weights="all"``), or its id (``run_id``).
+        context: How the id of its set of runs begins; None for any.
+
+    Raises:
+        UserError: There is no such run, or it kept no weights.
+    """
+    _prepare()
+    from benchmark.classifier.tracked import find_classifier
+    from benchmark.tracking.store import Store
+
+    return find_classifier(Store(), run, context)
+
+
+def _prepare() -> None:
+    """Set MLflow's variables, before MLflow is imported, unless the command line has done so."""
+    from benchmark.tracking.store import DEFAULTS, ENV_FILE, load_environment
+
+    if not DEFAULTS.keys() <= os.environ.keys() and (ignored := load_environment()):
+        names = ", ".join(ignored)
+        logger.warning("%s may set MLFLOW_… and BENCH_…, not %s", ENV_FILE, names)

@@ -13,12 +13,12 @@ from typing import IO, Any
 import click
 
 from benchmark.commands.explain import explain
-from benchmark.commands.options import home
 from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
+from benchmark.data.home import home
 from registry.errors import PluginError, UserError, masked
 from registry.printable import printable
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from benchmark.execution.launch import Launch
+from benchmark.execution.listener import Listener
 from benchmark.execution.planning import SaveWeights, plan_study
 from benchmark.runs.options import Outcome
 from benchmark.runs.run_one import open_tracker
@@ -15,23 +16,19 @@ from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from benchmark.training.trainer import EpochResult
 
 FROZEN = "resnet18-frozen"
 HEAD = "resnet18-frozen/extra_trees-n100-d10"
 
 
-class Quiet:
-    """Listens and remembers what started."""
+class Quiet(Listener):
+    """Remembers what started."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
 
     def started(self, spec: RunSpec) -> None:
         self.begun.append(spec.name)
-
-    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
-        pass
 
 
 def run(

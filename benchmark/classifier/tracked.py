@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from benchmark.classifier.completed import find_runs
 from benchmark.classifier.network import load_network, read_embeddings
-from benchmark.data.decode import Undecodable, decode
+from benchmark.classifier.pictures import Picture, as_list, name_of, read_picture
+from benchmark.data.decode import Decoded
 from benchmark.data.framing import shown_size
-from benchmark.evaluation.predictions import CLASSES_FILE
+from benchmark.evaluation.predictions import CLASSES_FILE, probability_columns
 from benchmark.explain.explainers import (
     Explainer,
     HeadExplainer,
@@ -23,16 +27,18 @@ from benchmark.explain.explainers import (
     heatmaps,
 )
 from benchmark.explain.panels import PANEL
-from benchmark.ranking.tables import fetch
+from benchmark.study.config import Precision
 from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from benchmark.training.devices import find_device
-from benchmark.training.heads import HEAD_FILES, load_head
-from registry import InputSpec, heads, models
+from benchmark.training.devices import autocast, find_device
+from benchmark.training.heads import HEAD_FILES, head_probabilities, load_head
+from benchmark.training.inference import classify, inference_batch
+from benchmark.training.network import Network
+from registry import HeadSpec, InputSpec, heads, models
 from registry.core import near
 from registry.errors import UserError, one_line
 
@@ -69,17 +75,68 @@ class TrackedClassifier:
 
     Attributes:
         explainer: The classifier.
+        network: Its network.
+        head: On the network's embeddings, and fitted; None for the network itself.
         class_names: In the order of its probabilities.
         image_size: Side of its images in pixels.
         input: How they are made of pictures.
+        precision: In which its network was run.
         device: Where it is.
     """
 
     explainer: Explainer
+    network: Network
+    head: tuple[HeadSpec, Any] | None
     class_names: list[str]
     image_size: int
     input: InputSpec
+    precision: Precision
     device: torch.device
+
+    def predict(self, pictures: Picture | Sequence[Picture]) -> pd.DataFrame:
+        """Classify pictures, decoded as in training.
+
+        Args:
+            pictures: Files, images of PIL or arrays; one of them or many.
+
+        Returns:
+            A row a picture: ``image`` (its file, or which one it is, from 0), ``predicted``, and a
+            column with the probability of each class.
+
+        Raises:
+            UserError: One is no picture.
+        """
+        listed = as_list(pictures)
+        size = inference_batch(self.device)
+        parts = [
+            self._probabilities(
+                [read_picture(one, self.image_size, self.input) for one in listed[start:][:size]]
+            )
+            for start in range(0, len(listed), size)
+        ]
+        probabilities = np.concatenate([np.empty((0, len(self.class_names))), *parts])
+        classes = np.array(self.class_names)
+        named = pd.DataFrame(
+            {
+                "image": [name_of(one, place) for place, one in enumerate(listed)],
+                "predicted": classes[probabilities.argmax(axis=1)],
+            }
+        )
+        return named.join(probability_columns(probabilities, self.class_names))
+
+    def _batch(self, pictures: Sequence[Decoded]) -> torch.Tensor:
+        batch = torch.from_numpy(np.stack([one.pixels for one in pictures])).to(self.device)
+        return batch.permute(0, 3, 1, 2) / 255
+
+    @torch.inference_mode()
+    def _probabilities(self, pictures: Sequence[Decoded]) -> NDArray[np.floating[Any]]:
+        """As the run itself did: in its precision, and the last layer in float32."""
+        with autocast(self.device, self.precision):
+            features = self.network.embed(self._batch(pictures))
+        embeddings: NDArray[np.float32] = features.float().cpu().numpy()
+        if self.head is None:
+            return classify(self.network, embeddings)
+        return head_probabilities(*self.head, embeddings, len(self.class_names))
 
     def look_at(self, path: Path, class_name: str | None = None) -> Look:
         """Classify a picture, decoded as in training, and explain a class.
@@ -95,12 +152,8 @@ class TrackedClassifier:
             raise UserError(
                 f"no class is called {class_name!r}; {near(class_name, self.class_names)}"
             )
-        try:
-            decoded = decode(path.read_bytes(), self.image_size, self.input)
-        except (OSError, Undecodable) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise UserError(f"{path} cannot be read ({reason}); name picture files") from error
-        batch = torch.tensor(decoded.pixels, device=self.device).permute(2, 0, 1)[None] / 255
+        decoded = read_picture(path, self.image_size, self.input)
+        batch = self._batch([decoded])
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")
         shown = int(order[0]) if class_name is None else self.class_names.index(class_name)
@@ -125,25 +178,13 @@ def find_classifier(store: Store, name: str, context: str | None = None) -> Trac
 
     Args:
         store: Where runs are tracked.
-        name: Of a run, such as ``resnet18-frozen/xgboost-n100-d10``.
+        name: Of a run, such as ``resnet18-frozen/xgboost-n100-d10``, or its id.
         context: How the id of its context begins; None for any.
 
     Raises:
         UserError: There is none, or it did not keep what it takes; says what to type.
     """
-    known = fetch(store)
-    if name not in set(known["run"]):
-        raise UserError(f"no completed run is called {name!r}; {near(name, known['run'])}")
-    query = f"tags.completed = 'true' and attributes.run_name = '{name}'"
-    runs = [
-        run
-        for run in search(store, query)
-        if context is None or run.data.tags["context"].startswith(context)
-    ]
-    if not runs:
-        raise UserError(
-            f"{name} has no run in the context {context!r}; bench leaderboard lists them"
-        )
+    runs = find_runs(store, name, context)
     kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
     for run in runs:
         backbone = run.data.tags.get("backbone_run_id", run.info.run_id)
@@ -169,18 +210,23 @@ def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
     network = load_network(tracker, backbone, system.backbone, shape, device)
     model = models[system.model]
     explainer: Explainer = NetworkExplainer(network, model)
+    on_network: tuple[HeadSpec, Any] | None = None
     if system.head is not None:
         kept = {entry.path for entry in tracker.client.list_artifacts(run_id)}
         name = next((name for name in HEAD_FILES if name in kept), HEAD_FILES[0])
         with tracker.artifact(run_id, name) as file:
             head = load_head(system.head, file)
+        on_network = heads[system.head], head
         embeddings, _ = read_embeddings(tracker, backbone)
         explainer = HeadExplainer(network, model, head, heads[system.head], embeddings.mean(0))
     return TrackedClassifier(
         explainer=explainer,
+        network=network,
+        head=on_network,
         class_names=class_names,
         image_size=size,
         input=input_,
+        precision=settings["train"]["precision"],
         device=device,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,23 +12,6 @@ from registry.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.study.config import Config
-
-
-def home() -> Path:
-    """The folder for decoded images and generated data: BENCH_HOME, or .bench here.
-
-    Raises:
-        UserError: It is a file, or nothing can be written there.
-    """
-    folder = Path(os.environ.get("BENCH_HOME") or ".bench")
-    place = folder.absolute()
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise UserError(f"{folder} cannot be a folder, since {place} is none; set BENCH_HOME=DIR")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{folder} cannot be written in; set BENCH_HOME=DIR")
-    return folder
 
 
 def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
@@ -59,8 +41,7 @@ def make_config(
     Raises:
         UserError: A setting is wrong, or an option and ``--set`` give it different values.
     """
-    from benchmark.study.config import override
-    from benchmark.study.presets import preset as make_preset
+    from benchmark.study.presets import configure
 
     if data is not None and not data.strip():
         raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
@@ -71,11 +52,7 @@ def make_config(
         if given.get(key, value) != value:
             option = key.rpartition(".")[2].replace("source", "data")
             raise UserError(f"--{option} {given[key]} or --set {setting}? Leave one of them out")
-    if preset is None:
-        own = data or any(setting.startswith("data.source=") for setting in settings)
-        preset = "study" if own else "quick"
-    assignments = [f"{key}={value}" for key, value in given.items()]
-    return override(make_preset(preset), [*settings, *assignments])
+    return configure(preset, [*settings, *(f"{key}={value}" for key, value in given.items())])
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

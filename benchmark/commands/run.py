@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, home, make_config, read_weights
+from benchmark.commands.options import config_options, make_config, read_weights
+from benchmark.data.home import home
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -120,11 +121,8 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.terminal.tables import show
 
     start = time.monotonic()
-    outcomes = []
     with ProgressDisplay(console, launch.study.plan) as display:
-        for outcome in launch.execute(display, force=force):
-            display.ended(outcome)
-            outcomes.append(outcome)
+        outcomes = list(launch.execute(display, force=force))
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):

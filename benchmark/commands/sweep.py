@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, home, make_config, read_weights
+from benchmark.commands.options import config_options, make_config, read_weights
+from benchmark.data.home import home
 from registry.errors import UserError
 
 if TYPE_CHECKING:

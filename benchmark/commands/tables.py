@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import config_options, format_option, home, make_config
+from benchmark.commands.options import config_options, format_option, make_config
+from benchmark.data.home import home
 
 if TYPE_CHECKING:
     from benchmark.terminal.tables import Format

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import Split
@@ -57,6 +57,11 @@ class Predictions:
             }
         )
 
+    def all_probabilities(self) -> pd.DataFrame:
+        """A row an image: ``image``, ``true``, ``predicted``, and a column for each class."""
+        table = self.table()[["image", "true", "predicted"]]
+        return table.join(probability_columns(self.probabilities, self.class_names))
+
     def save(self, folder: Path) -> None:
         """Write SPLIT.csv, the table, SPLIT.safetensors, the probabilities, and classes.json."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +72,28 @@ class Predictions:
         }
         save_file(arrays, folder / f"{self.split}.safetensors")
         (folder / CLASSES_FILE).write_text(json.dumps(self.class_names))
+
+    @classmethod
+    def load(cls, folder: Path, split: Split) -> Predictions:
+        """Read what `save` wrote."""
+        table = pd.read_csv(folder / f"{split}.csv", dtype=str, keep_default_na=False)
+        arrays = load_file(folder / f"{split}.safetensors")
+        return cls(
+            split=split,
+            names=table["image"].tolist(),
+            labels=arrays["labels"],
+            probabilities=arrays["probabilities"],
+            class_names=json.loads((folder / CLASSES_FILE).read_text()),
+        )
+
+
+def probability_columns(
+    probabilities: NDArray[np.floating[Any]], class_names: list[str]
+) -> pd.DataFrame:
+    """Probabilities (N, C) as a column for each class; one called ``image`` is ``class image``."""
+    taken = ("image", "true", "predicted")
+    names = [f"class {name}" if name in taken else name for name in class_names]
+    return pd.DataFrame(probabilities, columns=names)
 
 
 def predict_split(

@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from benchmark.execution.listener import Listener
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import find_run
 from benchmark.study.plan import Plan, RunSpec
-from benchmark.training.trainer import EpochResult
-
-
-class Listener(Protocol):
-    """Is told what happens while a plan is executed."""
-
-    def started(self, spec: RunSpec) -> None:
-        """A run begins."""
-        ...
-
-    def epoch(self, spec: RunSpec, result: EpochResult) -> None:
-        """A run has finished an epoch."""
-        ...
 
 
 class Executor(Protocol):
@@ -49,8 +37,8 @@ def without_running(
         if needed.status != "completed":
             reason = f"needs {needed.spec.name}, which {_WAS[needed.status]}"
             return Outcome(spec=spec, status="skipped", reason=reason)
-    if not force and find_run(spec, options):
-        return Outcome(spec=spec, status="completed", reused=True)
+    if not force and (run_id := find_run(spec, options)):
+        return Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
     return None
 
 

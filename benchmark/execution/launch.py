@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict
 
-from benchmark.execution.executor import Listener
+from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
@@ -18,6 +19,16 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.training.devices import find_device
+
+
+class LaunchOptions(TypedDict, total=False):
+    """How to run a study; see `Launch`."""
+
+    device: str
+    weights_folder: Path | None
+    save_weights: SaveWeights
+    explain: bool
+    jobs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +75,14 @@ class Launch:
         )
 
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
-        """Log the data's exploration, then run the plan; see `Executor.execute`."""
+        """Log the data's exploration, then run the plan, telling the listener all of it.
+
+        See `Executor.execute`.
+        """
         tracker = open_tracker(self.options.store)
         end_dead_runs(tracker)
         log_exploration(self.study.data, tracker)
         executor = LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
-        yield from executor.execute(self.study.plan, self.options, listener, force=force)
+        for outcome in executor.execute(self.study.plan, self.options, listener, force=force):
+            listener.ended(outcome)
+            yield outcome

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmark.execution.executor import Listener, without_running
+from benchmark.execution.executor import without_running
+from benchmark.execution.listener import Listener
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import run_one
 from benchmark.study.plan import Plan

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 
-from benchmark.execution.executor import Listener, without_running
+from benchmark.execution.executor import without_running
+from benchmark.execution.listener import Listener
 from benchmark.execution.workers import Worker
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker

@@ -53,6 +53,7 @@ class Outcome:
         spec: The run.
         status: completed, failed or skipped.
         reason: Why it failed or was skipped.
+        run_id: MLflow's, of a completed run.
         test_accuracy: Of a run completed just now; None for pretraining.
         explain_seconds: How long its explanations took.
         reused: Whether it had been completed before.
@@ -62,7 +63,13 @@ class Outcome:
     spec: RunSpec
     status: Status
     reason: str = ""
+    run_id: str = ""
     test_accuracy: float | None = None
     explain_seconds: float = 0.0
     reused: bool = False
     remark: str = ""
+
+    def __str__(self) -> str:
+        scored = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.2%}"
+        told = f": {self.reason}" if self.reason else " before" if self.reused else scored
+        return f"{self.spec.name}: {self.status}{told}"

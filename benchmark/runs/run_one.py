@@ -86,7 +86,8 @@ def run_one(
             force=force,
         )
         if run is None:
-            return Outcome(spec=spec, status="completed", reused=True)
+            made = find_run(spec, options, tags["spec_id"]) or ""
+            return Outcome(spec=spec, status="completed", run_id=made, reused=True)
         with (
             run,
             tempfile.TemporaryDirectory() as folder,
@@ -105,6 +106,7 @@ def run_one(
     return Outcome(
         spec=spec,
         status="completed",
+        run_id=run.id,
         test_accuracy=figures.get("test_accuracy"),
         explain_seconds=figures.get("explain_seconds", 0.0),
         remark=remark,

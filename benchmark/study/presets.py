@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmark.study.config import (
@@ -11,6 +11,7 @@ from benchmark.study.config import (
     DemoConfig,
     PretrainConfig,
     TrainConfig,
+    override,
     setting_values,
 )
 from benchmark.study.tuned import RECIPES
@@ -92,3 +93,19 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise UserError(f"no preset is called {name!r}; {near(name, PRESETS)}")
     return PRESETS[name]()
+
+
+def configure(name: str | None, assignments: Sequence[str]) -> Config:
+    """Apply settings to a preset.
+
+    Args:
+        name: Of the preset; None for ``quick``, or for ``study`` where the settings name images.
+        assignments: Such as ``train.epochs=5``.
+
+    Raises:
+        UserError: There is no such preset or setting, or a value does not fit.
+    """
+    if name is None:
+        own_images = any(one.startswith("data.source=") for one in assignments)
+        name = "study" if own_images else "quick"
+    return override(preset(name), assignments)

@@ -12,8 +12,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from benchmark.data.prepared import PreparedData
-from benchmark.execution.executor import Listener
 from benchmark.execution.launch import Launch
+from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.planning import Study, plan_study
 from benchmark.runs.options import Outcome, RunOptions

@@ -15,6 +15,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from benchmark.data.sources import SPLITS
+from benchmark.execution.listener import Listener
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line
 from benchmark.terminal.live_lines import LiveLines, meter
@@ -166,7 +167,7 @@ class _Running:
     figures: str = ""
 
 
-class ProgressDisplay(LiveLines):
+class ProgressDisplay(LiveLines, Listener):
     """Shows which run of how many, its epoch, loss, accuracy and the time left."""
 
     def __init__(self, console: Console, plan: Plan) -> None:

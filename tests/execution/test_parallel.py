@@ -11,6 +11,7 @@ import pytest
 from mlflow.entities import Run
 
 from benchmark.data.prepared import PreparedData
+from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
@@ -23,7 +24,7 @@ from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
 
 
-class Ear:
+class Ear(Listener):
     """Hears what happens, and may act on it."""
 
     def __init__(self, *, kills: bool = False, interrupts: bool = False) -> None:

@@ -1,0 +1,87 @@
+"""Turns what users have in hand, files, PIL images and arrays, into pixels as in training."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from benchmark.data.decode import Decoded, Undecodable, decode
+from registry.errors import UserError
+from registry.specs import STUDY_INPUT, InputSpec
+
+Picture: TypeAlias = "str | PathLike[str] | Image.Image | NDArray[Any]"
+"""A file, an image of PIL, or (H, W), (H, W, 3) or (H, W, 4): uint8, or floats in [0, 1]."""
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+
+
+def as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:
+    """One picture as a list of it; an array of four dimensions as its pictures."""
+    if isinstance(pictures, str | PathLike | Image.Image):
+        return [pictures]
+    if isinstance(pictures, np.ndarray) and pictures.ndim < 4:
+        return [pictures]
+    return list(pictures)
+
+
+def name_of(picture: Picture, place: int) -> str:
+    """The name of a picture's file, or which of all it is, from 0."""
+    if isinstance(picture, str | PathLike):
+        return str(picture)
+    return str(getattr(picture, "filename", "")) or str(place)
+
+
+def read_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_INPUT) -> Decoded:
+    """Decode a picture as images are decoded for training; see `decode`.
+
+    Raises:
+        UserError: It is none, or a damaged one.
+    """
+    try:
+        if isinstance(picture, str | PathLike):
+            content = Path(picture).read_bytes()
+        elif isinstance(picture, Image.Image):
+            content = _encoded(picture)
+        else:
+            content = _encoded(_from_array(picture))
+        return decode(content, image_size, input_)
+    except (OSError, Undecodable) as error:
+        reason = getattr(error, "strerror", None) or error
+        name = picture if isinstance(picture, str | PathLike) else "a picture"
+        raise UserError(f"{name} cannot be read ({reason}); name picture files") from error
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """Write an image as a file without loss, so that it goes the way of all files."""
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+    file = io.BytesIO()
+    if upright.mode in _PNG_MODES:
+        upright.save(file, "PNG", compress_level=1)
+    else:
+        upright.save(file, "TIFF")
+    return file.getvalue()
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image:
+    array = np.asarray(array)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise UserError(
+            f"an array of {array.shape} is no picture; give (height, width), or with 3 or 4 "
+            "channels at the end"
+        )
+    if np.issubdtype(array.dtype, np.floating) and array.min() >= 0 and array.max() <= 1:
+        array = (255 * array).round().astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise UserError(
+            f"an array of {array.dtype} from {array.min()} to {array.max()} is no picture; give "
+            "uint8, or floats from 0 to 1"
+        )
+    return Image.fromarray(array)
