@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.database import ANSWER_SECONDS, check_tables, deleted, unusable
+from benchmark.tracking.locations import follow_move, new_location
 from benchmark.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def connect(store: Store, *, write: bool) -> tuple[MlflowClient, Experiment | No
         UserError: The store cannot be used, or its experiment was deleted.
     """
     check_store(store, write=write)
+    if store.file is not None and store.exists() and _is_writable(store.file):
+        follow_move(store, write=write)
     return _find_experiment(store)
 
 
@@ -61,14 +65,18 @@ def _find_experiment(store: Store) -> tuple[MlflowClient, Experiment | None]:
 
 
 def _check_database(store: Store, write: bool) -> None:
-    if store.uri.startswith("sqlite") and (store.file is None or store.file.name == ":memory:"):
-        raise unusable(store, "it would be gone with this process")
-    if not store.exists():
-        return
-    check_tables(store)
+    if store.uri.startswith("sqlite") and store.file is None:
+        raise unusable(store, "it names no file")
+    experiment_id = check_tables(store) if store.exists() else None
+    if write and experiment_id is None:
+        new_location(store)
     file = store.file
-    if write and file and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+    if write and file and file.exists() and not _is_writable(file):
         raise unusable(store, f"{file}, or its folder, is read-only; chmod u+w it, or copy it")
+
+
+def _is_writable(file: Path) -> bool:
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
 
 
 def _ask_server(store: Store) -> None:

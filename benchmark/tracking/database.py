@@ -99,11 +99,14 @@ def connected(store: Store) -> Iterator[Connection]:
         raise unusable(store, str(told)) from error
 
 
-def check_tables(store: Store) -> None:
+def check_tables(store: Store) -> str | None:
     """Make sure that a database is empty, or MLflow's as the installed version makes its tables.
 
     MLflow itself would put its tables beside those of another program, and change those of an older
     version without a copy.
+
+    Returns:
+        Id of the store's experiment; None if there is none yet.
 
     Raises:
         UserError: It is something else, cannot be used at all, or its experiment was deleted.
@@ -116,7 +119,7 @@ def check_tables(store: Store) -> None:
         if _VERSION in tables:
             version = connection.scalar(text(f"SELECT version_num FROM {_VERSION}"))
     if not tables - {_VERSION}:
-        return
+        return None
     if not tables >= {"experiments", "runs"}:
         some = ", ".join(sorted(tables - {_VERSION})[:3])
         raise unusable(store, f"it holds tables of another program ({some} …)")
@@ -124,7 +127,7 @@ def check_tables(store: Store) -> None:
         raise unusable(store, "its tables are half made; remove it, or let who is making it finish")
     _check_version(store, str(version))
     with connected(store) as connection:
-        find_experiment(connection, store)
+        return find_experiment(connection, store)
 
 
 def _check_version(store: Store, version: str) -> None:

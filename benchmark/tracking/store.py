@@ -30,7 +30,6 @@ _OURS = re.compile(
 """What mlflow.env may set, credentials as MLflow documents them: no more, since it is read from
 whatever folder bench is started in, and PYTHONPATH would decide what is run."""
 _DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?:")
-_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?:file:)?([^?]+)")
 
 
 def load_environment() -> list[str]:
@@ -81,9 +80,17 @@ class Store:
 
     @property
     def file(self) -> Path | None:
-        """The database's file; None if it is not SQLite's."""
-        found = _SQLITE.match(self.uri)
-        return None if found is None else Path(found[1])
+        """The database's file; None if it is not SQLite's, or names none."""
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            address = make_url(self.uri)
+        except ArgumentError:
+            return None
+        name = (address.database or "").removeprefix("file:")
+        is_file = address.get_backend_name() == "sqlite" and name not in ("", ":memory:")
+        return Path(name) if is_file else None
 
     def exists(self) -> bool:
         """Whether there is a file, for SQLite, which would make one; others are asked."""

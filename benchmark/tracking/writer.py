@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 import traceback
@@ -18,6 +17,7 @@ from benchmark.tracking.claims import PROCESS
 from benchmark.tracking.connection import connect
 from benchmark.tracking.database import unusable
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
+from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.store import Store
 from registry.errors import masked, one_line
 
@@ -150,6 +150,8 @@ class Tracker:
 
         self.client, experiment = connect(store, write=True)
         try:
+            if experiment is not None:
+                check_client(experiment.artifact_location)
             self.experiment_id: str = (
                 experiment.experiment_id if experiment else self._create_experiment(store)
             )
@@ -159,14 +161,13 @@ class Tracker:
     def _create_experiment(self, store: Store) -> str:
         from benchmark.tracking.saved_views import study_views
 
-        location = None
+        location = new_location(store)
         if store.uri.startswith("sqlite:///"):
             with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
                 database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
-            location = os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT")
         return self.client.create_experiment(
             store.experiment,
-            artifact_location=location and str(Path(location).resolve() / store.experiment),
+            artifact_location=location,
             tags={
                 # Without it, MLflow's pages open in the mode for language models.
                 "mlflow.experimentKind": "custom_model_development",

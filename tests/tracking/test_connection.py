@@ -120,10 +120,12 @@ def test_a_deleted_experiment_says_how_to_go_on(store: Store) -> None:
     assert Tracker(store).experiment_id == tracker.experiment_id
 
 
-def test_a_store_that_would_be_gone_with_the_process() -> None:
-    for uri in ("sqlite://", "sqlite:///:memory:"):
-        with pytest.raises(UserError, match="gone with this process"):
-            Tracker(store_at(uri))
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///:memory:", "sqlite://mlflow.db", "sqlite:mlflow.db"]
+)
+def test_an_sqlite_store_without_a_file(uri: str) -> None:
+    with pytest.raises(UserError, match=r"names no file; .* sqlite:///FILE"):
+        Tracker(store_at(uri))
 
 
 def test_a_missing_driver_is_named() -> None:
