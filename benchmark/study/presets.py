@@ -47,7 +47,7 @@ def quick() -> Config:
 
 
 def tuned() -> Config:
-    """The study's systems, layers and sizes, each trained by the recipe that serves its family.
+    """The study's systems, layers and sizes, each trained by a modern recipe; not measured yet.
 
     Command: ``bench run --all --data DIR --preset tuned``.
     """
