@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.sources import Source, find_images
+from benchmark.data.sources import folder_source
 from benchmark.study.config import Config, DataConfig, DemoConfig, PretrainConfig, TrainConfig
 from benchmark.tracking.store import Store
 
@@ -44,7 +44,7 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
     """The coloured images, decoded at 32 x 32."""
-    source = Source(name="colours", files=tuple(find_images(image_folder)))
+    source = folder_source(image_folder, name="colours")
     home = tmp_path_factory.mktemp("home")
     return prepare(source, image_size=IMAGE_SIZE, seed=0, home=home)
 

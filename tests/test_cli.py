@@ -106,9 +106,9 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder
     (backbone,) = [line for line in lines if "resnet18-frozen " in line]
     (head,) = [line for line in lines if "resnet18-frozen/xgboost-n100-d10" in line]
     assert head.index("resnet18") > backbone.index("resnet18")  # deeper in the tree
-    assert "29 runs" in result.output
+    assert "runs, tracked in" in result.output
     assert "weights that will be kept:" in result.output
-    assert json.loads(bench("ls", "runs", "--format", "json").output) == []
+    assert list(workplace.iterdir()) == []
 
 
 @pytest.fixture
@@ -219,7 +219,58 @@ def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path)
     shutil.copytree(image_folder, workplace / "few")
     for path in sorted((workplace / "few" / "red").iterdir())[2:]:
         path.unlink()
-    assert_one_line_error(bench("run", "convmixer", "--data", "few"), "class 'red' has 2")
+    result = bench("run", "convmixer", "--data", "few", "--dry-run")
+    assert_one_line_error(
+        result, "2 different images, none for train: 'red'", "--set data.min_images=3"
+    )
+    explored = json.loads(bench("data", "few", "--table", "findings", "--format", "json").output)
+    assert [(row["kind"], row["name"]) for row in explored] == [("too few images", "red")]
+    left = bench("run", "convmixer", "--data", "few", "--set", "data.min_images=3", "--dry-run")
+    assert left.exit_code == 0, left.output
+    assert "class left out: red" in left.output
+    assert "28 images of 2 classes" in left.output
+
+
+def test_a_dry_run_of_a_zip_and_the_demo_writes_nothing(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = shutil.make_archive(str(workplace / "images"), "zip", image_folder)
+    settings = ["--set", "demo.species=2", "--set", "demo.images_per_species=6", *TINY]
+    for data in (["--data", archive], []):
+        result = bench("run", "convmixer", "resnet18-staged", *data, *settings, "--dry-run")
+        assert result.exit_code == 0, result.output
+        assert "3 runs" in result.output
+        assert [path.name for path in workplace.iterdir()] == ["images.zip"]
+
+
+def test_depth_of_the_classes_can_be_chosen_everywhere(workplace: Path, image_folder: Path) -> None:
+    for place in ("indoor", "outdoor"):
+        for name in ("cat", "dog"):
+            shutil.copytree(image_folder / "red", workplace / "n" / name / place)
+            for path in (workplace / "n" / name / place).iterdir():
+                path.write_bytes(path.read_bytes() + f"{name}{place}".encode())
+    both = ["--classes-at 1 for the classes cat, dog", "--classes-at 2 for the classes indoor"]
+    assert_one_line_error(bench("data", "n"), "n can be read in 2 ways", *both)
+    for command in ("run", "sweep"):
+        assert_one_line_error(bench(command, "convmixer", "--data", "n"), *both)
+    rows = bench("data", "n", "--classes-at", "2", "--table", "classes", "--format", "csv").output
+    assert rows.splitlines()[1:] == ["indoor,28,20,4,4", "outdoor,28,20,4,4"]
+    for choice in (["--classes-at", "1"], ["--set", "data.classes_at=1"]):
+        result = bench("run", "convmixer", "--data", "n", *choice, *TINY, "--dry-run")
+        assert "56 images of 2 classes" in result.output, result.output
+    listed = bench("ls", "systems", "--data", "n", "--classes-at", "1")
+    assert listed.exit_code == 0, listed.output
+    contradiction = ["--classes-at", "1", "--set", "data.classes_at=2"]
+    assert_one_line_error(bench("data", "n", *contradiction), "--classes-at 1 or --set")
+
+
+def test_a_renamed_folder_is_the_same_data(
+    run_once: Result, workplace: Path, image_folder: Path
+) -> None:
+    shutil.copytree(image_folder, workplace / "renamed")
+    again = bench("run", "convmixer", "--data", "renamed", *TINY)
+    assert "renamed: 42 images" in again.output
+    assert "convmixer-scratch: complete from before" in again.output
 
 
 def test_data_are_explored_as_tables_and_pictures(workplace: Path, image_folder: Path) -> None:

@@ -45,19 +45,28 @@ def make_config(
 
     if data is not None and not data.strip():
         raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
-    chosen["data.source"] = data
+    chosen |= {"data.source": data, "data.classes_at": chosen.pop("classes_at", None)}
     given = {key: str(value) for key, value in chosen.items() if value is not None}
     for setting in settings:
         key, _, value = setting.partition("=")
         if given.get(key, value) != value:
-            option = key.rpartition(".")[2].replace("source", "data")
+            option = key.rpartition(".")[2].replace("source", "data").replace("_", "-")
             raise UserError(f"--{option} {given[key]} or --set {setting}? Leave one of them out")
     return configure(preset, [*settings, *(f"{key}={value}" for key, value in given.items())])
+
+
+classes_at_option = click.option(
+    "--classes-at",
+    type=click.IntRange(1),
+    metavar="DEPTH",
+    help="How deep the classes' folders lie: 1 are those in DIR itself. [default: found out]",
+)
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that make a configuration."""
     for option in (
+        classes_at_option,
         click.option(
             "--set",
             "settings",

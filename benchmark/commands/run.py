@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -58,6 +59,7 @@ def run(
     data: str | None,
     preset: str | None,
     settings: tuple[str, ...],
+    classes_at: int | None,
     weights: str | None,
     seed: int | None,
     device: str,
@@ -82,20 +84,22 @@ def run(
     from benchmark.study.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
-    config = make_config(data, preset, settings, weights=weights, seed=seed)
+    config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store
 
     check_store(Store(), write=not dry_run)
 
+    from benchmark.data.cache import without_writing
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding, print_header, print_plan
 
     console = make_console()
-    with decoding(console) as progress:
-        study = plan_study(config, chosen, home(), progress)
+    place = without_writing(home()) if dry_run else nullcontext(home())
+    with decoding(console) as progress, place as folder_of_images:
+        study = plan_study(config, chosen, folder_of_images, progress)
 
     from benchmark.execution.launch import Launch
 

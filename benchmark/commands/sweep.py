@@ -83,6 +83,7 @@ def sweep(
     data: str | None,
     preset: str | None,
     settings: tuple[str, ...],
+    classes_at: int | None,
     weights: str | None,
     seed: int | None,
     device: str,
@@ -108,7 +109,7 @@ def sweep(
     from benchmark.sweep.names import resolve
 
     found = resolve(names)
-    config = make_config(data, preset, settings, weights=weights, seed=seed)
+    config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store

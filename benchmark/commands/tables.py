@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import config_options, format_option, make_config
+from benchmark.commands.options import (
+    classes_at_option,
+    config_options,
+    format_option,
+    make_config,
+)
 from benchmark.data.home import home
 
 if TYPE_CHECKING:
@@ -60,27 +65,42 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
 
 @click.command("data")
 @click.argument("source", required=False)
+@classes_at_option
+@click.option(
+    "--set",
+    "settings",
+    metavar="data.KEY=VALUE",
+    multiple=True,
+    help="Override a setting, such as data.min_images=3; repeatable.",
+)
 @click.option("--out", metavar="DIR", help="Write pictures and tables there.")
 @click.option(
     "--table",
     "which",
-    type=click.Choice(["sizes", "classes", "findings", "summary"]),
+    type=click.Choice(["summary", "classes", "sizes", "findings", "splits"]),
     help="Print this table alone.",
 )
 @format_option
-def data_command(source: str | None, out: str | None, which: str | None, format_: Format) -> None:
-    """Explore SOURCE: classes, image sizes, copies, and files that cannot be read.
+def data_command(
+    source: str | None,
+    classes_at: int | None,
+    settings: tuple[str, ...],
+    out: str | None,
+    which: str | None,
+    format_: Format,
+) -> None:
+    """Explore SOURCE: classes, image sizes, and findings, such as copies and files left out.
 
     SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
     """
-    from benchmark.data.eda import TABLES, write_exploration
+    from benchmark.data.eda import SHOWN, TABLES, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
     from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
-    config = make_config(source, "study", ())
+    config = make_config(source, "study", settings, classes_at=classes_at)
     console = make_console()
     with decoding(console) as progress:
         images = prepare(
@@ -90,7 +110,7 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
             home=home(),
             progress=progress,
         )
-    for name in [which] if which else TABLES:
+    for name in [which] if which else SHOWN:
         frame = TABLES[name](images)
         if which or len(frame):
             show(frame, format_, console, title=f"{images.spec.name}: {name}")
@@ -104,7 +124,12 @@ def data_command(source: str | None, out: str | None, which: str | None, format_
 @config_options
 @format_option
 def ls_command(
-    what: str, data: str | None, preset: str | None, settings: tuple[str, ...], format_: Format
+    what: str,
+    data: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    classes_at: int | None,
+    format_: Format,
 ) -> None:
     """List models, heads, systems (with parameter counts), runs or presets.
 
@@ -114,5 +139,6 @@ def ls_command(
     from benchmark.terminal.console import make_console
     from benchmark.terminal.tables import show
 
-    config = make_config(data, "study" if preset is None else preset, settings)
+    preset = "study" if preset is None else preset
+    config = make_config(data, preset, settings, classes_at=classes_at)
     show(LISTINGS[what](config), format_, make_console())

@@ -2,45 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
+from benchmark.data.findings import Finding
+from benchmark.data.names import counted, natural_key
 from benchmark.data.prepared import PreparedData
+from registry.errors import UserError
+
+_NAMED = 12
+"""How many classes a line names."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something that a careful user would look at.
+def check_classes(data: PreparedData) -> None:
+    """See that the classes can be told apart and tested.
 
-    Attributes:
-        kind: ``left out``, ``copy`` or ``copy in another class``.
-        name: The file.
-        detail: The reason, or the file that it copies.
+    Raises:
+        UserError: There is one, or some are too small; names all of them, and how to go without.
     """
+    if len(data.class_names) < 2:
+        raise UserError(
+            f"{data.spec.name} has images of one class, {data.class_names[0]!r}; two are needed"
+        )
+    if small := data.too_small():
+        reasons: dict[str, list[str]] = {}
+        for label in sorted(small, key=natural_key):
+            reasons.setdefault(small[label], []).append(repr(label))
+        told = "; ".join(f"{reason}: {_some(names)}" for reason, names in reasons.items())
+        noun = "class has" if len(small) == 1 else "classes have"
+        raise UserError(
+            f"{len(small)} {noun} too few images for a train, a val and a test part ({told}); "
+            "add images, or leave such classes out: --set data.min_images=3"
+        )
 
-    kind: str
-    name: str
-    detail: str
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def audit(data: PreparedData) -> list[Finding]:
-    """List undecodable files and byte-identical copies, those across classes first.
+    """List what a careful user would look at, the worst first: copies across classes.
 
     Copies stay in the data; the splits keep them together.
     """
-    copies: list[Finding] = []
-    conflicts: list[Finding] = []
+    copies = list(_copies(data))
+    return [
+        *(finding for finding in copies if finding.kind != "copy"),
+        *data.findings,
+        *(
+            Finding(kind="too few images", name=label, detail=reason)
+            for label, reason in data.too_small().items()
+        ),
+        *_shades(data),
+        *(finding for finding in copies if finding.kind == "copy"),
+        *(Finding(kind="left out", name=one.name, detail=one.reason) for one in data.left_out),
+    ]
+
+
+def warnings(data: PreparedData) -> list[str]:
+    """Say in a few lines what a user should know before a run."""
+    kinds: dict[str, list[str]] = {}
+    for finding in data.findings:
+        kinds.setdefault(finding.kind, []).append(finding.name)
+    lines = [f"{kind}: {_some(names)}" for kind, names in kinds.items()]
+    shades = Counter(sample.shade for sample in data.samples if sample.shade)
+    counts = [f"{counted(n, 'image')} nearly {shade}" for shade, n in shades.items()]
+    if data.left_out:
+        counts.append(f"{counted(len(data.left_out), 'file')} left out")
+    if lines or counts:
+        counts.append("bench data lists all")
+    return [*lines, "; ".join(counts)] if counts else lines
+
+
+def _copies(data: PreparedData) -> Iterator[Finding]:
     first: dict[str, tuple[str, str]] = {}
     for sample in data.samples:
         label, name = first.setdefault(sample.digest, (sample.label, sample.name))
-        if name == sample.name:
-            continue
-        if label == sample.label:
-            copies.append(Finding(kind="copy", name=sample.name, detail=f"of {name}"))
-        else:
-            conflicts.append(
-                Finding(kind="copy in another class", name=sample.name, detail=f"of {name}")
-            )
-    left_out = [
-        Finding(kind="left out", name=entry.name, detail=entry.reason) for entry in data.left_out
-    ]
-    return conflicts + copies + left_out
+        if name != sample.name:
+            kind = "copy" if label == sample.label else "copy in another class"
+            yield Finding(kind=kind, name=sample.name, detail=f"of {name}")
+
+
+def _shades(data: PreparedData) -> Iterator[Finding]:
+    for sample in data.samples:
+        if sample.shade:
+            depth = f", from {sample.bits} bits a channel" if sample.bits > 8 else ""
+            detail = f"next to nothing else is seen in it{depth}"
+            yield Finding(kind=f"nearly {sample.shade}", name=sample.name, detail=detail)

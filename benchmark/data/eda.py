@@ -16,7 +16,7 @@ from PIL import Image
 from benchmark.data.audit import audit
 from benchmark.data.figures import write_figure
 from benchmark.data.prepared import PreparedData
-from benchmark.data.sources import SPLITS
+from benchmark.data.splits import SPLITS
 
 CLASS_PICTURE = 96
 """Side of a class's picture in pixels, at most."""
@@ -26,14 +26,14 @@ def class_table(data: PreparedData) -> pd.DataFrame:
     """Count images by class and split.
 
     Returns:
-        A row a class, ordered by name: ``class``, ``images``, ``train``, ``val``, ``test``.
+        A row a class, in natural order: ``class``, ``images``, ``train``, ``val``, ``test``.
     """
     counts = pd.crosstab(
         pd.Series([sample.label for sample in data.samples], name="class"),
         pd.Series(data.splits, name="split"),
-    ).reindex(columns=list(SPLITS), fill_value=0)
+    ).reindex(index=data.class_names, columns=list(SPLITS), fill_value=0)
     counts.insert(0, "images", counts.sum(axis=1))
-    return counts.rename_axis(columns=None).reset_index()
+    return counts.rename_axis(index="class", columns=None).reset_index()
 
 
 def size_table(data: PreparedData, most: int = 10) -> pd.DataFrame:
@@ -80,12 +80,26 @@ def findings_table(data: PreparedData) -> pd.DataFrame:
     return pd.DataFrame(findings, columns=["kind", "name", "detail"])
 
 
+def split_table(data: PreparedData) -> pd.DataFrame:
+    """Say where each image went: ``image``, ``class``, ``split``."""
+    return pd.DataFrame(
+        {
+            "image": [sample.name for sample in data.samples],
+            "class": [sample.label for sample in data.samples],
+            "split": data.splits,
+        }
+    )
+
+
 TABLES: Mapping[str, Callable[[PreparedData], pd.DataFrame]] = {
     "summary": summary_table,
     "classes": class_table,
     "sizes": size_table,
     "findings": findings_table,
+    "splits": split_table,
 }
+SHOWN = ("summary", "classes", "sizes", "findings")
+"""The tables that people read; the others are for programs."""
 
 
 def write_exploration(data: PreparedData, folder: Path) -> None:

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import stat
 import zipfile
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeVar
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
+from benchmark.data.archive import other_archive, unpack
+from benchmark.data.cache import cache_folder
 from benchmark.data.demo import DemoSpec, write_demo
+from benchmark.data.findings import Finding, LeftOut
+from benchmark.data.folder import kind_of, list_folder
+from benchmark.data.layout import ImageFile, read_layout
+from benchmark.data.names import counted, text
+from benchmark.data.thinning import thin
 from benchmark.processes.leftovers import unfinished
 from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
-from registry.printable import printable
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-_SPLIT_FOLDERS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-_NOT_IMAGES = {".txt", ".csv", ".json", ".md", ".xml", ".html", ".py", ".ipynb", ".zip"}
 KAGGLE = "kaggle:"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageFile:
-    """One file that should be an image.
-
-    Attributes:
-        path: Where it lies.
-        name: Path relative to the data set's folder, with ``/``.
-        label: Name of its class.
-        split: The split that its folder stands for; None if the data set has no such folders.
-    """
-
-    path: Path
-    name: str
-    label: str
-    split: Split | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +30,29 @@ class Source:
 
     Attributes:
         name: For people: the folder's, the archive's or Kaggle's name.
-        files: Sorted by name.
+        files: By split, class and name, in natural order.
+        left_out: Files that may be images and are not among them.
+        findings: What is doubtful about the classes.
+        min_images: Classes with fewer different images are left out; None to take all.
     """
 
     name: str
     files: tuple[ImageFile, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    min_images: int | None = None
+
+    def without(self, classes: Mapping[str, str]) -> Source:
+        """The same without some classes, each for a reason."""
+        reasons = (
+            Finding(kind="class left out", name=label, detail=reason)
+            for label, reason in classes.items()
+        )
+        return replace(
+            self,
+            files=tuple(file for file in self.files if file.label not in classes),
+            findings=(*self.findings, *reasons),
+        )
 
 
 def open_source(config: Config, home: Path) -> Source:
@@ -72,7 +63,7 @@ def open_source(config: Config, home: Path) -> Source:
         home: Folder for what is generated and unpacked.
 
     Raises:
-        UserError: There is no such source or it holds no class folders; says what to type.
+        UserError: There is no such source, or its classes cannot be told; says what to type.
     """
     source = config.data.source
     if source == "demo":
@@ -81,131 +72,97 @@ def open_source(config: Config, home: Path) -> Source:
         )
         return demo_source(spec, config.data, home)
     if source.startswith(KAGGLE):
-        folder, name = _download_kaggle(source.removeprefix(KAGGLE)), source
-    elif Path(source).is_dir():
-        folder, name = Path(source), _text(Path(Path(source).resolve().name))
-    elif zipfile.is_zipfile(source):
-        folder, name = _unpack(Path(source), home), _text(Path(Path(source).stem))
-    else:
-        raise UserError(
-            f"there is no folder or zip {source!r}; write --data DIR, --data FILE.zip, "
-            "--data kaggle:OWNER/NAME or leave --data out for demo images"
-        )
-    return Source(name=name, files=tuple(_select(find_images(folder), config.data)))
+        folder = _download_kaggle(source.removeprefix(KAGGLE))
+        return folder_source(folder, config.data, name=source)
+    path = Path(source)
+    if _is_folder(path):
+        name = text(PurePath(path.resolve().name)) or source
+        return folder_source(path, config.data, name=name)
+    unpacked = unpack(path, home)
+    name = text(PurePath(path.stem))
+    inside = folder_source(
+        unpacked.folder, config.data, name=name, shown=path, left_out=unpacked.left_out
+    )
+    return replace(inside, findings=(*unpacked.findings, *inside.findings))
+
+
+def _is_folder(source: Path) -> bool:
+    """Whether it is a folder, and no zip.
+
+    Raises:
+        UserError: It is neither.
+    """
+    try:
+        mode = source.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return True
+        if not stat.S_ISREG(mode):
+            problem = f"{str(source)!r} is {kind_of(mode)}"
+        elif zipfile.is_zipfile(source):
+            return False
+        elif other := other_archive(source):
+            problem = f"{str(source)!r} is a {other} archive: unpack it"
+        else:
+            problem = f"there is no folder or zip {str(source)!r}: it is another file"
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of a null character
+        problem = f"there is no folder or zip {str(source)!r}"
+    except OSError as error:
+        problem = f"{str(source)!r} cannot be read: {error.strerror}"
+    raise UserError(
+        f"{problem}; write --data DIR, --data FILE.zip, --data kaggle:OWNER/NAME or leave --data "
+        "out for demo images"
+    )
+
+
+def folder_source(
+    folder: Path,
+    config: DataConfig | None = None,
+    *,
+    name: str | None = None,
+    shown: Path | None = None,
+    left_out: Sequence[LeftOut] = (),
+) -> Source:
+    """List the images of a folder's classes.
+
+    Args:
+        folder: The folder.
+        config: Which classes and images to keep; None for all.
+        name: For people; None for the folder's.
+        shown: What to call it in errors, if not by its path.
+        left_out: What is missing from the folder, and why.
+
+    Raises:
+        UserError: Its classes cannot be told.
+    """
+    config = config or DataConfig()
+    listing = list_folder(folder)
+    listing.left_out[:0] = left_out
+    layout = read_layout(listing, shown or folder, config.classes_at)
+    source = Source(
+        name=folder.name if name is None else name,
+        files=tuple(layout.files),
+        left_out=tuple(sorted(listing.left_out + layout.left_out, key=lambda one: one.name)),
+        findings=tuple(layout.findings),
+        min_images=config.min_images,
+    )
+    counts = Counter(file.label for file in source.files)
+    least = config.min_images or 0
+    small = {label: counted(n, "image") for label, n in counts.items() if n < least}
+    source = source.without(small)
+    return replace(source, files=tuple(thin(source.files, config)))
 
 
 def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
     """Generate demo images, once, and list them."""
     range_ = f"{spec.first_species}-{spec.first_species + spec.species - 1}"
-    folder = home / "demo" / f"species-{range_}-of-{spec.images_per_species}-seed-{spec.seed}"
+    folder = (
+        cache_folder(home, "demo")
+        / f"species-{range_}-of-{spec.images_per_species}-seed-{spec.seed}"
+    )
     if not folder.exists():
         with unfinished(folder) as partial:
             write_demo(spec, partial)
-    return Source(name="demo", files=tuple(_select(find_images(folder), config)))
-
-
-def find_images(folder: Path) -> list[ImageFile]:
-    """List the files of a class-per-folder tree, wherever below a folder it lies.
-
-    If several folders could be the tree's root, the one with most files is. The tree may be
-    divided into train, val and test folders; hidden files and plain documents are passed over,
-    anything else is taken for an image until it fails to decode.
-
-    Raises:
-        UserError: There are fewer than two class folders.
-    """
-    trees = map(_files_of_classes, _folders_below(folder))
-    with_classes = (files for files in trees if len({file.label for file in files}) > 1)
-    files = max(with_classes, key=len, default=[])
-    if not files:
-        raise UserError(
-            f"{folder} has no class folders; put each class's images into a folder of its own: "
-            f"{folder}/CLASS/IMAGE.jpg, or train/CLASS, val/CLASS and test/CLASS"
-        )
-    return sorted(files, key=lambda file: file.name)
-
-
-def _files_of_classes(root: Path) -> list[ImageFile]:
-    parts: list[tuple[Split | None, Path]] = [*_split_folders(root)] or [(None, root)]
-    return [
-        ImageFile(
-            path=path,
-            name=_text(path.relative_to(root)),
-            label=_text(Path(class_folder.name)),
-            split=split,
-        )
-        for split, split_folder in parts
-        for class_folder in _folders(split_folder)
-        for path in _files(class_folder)
-    ]
-
-
-def _split_folders(folder: Path) -> list[tuple[Split, Path]]:
-    """The folders of train, val and test; none if train or both of the others are missing.
-
-    Without test, val is the part that the data set's authors held out: it becomes test.
-    """
-    found = [
-        (_SPLIT_FOLDERS[child.name.lower()], child)
-        for child in _folders(folder)
-        if child.name.lower() in _SPLIT_FOLDERS and any(map(_has_files, _folders(child)))
-    ]
-    splits = {split for split, _ in found}
-    if splits == {"train", "val"}:
-        return [("test" if split == "val" else split, child) for split, child in found]
-    return found if {"train", "test"} <= splits else []
-
-
-def _folders_below(folder: Path) -> Iterator[Path]:
-    """The folder and those below it; a link is yielded but not followed, since it may loop."""
-    yield folder
-    for child in _folders(folder):
-        if child.is_symlink():
-            yield child
-        else:
-            yield from _folders_below(child)
-
-
-def _text(path: Path) -> str:
-    """A relative path with ``/`` that can be written anywhere, though file names are any bytes."""
-    return printable(os.fsencode(path.as_posix()).decode(errors="backslashreplace"))
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(
-        child
-        for child in folder.iterdir()
-        if child.is_dir() and not child.name.startswith((".", "__MACOSX"))
-    )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (
-        path
-        for path in folder.iterdir()
-        if path.is_file()
-        and not path.name.startswith(".")
-        and path.suffix.lower() not in _NOT_IMAGES
-    )
-
-
-def _has_files(folder: Path) -> bool:
-    return next(_files(folder), None) is not None
-
-
-def _select(files: list[ImageFile], config: DataConfig) -> Iterator[ImageFile]:
-    """Keep evenly spaced classes and images, so that a small part stays varied and repeatable."""
-    by_class: dict[str, list[ImageFile]] = {}
-    for file in files:
-        by_class.setdefault(file.label, []).append(file)
-    for label in _evenly(sorted(by_class), config.classes):
-        yield from _evenly(by_class[label], config.images_per_class)
-
-
-def _evenly(items: list[T], count: int | None) -> list[T]:
-    if count is None or count >= len(items):
-        return items
-    return [items[i * len(items) // count] for i in range(count)]
+    return folder_source(folder, config.model_copy(update={"classes_at": None}), name="demo")
 
 
 def _download_kaggle(name: str) -> Path:
@@ -223,20 +180,3 @@ def _download_kaggle(name: str) -> Path:
             f"Kaggle's data set {name!r} cannot be had ({reason}); check "
             "OWNER/NAME and the connection, or download its zip and write --data FILE.zip"
         ) from error
-
-
-def _unpack(archive: Path, home: Path) -> Path:
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    folder = home / "unpacked" / digest
-    if not folder.exists():
-        try:
-            with unfinished(folder) as partial, zipfile.ZipFile(archive) as file_in_zip:
-                file_in_zip.extractall(partial)
-        # An encrypted file is a RuntimeError, a rare compression a NotImplementedError.
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise UserError(
-                f"{archive} cannot be unpacked ({error}); download it again, or unpack it yourself "
-                "and write --data DIR"
-            ) from error
-    return folder

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.sources import Split
-from registry.errors import UserError
+from benchmark.data.names import counted
 
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 VAL_SHARE = 0.15
 TEST_SHARE = 0.15
 
@@ -17,7 +19,7 @@ TEST_SHARE = 0.15
 def split_stratified(
     labels: Sequence[str], digests: Sequence[str], given: Sequence[Split | None], seed: int
 ) -> NDArray[np.str_]:
-    """Divide each class 70/15/15, at least one image to each part.
+    """Divide each class 70/15/15, at least one image to each part if there are three.
 
     Copies (the same digest) always share a part, across classes too, so that no test image is
     trained on. A division that the data set brings is kept; one without val gives 15/85 of its
@@ -30,10 +32,7 @@ def split_stratified(
         seed: Of the shuffling.
 
     Returns:
-        (N,) ``train``, ``val`` or ``test``.
-
-    Raises:
-        UserError: A class is too small to have an image in each part; names it.
+        (N,) ``train``, ``val`` or ``test``; `missing_parts` names the classes that miss one.
     """
     parts: dict[str, str] = {}
     for digest, split in zip(digests, given, strict=True):
@@ -49,14 +48,29 @@ def split_stratified(
         free = sorted(d for d in own if d not in parts or (carve_val and parts[d] == "train"))
         shuffled = [free[i] for i in rng.permutation(len(free))]
         parts.update(zip(shuffled, _parts(len(shuffled), carve_val), strict=True))
-    for label, own in members.items():
-        if missing := {"train", "val", "test"} - {parts[digest] for digest in own}:
-            raise UserError(
-                f"class {label!r} has {len(own)} different images, too few for a train, a val and "
-                f"a test part (none for {', '.join(sorted(missing))}); add images or take the "
-                "class out"
-            )
     return np.array([parts[digest] for digest in digests])
+
+
+def missing_parts(
+    labels: Sequence[str], digests: Sequence[str], splits: NDArray[np.str_]
+) -> dict[str, str]:
+    """Say what the classes have that miss a part, such as ``2 different images, none for train``.
+
+    Args:
+        labels: Class of each image.
+        digests: Hash of each image's bytes.
+        splits: (N,) part of each image.
+    """
+    parts: dict[str, set[str]] = {}
+    images: dict[str, set[str]] = {}
+    for label, digest, split in zip(labels, digests, splits.tolist(), strict=True):
+        parts.setdefault(label, set()).add(split)
+        images.setdefault(label, set()).add(digest)
+    return {
+        label: f"{counted(len(images[label]), 'different image')}, none for {' and '.join(missing)}"
+        for label, own in parts.items()
+        if (missing := [split for split in SPLITS if split not in own])
+    }
 
 
 _PRIORITY = ("", "train", "val", "test")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from benchmark.data.prepared import PreparedData
-from benchmark.data.sources import Split
+from benchmark.data.splits import Split
 
 CLASSES_FILE = "classes.json"
 """The classes in the order of the probabilities."""

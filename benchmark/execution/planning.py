@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from benchmark.data.audit import check_classes
 from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, demo_source, open_source
 from benchmark.study.checks import check_definitions, check_growing_images
-from benchmark.study.config import Config
+from benchmark.study.config import Config, DataConfig
 from benchmark.study.inputs import input_of
 from benchmark.study.plan import (
     PRETRAINING_SEED,
@@ -70,6 +71,7 @@ def plan_study(
     source = open_source(config, home)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
     data = view.prepare(source, everything)
+    check_classes(data)
     pretraining = None
     if pretrained := [one for one in everything if initial_weights(one, config) == "demo"]:
         drawn = replace(view, seed=PRETRAINING_SEED)
@@ -142,8 +144,7 @@ def _pretraining_source(config: Config, home: Path) -> Source:
         images_per_species=config.pretrain.images_per_species,
         first_species=PRETRAINING_SPECIES,
     )
-    everything = config.data.model_copy(update={"classes": None, "images_per_class": None})
-    return demo_source(species, everything, home)
+    return demo_source(species, DataConfig(), home)
 
 
 def embedding_ids(plan: Plan) -> frozenset[str]:

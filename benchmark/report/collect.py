@@ -11,7 +11,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from benchmark.data.sources import SPLITS
+from benchmark.data.splits import SPLITS
 from benchmark.ranking.statistics import wilson_interval
 from benchmark.ranking.tables import (
     TRIAL_GROUP,

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmark.data.audit import audit
 from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.run_one import dataset_inputs
@@ -14,13 +15,14 @@ from benchmark.tracking.claims import claim
 from benchmark.tracking.items import Artifact, metrics
 from benchmark.tracking.writer import Tracker
 
-EXPLORATION_VERSION = 2
+EXPLORATION_VERSION = 3
 """Raise it when more is logged: the exploration of data seen before is then logged once more."""
 
 
 def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     """Log tables and pictures of a data set, unless a completed run holds them already."""
-    spec_id = content_hash("exploration", EXPLORATION_VERSION, asdict(data.spec))
+    findings = [asdict(finding) for finding in audit(data)]
+    spec_id = content_hash("exploration", EXPLORATION_VERSION, data.spec.content, findings)
     name = f"data {data.spec.name}"
     tags = {"spec_id": spec_id, "kind": "data", "group": "data", "data": data.spec.name}
 

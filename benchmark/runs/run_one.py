@@ -13,7 +13,7 @@ from typing import Any
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from benchmark.data.prepared import PreparedData
-from benchmark.data.sources import SPLITS
+from benchmark.data.splits import SPLITS
 from benchmark.runs.environment import describe_environment
 from benchmark.runs.explanations import FAILED
 from benchmark.runs.head import run_head

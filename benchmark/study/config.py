@@ -36,6 +36,10 @@ class DataConfig(Section):
         images_per_class: How many images of a class to keep, likewise; None for all.
         split_seed: Divides the images into train, val and test; repeats with another ``seed`` share
             their test images.
+        classes_at: How deep the classes' folders lie: 1 are those in the folder itself; None to
+            find out.
+        min_images: Leave out classes of fewer different images, or without one in a part; None is
+            an error if there are such.
     """
 
     source: str = Field("demo", min_length=1)
@@ -44,6 +48,8 @@ class DataConfig(Section):
     classes: int | None = Field(None, ge=2)
     images_per_class: int | None = Field(None, ge=3)
     split_seed: int = Field(0, ge=0, le=MAX_SEED)
+    classes_at: int | None = Field(None, ge=1, le=64)
+    min_images: int | None = Field(None, ge=3)
 
     @property
     def size(self) -> int:

@@ -15,7 +15,7 @@ from benchmark.study.suite import System, find_systems
 from registry import UserError, models
 from registry.specs import STUDY_INPUT, InputSpec
 
-SPEC_VERSION = 4
+SPEC_VERSION = 5
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
@@ -34,8 +34,8 @@ class DataSpec:
     """A data set as a run refers to it: by content, not by place.
 
     Attributes:
-        name: For people.
-        fingerprint: Hash of every file's class, name and bytes.
+        name: For people; a renamed folder is the same data.
+        fingerprint: Hash of every file's part, class, name and bytes.
         image_size: Side in pixels of the images for models that were made for no size.
         num_classes: How many classes.
         num_images: How many images were decoded.
@@ -48,6 +48,11 @@ class DataSpec:
     num_classes: int
     num_images: int
     seed: int
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All but the name."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ class RunSpec:
     @cached_property
     def id(self) -> str:
         """Hash of its content, and through `needs` of all that it builds on."""
-        return content_hash(SPEC_VERSION, self.settings)
+        return content_hash(SPEC_VERSION, {**self.settings, "data": self.data.content})
 
     @property
     def image_size(self) -> int:
@@ -110,7 +115,7 @@ class RunSpec:
         Each network is shown the images as it was made for, so its input is not among it.
         """
         settings = self.shared or self.train.model_dump()
-        return content_hash(asdict(self.data), settings, self.seed)
+        return content_hash(self.data.content, settings, self.seed)
 
     @property
     def teacher_id(self) -> str | None:

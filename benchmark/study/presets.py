@@ -76,7 +76,7 @@ def changes(config: Config) -> list[str]:
 
 
 _STUDIED = ("data.", "train.", "weights")
-_WHICH = ("data.source", "data.split_seed")
+_WHICH = ("data.source", "data.split_seed", "data.classes_at", "data.min_images")
 
 
 def _told(key: str, value: Any) -> Any:

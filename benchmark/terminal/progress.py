@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 from rich.tree import Tree
 
-from benchmark.data.sources import SPLITS
+from benchmark.data.audit import warnings
+from benchmark.data.splits import SPLITS
 from benchmark.execution.listener import Listener
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line
@@ -65,8 +66,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]
-    if study.data.left_out:
-        lines.insert(1, line(f"{len(study.data.left_out)} files left out; bench data lists them"))
+    lines[1:1] = [line(text) for text in warnings(study.data)]
     if changed := changes(config):
         lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
     if config.preset == "quick":
@@ -91,7 +91,7 @@ def print_plan(console: Console, launch: Launch) -> None:
     tree = Tree("plan")
 
     def add(branch: Tree, spec: RunSpec) -> None:
-        state = " (complete)" if find_run(spec, options) else ""
+        state = " (complete)" if options.store.exists() and find_run(spec, options) else ""
         node = branch.add(line(spec.name, (_size(spec) + state, "dim")))
         for dependant in plan.dependants(spec.id):
             add(node, dependant)
@@ -104,6 +104,9 @@ def print_plan(console: Console, launch: Launch) -> None:
     megabytes = weights_bytes(plan, kept) / 1e6
     heads = sum(1 for spec in plan if spec.id in kept and spec.system.head)
     and_heads = f", and the files of {heads} heads" if heads else ""
+    views = {(spec.data, spec.input): spec for spec in plan}.values()
+    pixels = sum(3 * spec.data.num_images * spec.image_size**2 for spec in views)
+    _print(console, line(f"decoded images: {pixels / 1e6:,.0f} MB"))
     _print(console, line(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}"))
 
 

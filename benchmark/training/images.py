@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.data.prepared import PreparedData
-from benchmark.data.sources import Split
+from benchmark.data.splits import Split
 
 RESIDENT_SHARE = 0.4
 """Images stay on a GPU when they take no more than this share of its free memory."""

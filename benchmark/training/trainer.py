@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmark.data.sources import Split
+from benchmark.data.splits import Split
 from benchmark.study.config import Monitor, TrainConfig
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.devices import autocast, now

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data.audit import Finding, audit
+from benchmark.data.audit import audit
 from benchmark.data.eda import (
     class_pictures,
     class_table,
@@ -18,8 +18,10 @@ from benchmark.data.eda import (
     summary_table,
     write_exploration,
 )
+from benchmark.data.findings import Finding
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.sources import SPLITS, Source, find_images
+from benchmark.data.sources import folder_source
+from benchmark.data.splits import SPLITS
 from tests.conftest import COLOURS
 from tests.data.images import png, write_tree
 
@@ -29,7 +31,7 @@ SIZES = {(240, 240): 12, (320, 180): 6, (50, 90): 3, (61, 60): 1}
 
 
 def prepared(folder: Path, home: Path) -> PreparedData:
-    source = Source(name=folder.name, files=tuple(find_images(folder)))
+    source = folder_source(folder)
     return prepare(source, image_size=16, seed=0, home=home)
 
 
@@ -147,6 +149,7 @@ def test_exploration_is_written_as_tables_and_pictures(data: PreparedData, tmp_p
         "findings.csv",
         "image_sizes.png",
         "sizes.csv",
+        "splits.csv",
         "summary.csv",
     ]
     pd.testing.assert_frame_equal(pd.read_csv(folder / "classes.csv"), class_table(data))
@@ -155,6 +158,15 @@ def test_exploration_is_written_as_tables_and_pictures(data: PreparedData, tmp_p
     assert pd.read_csv(folder / "sizes.csv")["images"].tolist() == [36]
     assert drawn(folder / "class_distribution.png") == (700, 450)
     assert drawn(folder / "image_sizes.png") == (600, 500)
+
+
+def test_manifest_says_where_each_image_went(data: PreparedData, tmp_path: Path) -> None:
+    write_exploration(data, tmp_path)
+    manifest = pd.read_csv(tmp_path / "splits.csv")
+    assert list(manifest.columns) == ["image", "class", "split"]
+    assert manifest["image"].tolist() == [sample.name for sample in data.samples]
+    counts = pd.crosstab(manifest["class"], manifest["split"])[list(SPLITS)]
+    assert (counts.to_numpy() == class_table(data)[list(SPLITS)].to_numpy()).all()
 
 
 def test_bars_stack_each_classs_parts(data: PreparedData, tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 import io
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from benchmark.data.decode import Undecodable, decode
+from benchmark.data.decode import Undecodable, decode, read_file
 from tests.data.images import encoded, png
 
 ODD = Path(__file__).parents[2].parent / "shared" / "data" / "odd"
@@ -31,11 +36,11 @@ def corners(pixels: NDArray[np.uint8]) -> list[tuple[int, ...]]:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG file that claims a size and holds no pixels."""
-    chunks = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-        (b"IDAT", zlib.compress(b"")),
-        (b"IEND", b""),
-    ]
+    return png_chunks(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), zlib.compress(b""))
+
+
+def png_chunks(header: bytes, pixels: bytes) -> bytes:
+    chunks = [(b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
@@ -46,7 +51,7 @@ def grey(value: float, kind: type[np.generic]) -> Image.Image:
     return Image.fromarray(np.full((6, 8), value, kind))
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF"])
 def test_image_is_resized_to_the_square_and_its_size_reported(kind: str) -> None:
     decoded = decode(encoded(quarters(), kind), 16)
     assert decoded.pixels.shape == (16, 16, 3)
@@ -95,10 +100,46 @@ def test_exif_orientation_is_applied(
     assert decoded.size == ((40, 20) if orientation <= 4 else (20, 40))
 
 
+def test_telephones_pictures_are_upright() -> None:
+    """A HEIC file of 64 x 32 pixels, red, green, blue and white quarters, turned as by EXIF's 6."""
+    decoded = decode((Path(__file__).parent / "turned.heic").read_bytes(), 16)
+    assert decoded.size == (32, 64)
+    np.testing.assert_allclose(corners(decoded.pixels), [BLUE, RED, WHITE, GREEN], atol=40)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_damaged_exif_does_not_matter() -> None:
-    data = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    assert decode(data, 8).size == (40, 20)
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0MM\0*\xff\xff\xff\xff",
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\0\0\0\xff\xff",
+        b"Exif\0\0nonsense",
+    ],
+)
+def test_damaged_exif_does_not_matter(exif: bytes) -> None:
+    assert decode(encoded(quarters(), "JPEG", exif=exif), 8).size == (40, 20)
+
+
+@pytest.mark.parametrize("key", ["XML:com.adobe.xmp", "comment"])
+@pytest.mark.parametrize(("length", "zipped"), [(2_000_000, True), (90_000_000, True), (10, False)])
+def test_long_texts_do_not_make_a_picture_damaged(key: str, length: int, zipped: bool) -> None:
+    texts = PngInfo()
+    texts.add_itxt(key, "x" * length, zip=zipped)
+    texts.add_text("other", "y" * 2_000_000, zip=True)
+    data = encoded(quarters(), "PNG", pnginfo=texts)
+    np.testing.assert_array_equal(
+        decode(data, 16).pixels, decode(encoded(quarters(), "PNG"), 16).pixels
+    )
+
+
+def test_many_texts_and_a_long_profile_do_not_matter() -> None:
+    texts = PngInfo()
+    for number in range(80):
+        texts.add_text(f"text{number}", "y" * 1_000_000, zip=True)
+    data = encoded(quarters(), "PNG", pnginfo=texts, icc_profile=bytes(5_000_000))
+    assert corners(decode(data, 16).pixels) == [RED, GREEN, BLUE, WHITE]
+    with pytest.raises(Undecodable, match=r"damaged|not an image"):
+        decode(data[:-2000], 16)  # the pixels are cut off, too
 
 
 def transparent(mode: str) -> Image.Image:
@@ -188,8 +229,86 @@ def test_16_bits_keep_their_brightness(kind: str, value: int, expected: int) -> 
     assert (pixels == expected).all()
 
 
+def test_range_that_the_file_states_is_the_range() -> None:
+    ramp = np.tile(np.linspace(0, 4095, 16).astype(np.uint16), (16, 1))
+    tags = ImageFileDirectory_v2()
+    tags[281] = 4095  # MaxSampleValue
+    pixels = decode(encoded(Image.fromarray(ramp), "TIFF", tiffinfo=tags), 16).pixels
+    np.testing.assert_allclose(pixels[0, :, 0], np.linspace(0, 255, 16), atol=1)
+    tags = ImageFileDirectory_v2()
+    tags[262] = 0  # WhiteIsZero
+    pixels = decode(encoded(Image.fromarray(16 * ramp), "TIFF", tiffinfo=tags), 16).pixels
+    np.testing.assert_allclose(pixels[0, :, 0], np.linspace(255, 0, 16), atol=1)
+
+
+def twelve_bits(values: NDArray[np.uint16]) -> bytes:
+    """A TIFF file of packed greys of 12 bits."""
+    height, width = values.shape
+    bits = np.unpackbits(values.astype(">u2").view(np.uint8).reshape(height, width, 2), axis=2)
+    strip = np.packbits(bits[:, :, 4:].reshape(height, -1), axis=1).tobytes()
+    tags = [(256, width), (257, height), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1)]
+    tags += [(278, height), (279, len(strip))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    start = 8 + len(strip)
+    return (
+        struct.pack("<2sHI", b"II", 42, start) + strip + struct.pack("<H", len(tags)) + entries
+    ) + bytes(4)
+
+
+def test_twelve_bits_fill_the_range() -> None:
+    ramp = np.tile(np.linspace(0, 4095, 16).astype(np.uint16), (16, 1))
+    pixels = decode(twelve_bits(ramp), 16).pixels
+    np.testing.assert_allclose(pixels[0, :, 0], np.linspace(0, 255, 16), atol=1)
+
+
+@pytest.mark.parametrize("white", [4095, 65535])
+def test_dark_16_bit_pnm_stays_dark(white: int) -> None:
+    header = f"P5\n8 6\n{white}\n".encode()
+    data = header + np.full((6, 8), white // 10, ">u2").tobytes()
+    np.testing.assert_allclose(decode(data, 8).pixels, 25.5, atol=1)
+
+
+def png_of_16_bits(pixels: NDArray[np.uint16]) -> bytes:
+    """A PNG file of 16 bits in each of three channels, which Pillow does not write."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return png_chunks(struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0), zlib.compress(rows))
+
+
 @pytest.mark.parametrize(
-    ("kind", "white"), [(np.int32, 255), (np.int32, 65535), (np.float32, 1), (np.float32, 255)]
+    ("data", "shade", "bits"),
+    [
+        (encoded(grey(4000, np.uint16), "PNG"), "black", 16),
+        (png_of_16_bits(np.full((6, 8, 3), 4000, np.uint16)), "black", 16),
+        (png_of_16_bits(np.full((6, 8, 3), 30_000, np.uint16)), "", 16),
+        (encoded(grey(1e-3, np.float32), "TIFF"), "black", 32),
+        (encoded(grey(0.9, np.float32), "TIFF"), "", 32),
+        (encoded(Image.new("RGB", (9, 9), (250, 255, 251)), "PNG"), "white", 8),
+        (encoded(Image.new("L", (9, 9), 20), "JPEG"), "black", 8),
+        (png("noise"), "", 8),
+    ],
+)
+def test_nearly_black_and_white_pictures_are_marked(data: bytes, shade: str, bits: int) -> None:
+    decoded = decode(data, 16)
+    assert (decoded.shade, decoded.bits) == (shade, bits)
+
+
+def test_drawing_on_white_is_not_nearly_white() -> None:
+    drawing = Image.new("L", (64, 64), 255)
+    drawing.paste(0, (30, 0, 31, 64))
+    assert decode(encoded(drawing, "PNG"), 64).shade == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [
+        (np.int32, 255),
+        (np.int32, 4095),
+        (np.int32, 65535),
+        (np.float32, 1),
+        (np.float32, 1.05),
+        (np.float32, 255),
+    ],
 )
 def test_32_bits_are_scaled_by_the_range_that_holds_them(
     kind: type[np.generic], white: float
@@ -197,7 +316,8 @@ def test_32_bits_are_scaled_by_the_range_that_holds_them(
     ramp = np.linspace(0, white, 16).astype(kind)
     image = Image.fromarray(np.tile(ramp, (16, 1)))
     pixels = decode(encoded(image, "TIFF"), 16).pixels
-    np.testing.assert_allclose(pixels[0, :, 0], np.linspace(0, 255, 16), atol=1)
+    expected = np.linspace(0, 255 * (1.05 if white == 1.05 else 1), 16).clip(0, 255)
+    np.testing.assert_allclose(pixels[0, :, 0], expected, atol=1)
 
 
 def test_floats_without_a_value_are_black_and_the_others_keep_theirs() -> None:
@@ -253,13 +373,48 @@ def test_truncated_file_is_damaged(kind: str) -> None:
         pytest.param(b"", id="empty"),
         pytest.param(b"\x00" * 4096, id="zeros"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="SVG"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="EPS"),
         pytest.param(b"<!DOCTYPE html><title>404</title>", id="HTML"),
         pytest.param(png_header(0, 0), id="no pixels"),
     ],
 )
 def test_what_is_no_image_says_so(data: bytes) -> None:
-    with pytest.raises(Undecodable, match="not an image"):
+    with pytest.raises(Undecodable, match=r"not an image|PostScript; convert it"):
         decode(data, 8)
+
+
+def test_images_of_other_kinds_are_named() -> None:
+    with pytest.raises(Undecodable, match="JPEG XL; convert it"):
+        decode(b"\xff\x0a" + bytes(50), 8)
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.data.decode.LARGE_PIXELS", 100)
+    data = encoded(Image.new("RGB", (40, 40), RED), "PNG")
+    at_once: list[int] = []
+    inside = 0
+    original = Image.Image.resize
+
+    def resize(self: Image.Image, *arguments: Any) -> Image.Image:
+        nonlocal inside
+        inside += 1
+        at_once.append(inside)
+        time.sleep(0.02)
+        inside -= 1
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Image.Image, "resize", resize)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: decode(data, 8), range(6)))
+    assert at_once == [1] * 6
+
+
+def test_files_too_large_for_an_image_are_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "large.png"
+    with file.open("wb") as sparse:
+        sparse.truncate(10**12)
+    with pytest.raises(Undecodable, match=r"1,000.0 GB: too large for an image"):
+        read_file(file)
 
 
 @pytest.mark.skipif(not ODD.is_dir(), reason="the odd files are not here")

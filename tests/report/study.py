@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.sources import Source, find_images
+from benchmark.data.sources import folder_source
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.runs.exploration import log_exploration
@@ -41,7 +41,7 @@ def make_store(folder: Path) -> Store:
 
 def make_data(folder: Path, classes: Mapping[str, int] = CLASSES) -> PreparedData:
     write_tree(folder / "images", classes)
-    source = Source(name="<monsters>", files=tuple(find_images(folder / "images")))
+    source = folder_source(folder / "images", name="<monsters>")
     return prepare(source, image_size=32, seed=0, home=folder / "home")
 
 

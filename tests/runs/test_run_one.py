@@ -250,7 +250,8 @@ def test_a_failure_is_not_reused(config: Config, store: Store, broken: None) -> 
 
 
 def test_a_loss_that_turns_nan_fails_the_run_with_advice(config: Config, store: Store) -> None:
-    hot = config.model_copy(update={"train": config.train.model_copy(update={"lr": 1e30})})
+    train = config.train.model_copy(update={"lr": 100.0, "optimizer": "sgd"})
+    hot = config.model_copy(update={"train": train})
     outcome = run(hot, "basic_cnn")["basic_cnn-scratch"]
     assert outcome.status == "failed"
     assert "--set train.lr=" in outcome.reason

@@ -16,7 +16,7 @@ from benchmark.terminal.progress import ProgressDisplay
 from benchmark.training.trainer import EpochResult
 
 RESULT = EpochResult(
-    epoch=0,
+    epoch=1,
     train_loss=1.0,
     train_accuracy=0.5,
     val_loss=2.0,

@@ -1,0 +1,58 @@
+"""Turns the folder of what is kept between commands into places for each kind of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+Kind = Literal["data", "demo", "unpacked"]
+_KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked")
+_TAG = "CACHEDIR.TAG"
+_SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
+"""Which programs agreed on for folders that can be made anew (bford.info/cachedir)."""
+_PASSING = "passing"
+"""Marks a home that is gone soon, and has no room for images."""
+
+
+def cache_folder(home: Path, kind: Kind) -> Path:
+    """Make the folder for decoded images, demo images or unpacked zips, marked as a cache."""
+    folder = home / kind
+    tag = folder / _TAG
+    if not tag.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        tag.write_text(
+            f"{_SIGNATURE}\n# By classifier-bench, which makes it anew if it is removed.\n"
+        )
+    return folder
+
+
+def is_cache(folder: Path) -> bool:
+    """Whether a folder is marked as a cache, by us or by another program."""
+    try:
+        return (folder / _TAG).read_text()[: len(_SIGNATURE)] == _SIGNATURE
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def keeps_images(home: Path) -> bool:
+    """Whether decoded images are to be written there."""
+    return not (home / _PASSING).exists()
+
+
+@contextmanager
+def without_writing(home: Path) -> Iterator[Path]:
+    """Another home with all that is in this one; what is written there is gone afterwards.
+
+    Images are decoded to see which can be, and not kept.
+    """
+    with TemporaryDirectory() as folder:
+        (Path(folder) / _PASSING).touch()
+        for kind in _KINDS:
+            place = cache_folder(Path(folder), kind)
+            for kept in (home / kind).glob("*"):
+                if kept.is_dir():
+                    (place / kept.name).symlink_to(kept.absolute())
+        yield Path(folder)

@@ -1,0 +1,28 @@
+"""Turns what is doubtful about a data set into entries that a careful user would look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that a careful user would look at.
+
+    Attributes:
+        kind: Such as ``left out``, ``copy``, ``no images``.
+        name: The file or the class.
+        detail: The reason, or the file that it copies.
+    """
+
+    kind: str
+    name: str
+    detail: str

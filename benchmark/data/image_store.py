@@ -1,0 +1,154 @@
+"""Turns image files into one array on disk, with an index of what is known of each image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.data.decode import LARGE_BYTES, Shade, Undecodable, decode, large, read_file
+from benchmark.data.findings import LeftOut
+from benchmark.data.layout import ImageFile
+from benchmark.data.splits import Split
+from benchmark.processes.leftovers import unfinished
+from registry.specs import STUDY_INPUT, InputSpec
+
+AHEAD = 256
+"""How many decoded images may wait in memory for a slow disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """What is known of one image besides its pixels; see `ImageFile` and `Decoded`."""
+
+    name: str
+    label: str
+    split: Split | None
+    digest: str
+    width: int
+    height: int
+    bits: int
+    shade: Shade
+
+
+def store_folder(home: Path, fingerprint: str, image_size: int, input_: InputSpec) -> Path:
+    """The folder of the images at a size; what is not as in the study is in its name."""
+    ways = (
+        (input_.aspect, STUDY_INPUT.aspect),
+        (input_.interpolation, STUDY_INPUT.interpolation),
+        (input_.crop, STUDY_INPUT.crop),
+    )
+    parts = [f"{fingerprint}-{input_.size or image_size}px"]
+    return home / "data" / "-".join(parts + [str(own) for own, study in ways if own != study])
+
+
+def digest_of(data: bytes) -> str:
+    """Hash a file's content."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def decode_all(
+    files: Sequence[ImageFile],
+    input_: InputSpec,
+    store: Path,
+    progress: Callable[[int, int], None],
+    *,
+    keep: bool,
+) -> None:
+    """Write images.npy and index.json, which are there together or not at all.
+
+    Args:
+        files: What to decode.
+        input_: How, and at which size.
+        store: The folder that is to be.
+        progress: Called with (images done, images in all).
+        keep: Whether to write the images; else it is the index alone.
+    """
+    assert input_.size is not None
+    # The rows of files that turn out undecodable stay unused, at the end.
+    shape = (len(files), input_.size, input_.size, 3)
+    with unfinished(store) as folder:
+        folder.mkdir()
+        images = None
+        if files and keep:
+            images = np.lib.format.open_memmap(
+                folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape
+            )
+        samples: list[Sample] = []
+        left_out: list[LeftOut] = []
+        with closing(_decoded(files, input_)) as results:
+            for done, result in enumerate(results, start=1):
+                if isinstance(result, LeftOut):
+                    left_out.append(result)
+                else:
+                    sample, pixels = result
+                    if images is not None:
+                        images[len(samples)] = pixels
+                    samples.append(sample)
+                progress(done, len(files))
+        if images is not None:
+            images.flush()
+        index = {
+            "samples": [asdict(sample) for sample in samples],
+            "left_out": [asdict(entry) for entry in left_out],
+        }
+        (folder / "index.json").write_text(json.dumps(index))
+
+
+def read_index(folder: Path) -> tuple[list[Sample], list[LeftOut]]:
+    """Read what is known of each image, and which files could not be decoded."""
+    index: dict[str, list[dict[str, Any]]] = json.loads((folder / "index.json").read_text())
+    return (
+        [Sample(**entry) for entry in index["samples"]],
+        [LeftOut(**entry) for entry in index["left_out"]],
+    )
+
+
+def _decoded(
+    files: Sequence[ImageFile], input_: InputSpec
+) -> Generator[tuple[Sample, NDArray[np.uint8]] | LeftOut]:
+    """Decode in threads, in the order of the files."""
+    # Pillow warns of odd EXIF and ICC data, which do not concern the pixels, and decodes without
+    # the GIL. Warning filters belong to the process, so no thread may set them.
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore")
+        try:
+            for first in range(0, len(files), AHEAD):
+                some = files[first : first + AHEAD]
+                yield from pool.map(lambda file: _decode_file(file, input_), some)
+        finally:
+            pool.shutdown(cancel_futures=True)  # if interrupted, without decoding the rest
+
+
+def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:
+    assert input_.size is not None
+    try:
+        with large(file.path.stat().st_size > LARGE_BYTES):
+            data = read_file(file.path)
+            decoded = decode(data, input_.size, input_)
+    except OSError as error:
+        return LeftOut(name=file.name, reason=f"it cannot be read: {error.strerror}")
+    except Undecodable as error:
+        return LeftOut(name=file.name, reason=str(error))
+    width, height = decoded.size
+    sample = Sample(
+        name=file.name,
+        label=file.label,
+        split=file.split,
+        digest=digest_of(data),
+        width=width,
+        height=height,
+        bits=decoded.bits,
+        shade=decoded.shade,
+    )
+    return sample, decoded.pixels
