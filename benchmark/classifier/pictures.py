@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from benchmark.data.decode import Decoded, Undecodable, decode
+from benchmark.data.decode import Decoded, Undecodable, decode, read_file
 from registry.errors import UserError
 from registry.specs import STUDY_INPUT, InputSpec
 
@@ -45,14 +45,15 @@ def read_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_IN
     """
     try:
         if isinstance(picture, str | PathLike):
-            content = Path(picture).read_bytes()
+            content = read_file(Path(picture))
         elif isinstance(picture, Image.Image):
             content = _encoded(picture)
         else:
             content = _encoded(_from_array(picture))
         return decode(content, image_size, input_)
     except (OSError, Undecodable) as error:
-        reason = getattr(error, "strerror", None) or error
+        causes = (getattr(one, "strerror", None) for one in (error, error.__cause__))
+        reason = next(filter(None, causes), error)
         name = picture if isinstance(picture, str | PathLike) else "a picture"
         raise UserError(f"{name} cannot be read ({reason}); name picture files") from error
 

@@ -113,20 +113,21 @@ def write_exploration(data: PreparedData, folder: Path) -> None:
 
 
 def draw_classes(data: PreparedData) -> Image.Image:
-    """Put a train image of each class on one sheet, in the order of `class_table`, row by row.
+    """Put an image of each class on one sheet, in the order of `class_table`, row by row.
 
-    One file, since a store on a server would answer for each of 151; `class_pictures` cuts it up.
+    It is a train image, unless the class has none. One file, since a store on a server would answer
+    for each of 151; `class_pictures` cuts it up.
 
     Returns:
         Squares of at most `CLASS_PICTURE` pixels, each with a picture in its true shape, as many
         rows as columns or one row less.
     """
-    train = data.rows("train")
-    _, first = np.unique(data.labels[train], return_index=True)
+    train_first = np.argsort(data.splits != "train", kind="stable")
+    _, first = np.unique(data.labels[train_first], return_index=True)
     side = min(CLASS_PICTURE, data.images.shape[1])
     columns = math.isqrt(len(first) - 1) + 1
     sheet = Image.new("RGB", (columns * side, math.ceil(len(first) / columns) * side), "white")
-    for i, row in enumerate(train[first]):
+    for i, row in enumerate(train_first[first]):
         size = data.shown_size(row, side)
         picture = Image.fromarray(data.images[row]).resize(size, Image.Resampling.LANCZOS)
         left, top = ((side - length) // 2 for length in size)

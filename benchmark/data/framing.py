@@ -6,6 +6,9 @@ from PIL import Image, ImageOps
 
 from registry.specs import STUDY_INPUT, InputSpec
 
+_LONGEST = 8
+"""How many times its shorter side of a picture is resized, where the middle is cut out of it."""
+
 
 def make_square(picture: Image.Image, side: int, input_: InputSpec = STUDY_INPUT) -> Image.Image:
     """Resize a picture, as torchvision and timm do for evaluation.
@@ -23,10 +26,20 @@ def make_square(picture: Image.Image, side: int, input_: InputSpec = STUDY_INPUT
         resized = ImageOps.pad(picture, (whole, whole), resample, color="white")
     else:
         shorter = min(picture.size)
+        picture = _middle(picture, _LONGEST * shorter)
         width, height = (max(whole, length * whole // shorter) for length in picture.size)
         resized = picture.resize((width, height), resample)
     left, top = (round((length - side) / 2) for length in resized.size)
     return resized.crop((left, top, left + side, top + side))
+
+
+def _middle(picture: Image.Image, longest: int) -> Image.Image:
+    """Cut off what lies far from the middle: a strip of pixels would be resized to gigabytes."""
+    if max(picture.size) <= longest:
+        return picture
+    left, top = (max(0, (length - longest) // 2) for length in picture.size)
+    right, bottom = (length - cut for length, cut in zip(picture.size, (left, top), strict=True))
+    return picture.crop((left, top, right, bottom))
 
 
 def shown_size(size: tuple[int, int], input_: InputSpec, longest: int) -> tuple[int, int]:

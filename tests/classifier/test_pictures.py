@@ -79,6 +79,7 @@ def test_one_picture_is_a_list_of_one(tmp_path: Path) -> None:
     ("given", "told"),
     [
         ("nowhere.png", r"nowhere\.png cannot be read .No such file"),
+        ("/dev/zero", r"/dev/zero cannot be read .not a plain file"),
         (np.zeros((3, 30, 30)), r"an array of \(3, 30, 30\) is no picture"),
         (np.full((30, 30, 3), 9.0), r"an array of float64 from 9.0 to 9.0 is no picture"),
         (np.zeros((30, 30), dtype=np.int32), r"an array of int32 .* give uint8"),

@@ -204,6 +204,20 @@ def test_the_sheet_of_classes_is_about_square(
     assert draw_classes(data).size == (16 * columns, 16 * rows)
 
 
+def test_class_too_small_for_a_train_image_has_its_picture(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "few", {"a": 5, "b": 1, "c": 5})
+    data = prepared(folder, tmp_path)
+    pictures = class_pictures(draw_classes(data), 3)
+    for label, picture in enumerate(pictures):
+        shown = [Image.fromarray(data.images[row]) for row in np.flatnonzero(data.labels == label)]
+        size = data.shown_size(0, 16)
+        centred = picture.crop((0, (16 - size[1]) // 2, 16, (16 - size[1]) // 2 + size[1]))
+        assert any(
+            centred.tobytes() == one.resize(size, Image.Resampling.LANCZOS).tobytes()
+            for one in shown
+        )
+
+
 def test_picture_of_many_classes_is_wider(tmp_path: Path) -> None:
     many = write_tree(tmp_path / "many", {f"class{i:03d}": 3 for i in range(80)})
     write_exploration(prepared(many, tmp_path), tmp_path / "eda")

@@ -53,6 +53,23 @@ def test_any_shape_becomes_a_square(size: tuple[int, int], aspect: Any) -> None:
     assert make_square(Image.new("RGB", size), 16, InputSpec(aspect=aspect)).size == (16, 16)
 
 
+def test_middle_of_a_strip_takes_little_memory() -> None:
+    strip = Image.new("RGB", (100_000, 10), "red")
+    strip.paste((0, 0, 255), (49_995, 0, 50_005, 10))
+    started = Image.Image.resize
+    sizes: list[tuple[int, int]] = []
+
+    def resize(self: Image.Image, size: tuple[int, int], *arguments: Any) -> Image.Image:
+        sizes.append(size)
+        return started(self, size, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "resize", resize)
+        square = np.asarray(make_square(strip, 32, InputSpec(aspect="crop")))
+    assert max(sizes[0]) <= 8 * 32
+    assert (square[:, 4:-4] == (0, 0, 255)).all()
+
+
 def test_people_see_a_squashed_square_in_the_pictures_shape() -> None:
     assert shown_size((80, 40), InputSpec(), 240) == (240, 120)
     assert shown_size((40, 80), InputSpec(), 240) == (120, 240)
