@@ -107,17 +107,10 @@ def leaderboard(
         UserError: No run is completed, or there is no such context.
     """
     _prepare()
-    import pandas as pd
-
-    from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
+    from benchmark.ranking.tables import make_tables, together
     from benchmark.tracking.store import Store
 
-    runs = fetch(Store())
-    tables = [
-        VIEWS[view](runs[runs["context"] == one.id]).assign(data=one.title, context=one.id)
-        for one in choose_contexts(runs, context)[0]
-    ]
-    return pd.concat(tables, ignore_index=True)
+    return together(make_tables(Store(), view, context)[0])
 
 
 def predictions(run: str, context: str | None = None) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -26,3 +27,16 @@ def printable(text: object, keep: str = "") -> str:
         else character
         for character in text
     )
+
+
+def marked(text: str) -> str:
+    """Make text printable, and escape what Markdown would take for its own signs."""
+    return re.sub(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(text))
+
+
+def shortened(text: str, most: int) -> str:
+    """Take the middle out of what is longer than so many characters."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 3
+    return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"

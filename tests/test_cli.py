@@ -55,8 +55,20 @@ def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) ->
     assert "run 1 of 4: convmixer-scratch" in output
     assert "epoch 2/2" in output
     assert "Extra Trees on Fine-Tuned ResNet Head Features" in output
-    assert "71.09%" in output  # the study's ConvMixer
+    assert "resnet18-frozen/extra_trees-n100-d10   " in output  # its run, in the table
+    assert "71.09%" not in output  # the study's ConvMixer told other things apart
+    assert "not the study as published" not in output
     assert "4 completed" in output
+
+
+def test_the_study_stands_beside_data_of_its_kind(store: Store, image_folder: Path) -> None:
+    shutil.copytree(image_folder, "species")
+    for colour, species in (("blue", "Squirtle"), ("green", "Bulbasaur"), ("red", "Mr. Mime")):
+        Path("species", colour).rename(Path("species", species))
+    output = bench("run", "basic_cnn", "--data", "species", *TINY).output
+    assert "not the study as published: data.image_size=32 (study: 240), train.epochs=2" in output
+    assert "study accuracy" in output
+    assert "0.66%" in output  # the study's basic CNN
 
 
 def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> None:
@@ -81,6 +93,15 @@ def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> 
         "resnet18-frozen/extra_trees-n100-d10",
     }
     assert written["test_log_loss"].notna().all()
+    assert set(written["data.train_images"]) == {30}
+    assert set(written["data.test_images"]) == {6}
+    assert set(written["train.epochs" if "train.epochs" in written else "epochs"]) == {2}
+    assert written["data.fingerprint"].str.len().eq(16).all()
+    assert written["versions"].str.contains("torch 2").all()
+    assert set(written["device"]) == {"cpu"}
+    counts = ["trees", "nodes", "best_epoch", "params_total", "head.n_estimators"]
+    cells = pd.read_csv("board.csv", dtype=str)[counts].stack().dropna()
+    assert cells.str.fullmatch(r"\d+").all()
     trees = bench("leaderboard", "--view", "trees", "--format", "csv").output
     assert "accuracy_exp2" in trees.splitlines()[0]
     assert trees.splitlines()[1].startswith("Extra Trees")
@@ -311,16 +332,18 @@ def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
     rows = json.loads(bench("ls", "systems", "--format", "json").output)
     counts = {row["name"]: row["parameters"] for row in rows}
     assert sum(row["group"] != "beyond the study" for row in rows) == 27
-    assert counts["basic_cnn-scratch"] == "29,623,511"
-    assert counts["residual_cnn-scratch"] == "129,529,943"
-    assert counts["convmixer-scratch"] == "704,151"
-    assert counts["resnet18-scratch"] == counts["resnet18-staged"] == "11,253,975"
-    assert counts["vit_b_16-scratch"] == counts["vit_b_16-staged"] == "85,937,047"
-    assert counts["resnet18-frozen"] == "11,609,303"
-    assert counts["vit_b_16-frozen"] == "86,384,791"
-    assert counts["resnet18-staged/xgboost-n100-d10"] == "n_estimators=100, max_depth=10"
+    assert counts["basic_cnn-scratch"] == 29_623_511
+    assert counts["residual_cnn-scratch"] == 129_529_943
+    assert counts["convmixer-scratch"] == 704_151
+    assert counts["resnet18-scratch"] == counts["resnet18-staged"] == 11_253_975
+    assert counts["vit_b_16-scratch"] == counts["vit_b_16-staged"] == 85_937_047
+    assert counts["resnet18-frozen"] == 11_609_303
+    assert counts["vit_b_16-frozen"] == 86_384_791
+    settings = {row["name"]: row["settings"] for row in rows}
+    assert counts["resnet18-staged/xgboost-n100-d10"] is None
+    assert settings["resnet18-staged/xgboost-n100-d10"] == "n_estimators=100, max_depth=10"
     quick = json.loads(bench("ls", "systems", "--preset", "quick", "--format", "json").output)
-    assert {row["name"]: row["parameters"] for row in quick}["basic_cnn-scratch"] != "29,623,511"
+    assert {row["name"]: row["parameters"] for row in quick}["basic_cnn-scratch"] != 29_623_511
 
 
 @pytest.mark.parametrize("what", ["models", "heads", "presets"])

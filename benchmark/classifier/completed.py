@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from benchmark.evaluation.predictions import Predictions
-from benchmark.ranking.tables import fetch
+from benchmark.ranking.runs import fetch
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker

@@ -120,7 +120,8 @@ def run(
 
 
 def _execute(console: Console, launch: Launch, *, force: bool) -> int:
-    from benchmark.ranking.tables import fetch, summary
+    from benchmark.ranking.runs import fetch
+    from benchmark.ranking.tables import summary
     from benchmark.terminal.progress import ProgressDisplay, print_end
     from benchmark.terminal.tables import show
 

@@ -36,31 +36,23 @@ if TYPE_CHECKING:
 @format_option
 def leaderboard(view: str, context: str | None, csv_file: str | None, format_: Format) -> None:
     """Rank the completed runs, from MLflow."""
-    import pandas as pd
-
-    from benchmark.ranking.tables import VIEWS, choose_contexts, fetch
+    from benchmark.ranking.tables import make_tables, together
     from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import print_other_contexts
     from benchmark.terminal.tables import show
     from benchmark.tracking.store import Store
 
     console = make_console()
-    runs = fetch(Store())
-    chosen, others = choose_contexts(runs, context)
-    shown = []
-    for one in chosen:
-        frame = VIEWS[view](runs[runs["context"] == one.id])
-        frame = frame.assign(data=one.title, context=one.id)
-        shown.append(frame)
-        if format_ in ("table", "markdown"):
-            show(frame.drop(columns=["data", "context"]), format_, console, title=one.title)
-    everything = pd.concat(shown)
+    tables, others = make_tables(Store(), view, context)
+    if format_ in ("table", "markdown"):
+        for one, table in tables:
+            show(table, format_, console, title=one.title)
     if format_ in ("csv", "json"):
-        show(everything, format_, console)
+        show(together(tables), format_, console)
     elif format_ == "table":
         print_other_contexts(console, others)
     if csv_file:
-        everything.to_csv(csv_file, index=False)
+        together(tables).to_csv(csv_file, index=False)
 
 
 @click.command("data")

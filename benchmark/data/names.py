@@ -7,7 +7,9 @@ import re
 import unicodedata
 from pathlib import PurePath
 
-from registry.printable import printable
+from registry.printable import printable, shortened
+
+TITLE_LENGTH = 80
 
 
 def text(path: PurePath) -> str:
@@ -17,6 +19,11 @@ def text(path: PurePath) -> str:
     """
     plain = os.fsencode(path.as_posix()).decode(errors="backslashreplace")
     return printable(unicodedata.normalize("NFC", plain))
+
+
+def title(name: str) -> str:
+    """The name of a data set, short enough for headings and for every database."""
+    return shortened(text(PurePath(name)), TITLE_LENGTH) if name else ""
 
 
 def natural_key(name: str) -> tuple[list[tuple[str, int]], str]:

@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from benchmark.data.archive import other_archive, unpack
 from benchmark.data.cache import cache_folder
@@ -15,7 +15,7 @@ from benchmark.data.demo import DemoSpec, write_demo
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.folder import kind_of, list_folder
 from benchmark.data.layout import ImageFile, read_layout
-from benchmark.data.names import counted, text
+from benchmark.data.names import counted, title
 from benchmark.data.thinning import thin
 from benchmark.processes.leftovers import unfinished
 from benchmark.study.config import Config, DataConfig
@@ -76,10 +76,10 @@ def open_source(config: Config, home: Path) -> Source:
         return folder_source(folder, config.data, name=source)
     path = Path(source)
     if _is_folder(path):
-        name = text(PurePath(path.resolve().name)) or source
+        name = title(path.resolve().name) or source
         return folder_source(path, config.data, name=name)
     unpacked = unpack(path, home)
-    name = text(PurePath(path.stem))
+    name = title(path.stem)
     inside = folder_source(
         unpacked.folder, config.data, name=name, shown=path, left_out=unpacked.left_out
     )

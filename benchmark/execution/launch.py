@@ -16,6 +16,7 @@ from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teac
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
+from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.training.devices import find_device
@@ -66,6 +67,7 @@ class Launch:
             home=self.home,
             device=str(find_device(self.device)),
             preset=self.study.config.preset,
+            studied=is_studied(self.study.data.class_names),
             weights_folder=self.weights_folder,
             save_weights=weights_ids(plan, self.save_weights),
             save_embeddings=embedding_ids(plan),

@@ -23,7 +23,7 @@ import pandas as pd
 
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
-from benchmark.ranking.tables import choose_contexts, fetch
+from benchmark.ranking.runs import choose_contexts, fetch
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking.store import Store

@@ -10,7 +10,7 @@ from benchmark.study.checks import check_definitions
 from benchmark.study.config import Config
 from benchmark.study.inputs import image_size_of
 from benchmark.study.presets import PRESETS
-from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, System, systems
+from benchmark.study.suite import BACKBONES, PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
 
 
@@ -56,7 +56,8 @@ def list_systems(config: Config) -> pd.DataFrame:
     known = systems()
     broken = check_definitions(known, config)
     rows = [_system_row(system, config, broken.get(system.name)) for system in known]
-    return pd.DataFrame(rows)
+    counts = ["parameters", "params_trainable", "flops"]
+    return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
 
 
 def _system_row(system: System, config: Config, broken: Exception | None) -> dict[str, object]:
@@ -65,9 +66,11 @@ def _system_row(system: System, config: Config, broken: Exception | None) -> dic
     row: dict[str, object] = {
         "name": system.name,
         "system": system.title,
+        "parameters": None,
+        "backbone": BACKBONES[system.schedule],
         "group": system.group,
-        "parameters": ", ".join(f"{name}={value}" for name, value in system.params),
-        "trainable": "",
+        "settings": ", ".join(f"{name}={value}" for name, value in system.params),
+        "params_trainable": None,
         "flops": None,
         "study_accuracy": PUBLISHED.get(system.name),
         "unavailable": str(broken or ""),
@@ -75,15 +78,15 @@ def _system_row(system: System, config: Config, broken: Exception | None) -> dic
     if system.head is None and broken is None:
         classes = config.data.classes or STUDY_CLASSES
         cost = network_cost(system, image_size_of(system.model, config), classes)
-        row["parameters"] = f"{cost['params_total']:,.0f}"
-        row["trainable"] = f"{cost['params_trainable']:,.0f}"
+        row["parameters"] = cost["params_total"]
+        row["params_trainable"] = cost["params_trainable"]
         row["flops"] = cost["flops"]
     return row
 
 
 def list_runs(config: Config) -> pd.DataFrame:
     """A row a run of the store, whatever became of it, the newest first."""
-    from benchmark.ranking.tables import run_states
+    from benchmark.ranking.runs import run_states
     from benchmark.tracking.store import Store
 
     return run_states(Store())

@@ -12,16 +12,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.data.splits import SPLITS
+from benchmark.ranking.runs import TRIAL_GROUP, Context, choose_contexts, fetch, state
 from benchmark.ranking.statistics import wilson_interval
-from benchmark.ranking.tables import (
-    TRIAL_GROUP,
-    Context,
-    choose_contexts,
-    fetch,
-    representatives,
-    state,
-    summary,
-)
+from benchmark.ranking.tables import representatives, summary
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
 from benchmark.study.suite import GROUPS
 from benchmark.tracking.reader import search
@@ -42,7 +35,6 @@ class RankedSystem:
         row: The same, with the columns of `leaderboard.fetch`.
         summary: Its row of `leaderboard.summary`.
         interval: 95% interval of its test accuracy.
-        fit_seconds: Its own and, for a head, those of the network below.
         curves: Of a network: by metric, the values of all epochs.
         unfrozen: The epoch, from 1, from which all layers trained; None where none were frozen.
         predictions: Of the test split.
@@ -55,7 +47,6 @@ class RankedSystem:
     row: Mapping[str, Any]
     summary: Mapping[str, Any]
     interval: tuple[float, float]
-    fit_seconds: float
     curves: Mapping[str, list[float]]
     unfrozen: int | None
     predictions: pd.DataFrame | None
@@ -92,6 +83,11 @@ class Material:
     splits: Mapping[str, int]
     environment: Mapping[str, str]
     exploration: Exploration | None
+
+    @property
+    def studied(self) -> bool:
+        """Whether the study's accuracies stand beside: its images were of the same kind."""
+        return bool(self.runs["study_accuracy"].notna().any())
 
     @property
     def settings(self) -> Mapping[str, str]:
@@ -141,10 +137,6 @@ def _profile(run: Run) -> dict[str, Any]:
     return {**profile, "fingerprint": dataset.digest}
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
-
-
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -156,15 +148,9 @@ def _systems(
     ranked = _records(representatives(runs))
     shown = _records(summary(runs))
     names = _short_names(ranked, tracked)
-    networks = {
-        (row["model"], row["group"], row["weights"]): row["fit_seconds"]
-        for row in _records(runs)
-        if not row["head"] and not row["tuned"]
-    }
     systems = []
     for rank, (row, line, name) in enumerate(zip(ranked, shown, names, strict=True), start=1):
         run = tracked[row["run_id"]]
-        below = networks.get((row["model"], row["group"], row["weights"])) if row["head"] else 0.0
         staged = run.data.params.get("system.schedule") == "staged" and not row["head"]
         frozen = int(run.data.params["train.freeze_epochs"]) if staged else 0
         systems.append(
@@ -175,7 +161,6 @@ def _systems(
                 row=row,
                 summary=line,
                 interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
-                fit_seconds=_number(row["fit_seconds"]) + _number(below),
                 curves={} if row["head"] else _curves(client, run),
                 unfrozen=frozen + 1 if frozen else None,
                 predictions=artifacts.table(run, "predictions/test.csv"),

@@ -117,7 +117,7 @@ def parts(tracked: Iterable[Run]) -> list[Part]:
     found = [
         Part(name="pretraining", seconds=sum(map(_duration, pretraining)), runs=len(pretraining)),
         Part(name="training networks", seconds=_add(networks, "fit_seconds"), runs=len(networks)),
-        Part(name="fitting heads", seconds=_add(heads, "fit_seconds"), runs=len(heads)),
+        Part(name="fitting heads", seconds=_add(heads, "head_fit_seconds"), runs=len(heads)),
         Part(
             name="explaining images",
             seconds=_add(explained, "explain_seconds"),

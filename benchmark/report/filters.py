@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from benchmark.terminal.tables import count, duration, percent, points, size
+from benchmark.terminal.tables import count, duration, percent, points
 
 
 def interval(bounds: tuple[float, float]) -> str:
@@ -41,6 +41,5 @@ FILTERS: Mapping[str, Callable[[Any], str]] = {
     "points": if_known(points),
     "duration": if_known(duration),
     "count": if_known(count),
-    "size": if_known(size),
     "decimals": if_known("{:.3g}".format),
 }

@@ -13,7 +13,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.ranking.tables import state, trees
+from benchmark.ranking.runs import state
+from benchmark.ranking.tables import trees
 from benchmark.report import charts, curves, facts, pictures
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
@@ -33,7 +34,7 @@ COSTS: tuple[tuple[charts.Axis, Callable[[RankedSystem], float | None]], ...] = 
     (charts.Axis(title="FLOPs an image", write=count), lambda one: one.row["flops"]),
     (
         charts.Axis(title="Fit time", write=duration, ticks=charts.TIMES),
-        lambda one: one.fit_seconds,
+        lambda one: one.row["fit_seconds"],
     ),
 )
 
@@ -106,16 +107,22 @@ def _inline(environment: Environment) -> dict[str, Any]:
 
 def _facts(material: Material) -> dict[str, Any]:
     return {
-        "departures": facts.departures(
-            material.settings, material.runs["preset"].iloc[0], set(material.runs["weights"])
-        ),
-        "not_run": facts.not_run([*material.tracked, *material.not_completed]),
+        **(_departures(material) if material.studied else {"departures": [], "not_run": []}),
         "command": facts.command(material.tracked),
         "parts": facts.parts(material.tracked),
         "weights": sorted(set(material.runs["weights"]) - {"none"}),
         "presets": sorted(set(material.runs["preset"])),
         "hardware": sorted(set(material.runs["hardware"])),
         "commits": sorted(set(material.runs["git_commit"])),
+    }
+
+
+def _departures(material: Material) -> dict[str, list[str]]:
+    return {
+        "departures": facts.departures(
+            material.settings, material.runs["preset"].iloc[0], set(material.runs["weights"])
+        ),
+        "not_run": facts.not_run([*material.tracked, *material.not_completed]),
     }
 
 

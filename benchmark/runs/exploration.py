@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark.data.audit import audit
 from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
-from benchmark.runs.run_one import dataset_inputs
+from benchmark.runs.record import dataset_inputs
 from benchmark.study.plan import content_hash
 from benchmark.tracking.claims import claim
 from benchmark.tracking.items import Artifact, metrics

@@ -25,6 +25,7 @@ class RunOptions:
         home: Folder of the image stores.
         device: Name of the device, or ``auto``.
         preset: Name of the preset, for the record.
+        studied: Whether the images are of the study's kind: its accuracies then stand beside.
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Ids of the runs whose weights are kept.
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
@@ -37,6 +38,7 @@ class RunOptions:
     home: Path
     device: str = "auto"
     preset: str = ""
+    studied: bool = False
     weights_folder: Path | None = None
     save_weights: frozenset[str] = frozenset()
     save_embeddings: frozenset[str] = frozenset()

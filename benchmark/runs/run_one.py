@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-
-from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from benchmark.data.prepared import PreparedData
-from benchmark.data.splits import SPLITS
-from benchmark.runs.environment import describe_environment
 from benchmark.runs.explanations import FAILED
 from benchmark.runs.head import run_head
 from benchmark.runs.network import NetworkRun
 from benchmark.runs.options import Outcome, Report, RunOptions
+from benchmark.runs.record import dataset_inputs, settings_of, split_sizes, tags_of
 from benchmark.study.plan import DataSpec, RunSpec
-from benchmark.study.suite import PUBLISHED
 from benchmark.tracking.claims import claim
-from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag
+from benchmark.tracking.items import LogItem, Metric, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
-from benchmark.training.devices import find_device
 from registry import models
 from registry.errors import one_line
 from registry.specs import InputSpec
@@ -75,7 +68,7 @@ def run_one(
     Returns:
         The outcome: what goes wrong in the run is told there, and is no exception.
     """
-    tags = {"mlflow.runName": spec.name, **_tags(spec, options), **tags}
+    tags = {"mlflow.runName": spec.name, **tags_of(spec, options), **tags}
     figures: dict[str, float] = {}
     remark = ""
     try:
@@ -117,86 +110,11 @@ def _log(
     spec: RunSpec, options: RunOptions, run: TrackedRun, scratch: Path, report: Report
 ) -> Iterator[LogItem]:
     tracker = open_tracker(options.store)
-    yield from _log_settings(spec, options, scratch)
+    yield from settings_of(spec, options, scratch)
     data = open_data(spec.data, spec.input, options.home)
+    yield from split_sizes(data)
     tracker.log_datasets(run.id, dataset_inputs(data))
     if spec.system.head is not None:
         yield from run_head(spec, options, data, tracker, scratch)
     else:
         yield from NetworkRun(spec, options, data, tracker, scratch).log(report)
-
-
-def _log_settings(spec: RunSpec, options: RunOptions, scratch: Path) -> Iterator[LogItem]:
-    environment = describe_environment(find_device(options.device))
-    for name, value in _flat(spec.settings):
-        yield Param(name, value)
-    for name in ("hardware", "git_commit"):
-        yield Tag(name, environment[name])
-    files: dict[str, Any] = {"config.json": spec.settings, "environment.json": environment}
-    for name, content in files.items():
-        (scratch / name).write_text(json.dumps(content, indent=2))
-        yield Artifact(scratch / name)
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten nested settings into dotted names; a head's parameters become ``head.NAME``."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        elif name == "params":
-            yield from ((f"head.{key}", setting) for key, setting in value)
-        else:
-            yield prefix + name, ", ".join(value) if isinstance(value, list) else value
-
-
-def _tags(spec: RunSpec, options: RunOptions) -> dict[str, str]:
-    """Words by which the leaderboard and MLflow's UI find and group the run."""
-    published = PUBLISHED.get(spec.name)
-    return {
-        "spec_id": spec.id,
-        "context": spec.context,
-        "system": spec.title,
-        "group": spec.group,
-        "kind": "head" if spec.system.head else "network",
-        "model": spec.system.model,
-        "head": spec.system.head or "",
-        "head_params": ", ".join(f"{name}={value}" for name, value in spec.system.params),
-        "weights": spec.weights,
-        "data": spec.data.name,
-        "preset": options.preset,
-        "published_accuracy": "" if published is None else str(published),
-        "mlflow.note.content": _description(spec, published),
-    }
-
-
-def _description(spec: RunSpec, published: float | None) -> str:
-    lines = [
-        f"**{spec.title}** ({spec.group}), weights: {spec.weights}",
-        f"{spec.data.name}: {spec.data.num_images:,} images of {spec.data.num_classes} classes "
-        f"at {spec.image_size} x {spec.image_size} pixels, seed {spec.seed}",
-    ]
-    if published is not None:
-        lines.append(f"The study's test accuracy, on its own data: {published:.2%}")
-    return "\n\n".join(lines)
-
-
-def dataset_inputs(data: PreparedData) -> list[DatasetInput]:
-    """Describe each split as an input of the run."""
-    spec = data.spec
-    profile: dict[str, int] = {
-        "images": spec.num_images,
-        "classes": spec.num_classes,
-        "image_size": spec.image_size,
-        **{split: len(data.rows(split)) for split in SPLITS},
-        "split_seed": spec.seed,
-    }
-    dataset = Dataset(
-        name=spec.name,
-        digest=spec.fingerprint,
-        source_type="local",
-        source=json.dumps({"name": spec.name, "fingerprint": spec.fingerprint}),
-        profile=json.dumps(profile),
-    )
-    return [
-        DatasetInput(dataset, [InputTag("mlflow.data.context", ", ".join(SPLITS))]),
-    ]

@@ -20,6 +20,15 @@ EXPERIMENTS: dict[Schedule, str] = {
 BEYOND = "beyond the study"
 GROUPS = (*EXPERIMENTS.values(), BEYOND)
 """The parts that tables show; pretraining and data explorations are others."""
+BACKBONES: dict[Schedule, str] = {
+    "scratch": "from scratch",
+    "staged": "fine-tuned",
+    "frozen": "frozen",
+}
+"""How a network is trained, whose features heads take, in plain words.
+
+The study's titles do not tell: its "Fine-Tuned ResNet Head Features" are those of a frozen one.
+"""
 STUDY_CLASSES = 151
 """How many species the study told apart."""
 

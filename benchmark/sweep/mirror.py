@@ -12,7 +12,7 @@ from pathlib import Path
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.ranking.tables import TRIAL_GROUP
+from benchmark.ranking.runs import TRIAL_GROUP
 from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.space import describe
@@ -119,7 +119,7 @@ class Mirror:
             Metric("best_val_accuracy", best.value),
             Metric("trials", len(done)),
             Metric(self._writing.unit, sum(_note(trial, "work") for trial in done)),
-            Metric("fit_seconds", sum(_note(trial, "seconds") for trial in done)),
+            Metric("sweep_seconds", sum(_note(trial, "seconds") for trial in done)),
             Tag("best", describe(params_of(best))),
         )
 
@@ -134,7 +134,7 @@ class Mirror:
         if trial.value is not None:
             items.append(Metric("best_val_accuracy", trial.value))
         items += [
-            Metric("fit_seconds", _note(trial, "seconds")),
+            Metric("trial_seconds", _note(trial, "seconds")),
             Metric(self._writing.unit, _note(trial, "work")),
             Tag("trial_state", trial.state.name.lower()),
         ]

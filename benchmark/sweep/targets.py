@@ -222,7 +222,7 @@ def score_best(
         "context": target.base.context,
         # Its own id: the same setting in the study's grid remains a row of its own.
         "spec_id": content_hash(spec.id, tags["sweep"]),
-        "published_accuracy": "",
+        "study_accuracy": "",
     }
     tracker = open_tracker(options.store)
     if run_id := tracker.find_completed({"spec_id": tags["spec_id"]}):

@@ -25,7 +25,7 @@ from benchmark.terminal.tables import count, duration, sparkline
 if TYPE_CHECKING:
     from benchmark.execution.launch import Launch
     from benchmark.execution.planning import Study
-    from benchmark.ranking.tables import Context
+    from benchmark.ranking.runs import Context
     from benchmark.runs.options import Outcome, RunOptions
     from benchmark.study.plan import Plan, RunSpec
     from benchmark.training.trainer import EpochResult
@@ -67,7 +67,8 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]
     lines[1:1] = [line(text) for text in warnings(study.data)]
-    if changed := changes(config):
+    changed = changes(config)
+    if changed and options.studied:  # else nobody takes it for the study
         lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
     if config.preset == "quick":
         lines.insert(0, line(QUICK))

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.terminal.console import line
-from registry.printable import printable
+from registry.printable import marked, printable
 
 Format = Literal["table", "csv", "markdown", "json"]
 
@@ -50,11 +50,6 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def size(value: float | str) -> str:
-    """A network's parameter count, shortened, or a head's parameters as they are."""
-    return value if isinstance(value, str) else count(value)
-
-
 def plain(value: Any) -> str:
     """Write 6783.0 as 6,783 and 0.123456 as 0.1235; anything that is no float as it is."""
     if not isinstance(value, float):
@@ -67,7 +62,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "share": percent,
     "gain": points,
     "seconds": duration,
-    "parameters": size,
+    "parameters": count,
     "params_": count,
     "flops": count,
 }
@@ -78,21 +73,25 @@ SPARE = (
     "run_id",
     "started",
     "flops",
-    "trainable",
-    "fit_seconds",
-    "system",
+    "params_trainable",
     "group",
-    "parameters",
+    "experiment",
+    "fit_seconds",
+    "settings",
     "weights",
     "data",
 )
 """Columns that a narrow terminal does without, the first of them first; then the rightmost."""
-KEPT = ("status", "reason", "unavailable")
-"""Columns that it keeps before all others."""
+KEPT = ("status", "reason", "unavailable", "run", "accuracy")
+"""Parts of the names of columns that it keeps before all others, the first of them longest."""
+NAMES = ("run", "name")
+"""Columns of names as they are typed."""
 FIRST_WIDTH = 26
 """To how many characters a narrow terminal may fold the first column."""
 UNBROKEN = 12
 """Up to how many characters a cell stays on one line."""
+LONGEST = 40
+"""From how many characters a word is broken; no name of a run of the study is."""
 PROSE = 40
 """From how many characters a column is prose, which may be folded to `PROSE_WIDTH`."""
 PROSE_WIDTH = 24
@@ -121,7 +120,7 @@ def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = ""
     """Print a data frame.
 
     Args:
-        frame: Underscores in its column names become spaces in the table and Markdown.
+        frame: Its column names become words in the table and Markdown.
         format_: ``csv`` and ``json`` print the bare values, for programs.
         console: Where to.
         title: Above the table or Markdown.
@@ -131,7 +130,7 @@ def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = ""
     elif format_ == "json":
         console.file.write(frame.to_json(orient="records", date_format="iso", indent=2) + "\n")
     elif format_ == "markdown":
-        console.file.write((f"**{_marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
+        console.file.write((f"**{marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
     else:
         _print_table(frame, console, title)
 
@@ -140,10 +139,15 @@ def _written(frame: pd.DataFrame) -> pd.DataFrame:
     written = {}
     for name in frame.columns:
         write = next((FORMATS[part] for part in FORMATS if part in name), plain)
-        written[name.replace("_", " ")] = [
+        written[_heading(name)] = [
             "" if pd.isna(value) else printable(write(value)) for value in frame[name]
         ]
     return pd.DataFrame(written)
+
+
+def _heading(name: str) -> str:
+    """Words for a column's name; a setting's stays as it is typed: ``train.batch_size``."""
+    return name if "." in name else name.replace("_", " ")
 
 
 def _safe(value: Any) -> Any:
@@ -155,18 +159,13 @@ def _markdown(frame: pd.DataFrame) -> str:
     sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
     return (
         _written(frame)
-        .map(_marked)
+        .map(marked)
         .to_markdown(
             index=False,
             disable_numparse=True,  # a class may be called 007
             colalign=sides if len(frame) else None,
         )
     )
-
-
-def _marked(text: str) -> str:
-    """Escape what Markdown would take for its own signs."""
-    return re.sub(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)", r"\\\g<0>", printable(text))
 
 
 @dataclass(kw_only=True)
@@ -192,18 +191,32 @@ class _Column:
 
     @property
     def header(self) -> str:
-        return self.name.replace("_", " ")
+        return _heading(self.name)
 
     def least(self) -> int:
         """The width below which words or short cells would be broken, or the rows be too high."""
-        if self.width > PROSE and not self.first:
+        if self.width > PROSE and not self.first and self.name not in NAMES:
             return PROSE_WIDTH
         parts = self.header.split()
         for cell in self.cells:
             short = cell_len(cell.plain) <= UNBROKEN
-            parts += [cell.plain] if short else cell.plain.split()
-        longest = max(map(cell_len, parts))
+            parts += [cell.plain] if short else self.words(cell.plain)
+        longest = min(LONGEST, max(map(cell_len, parts)))
         return max(longest, min(self.width, FIRST_WIDTH)) if self.first else longest
+
+    def words(self, cell: str) -> list[str]:
+        """What is not to be broken: a name of a run may be, before its head's."""
+        return re.split(r"(?<=/)" if self.name in NAMES else r"\s+", cell)
+
+    def fold(self) -> None:
+        """Break the names of runs that do not fit where they may be."""
+        if self.name in NAMES:
+            self.cells = [
+                cell
+                if cell_len(cell.plain) <= self.width
+                else Text("\n".join(self.words(cell.plain)))
+                for cell in self.cells
+            ]
 
 
 def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
@@ -263,13 +276,13 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
     same, others = [], []
     least = {column.name: column.least() for column in columns}
     while len(columns) > 1 and sum(least[c.name] + 2 for c in columns) - 2 > width:
-        rest = columns[1:]
+        rest = [one for one in columns[1:] if not any(part in one.name for part in KEPT)]
         alike = [
             one for one in rest if len({cell.plain for cell in one.cells}) == 1 < len(one.cells)
         ]
         spare = [one for name in SPARE for one in rest if one.name == name]
-        last = [one for one in rest[::-1] if one.name not in KEPT]
-        out = (alike or spare or last or rest[::-1])[0]
+        kept = [one for part in KEPT[::-1] for one in columns[:0:-1] if part in one.name]
+        out = (alike or spare or rest[::-1] or kept)[0]
         columns.remove(out)
         if alike:
             same.append(f"{out.header} {out.cells[0].plain}")
@@ -284,6 +297,8 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
         if not slack:
             break
         widest.width -= min(excess, -(-slack // 2))
+    for column in columns:
+        column.fold()
     notes = [f"in all rows: {', '.join(same)}"] if same else []
     if others:
         notes.append(f"too wide to show: {', '.join(others)} (--format csv has all)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,34 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
     for name in columns.metrics:
         frame[f"metrics.{name}"] = frame[f"metrics.{name}"].astype(float)
     return frame.sort_values("started", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def read_params(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
+    """Read all params of some runs.
+
+    Args:
+        store: Where.
+        run_ids: Which.
+
+    Returns:
+        A row a run, its id the index, and a column a param, ordered by name; texts, or missing.
+    """
+    parts = [run_ids[first : first + PAGE] for first in range(0, len(run_ids), PAGE)]
+    if store.is_database:
+        with connected(store) as connection:
+            rows = pd.concat([_query_params(connection, part) for part in parts])
+        return rows.pivot(index="run_uuid", columns="key", values="value")
+    listed = [", ".join(f"'{run_id}'" for run_id in part) for part in parts]
+    found = [run for ids in listed for run in search(store, f"attributes.run_id IN ({ids})")]
+    table = pd.DataFrame({run.info.run_id: pd.Series(run.data.params) for run in found}).T
+    return table.sort_index(axis=1)
+
+
+def _query_params(connection: Connection, run_ids: Sequence[str]) -> pd.DataFrame:
+    from sqlalchemy import column, select, table
+
+    params = table("params", *map(column, ("run_uuid", "key", "value")))
+    return pd.read_sql(select(params).where(params.c.run_uuid.in_(run_ids)), connection)
 
 
 def search(store: Store, query: str) -> Iterator[Run]:

@@ -19,7 +19,7 @@ _COLUMNS: Mapping[str, int] = {
     "tags.`group`": 110,
     "tags.`system`": 250,
     "metrics.`test_accuracy`": 110,
-    "tags.`published_accuracy`": 130,
+    "tags.`study_accuracy`": 130,
     "metrics.`best_val_accuracy`": 130,
     "tags.`weights`": 85,
     "metrics.`params_total`": 100,

@@ -20,6 +20,7 @@ from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Par
 from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.store import Store
 from registry.errors import masked, one_line
+from registry.printable import shortened
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +30,8 @@ FLUSH_SECONDS = 5.0
 _PAGE = 1000
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
+_NAME_LENGTH = 250
+"""Its databases hold no longer names of runs."""
 _ABOUT = """\
 Image classifiers of one study, side by side. The menu of views, above the table on the right, has
 *Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
@@ -36,8 +39,10 @@ networks and trees on their embeddings (**experiment 1**), the same with a froze
 (**experiment 2**), and what the study did not have (**beyond the study**).
 
 `test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses.
-`published_accuracy` is the original study's, on its own data. Only runs with the same tag `context`
-are comparable: it stands for the same data, settings and seed.
+`study_accuracy`, on images of the study's kind, is what the study published for its own.
+`fit_seconds` goes from the weights that a network starts with to the classifier, a head's with its
+backbone's. Only runs with the same tag `context` are comparable: it stands for the same data,
+settings and seed.
 """
 
 
@@ -183,7 +188,8 @@ class Tracker:
 
     def start(self, name: str, tags: Mapping[str, str]) -> TrackedRun:
         """Create a run; to be used in a ``with`` statement."""
-        tags = {**tags, PROCESS: str(this_process())}
+        name = shortened(name, _NAME_LENGTH)
+        tags = {**tags, "mlflow.runName": name, PROCESS: str(this_process())}
         run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
         return TrackedRun(self.client, run.info.run_id)
 
@@ -221,6 +227,10 @@ class Tracker:
     def artifact(self, run_id: str, name: str) -> AbstractContextManager[Path]:
         """Lend an artifact for a ``with`` block; see `benchmark.tracking.artifacts.lent`."""
         return lent(self.client, run_id, name)
+
+    def read_metric(self, run_id: str, name: str) -> float:
+        """Give a figure of a run; not a number where it has none."""
+        return float(self.client.get_run(run_id).data.metrics.get(name, "nan"))
 
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""

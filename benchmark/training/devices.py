@@ -87,12 +87,12 @@ class PeakMemory:
             self._process = True
 
     def metrics(self) -> dict[str, float]:
-        """``peak_memory_mb`` (resident, Linux only) and ``peak_gpu_memory_mb``, in MiB."""
+        """``peak_memory_mib`` (resident, Linux only) and ``peak_gpu_memory_mib``, in MiB."""
         found: dict[str, float] = {}
         if self._process:
             status = Path("/proc/self/status").read_text()
             kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-            found["peak_memory_mb"] = int(kib) / 1024
+            found["peak_memory_mib"] = int(kib) / 1024
         if self._device.type == "cuda":
-            found["peak_gpu_memory_mb"] = torch.cuda.max_memory_allocated(self._device) / 2**20
+            found["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(self._device) / 2**20
         return found

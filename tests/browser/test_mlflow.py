@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.ranking.tables import fetch
+from benchmark.ranking.runs import fetch
 from benchmark.tracking.store import Store
 from tests.test_cli import TINY
 
@@ -95,7 +95,7 @@ def test_the_table_opens_with_the_runs_by_test_accuracy(page: Page, served: Serv
     )
     accuracies = [float(shown[row]) for row in sorted(shown)]
     assert accuracies == pytest.approx(served.runs["test_accuracy"].tolist())
-    for column in ("group", "system", "published_accuracy", "best_val_accuracy", "weights"):
+    for column in ("group", "system", "study_accuracy", "best_val_accuracy", "weights"):
         assert page.get_by_role("columnheader", name=column, exact=True).first.is_visible()
     assert page.get_by_placeholder("Ask a question").count() == 0  # MLflow's assistant
 

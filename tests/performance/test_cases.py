@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.ranking.tables import fetch
+from benchmark.ranking.runs import fetch
 from benchmark.study.config import Config
 from benchmark.tracking.items import Metric, Param, Tag
 from benchmark.tracking.store import Store

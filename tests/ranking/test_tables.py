@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from benchmark.ranking.tables import choose_contexts, contexts, fetch, run_states, summary, trees
+from benchmark.ranking.runs import choose_contexts, contexts, fetch, run_states
+from benchmark.ranking.tables import VIEWS, make_tables, summary, trees
 from benchmark.tracking.items import Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -13,6 +14,7 @@ PARAMS = {
     "data.image_size": 64,
     "train.epochs": 3,
     "seed": 0,
+    "system.schedule": "scratch",
 }
 
 
@@ -36,12 +38,13 @@ def log_head(tracker: Tracker, trees: int, group: str, published: float, **metri
         "weights": "demo",
         "data": "mine",
         "context": "a1",
-        "published_accuracy": str(published),
+        "study_accuracy": str(published),
         "head_params": f"n_estimators={trees}",
     }
     with tracker.start(f"{group}/extra_trees-n{trees}", tags) as run:
-        run.log(*(Param(key, value) for key, value in PARAMS.items()))
-        run.log(Param("head.n_estimators", trees))
+        schedule = {"experiment 1": "staged", "experiment 2": "frozen"}[group]
+        params = {**PARAMS, "system.schedule": schedule, "head.n_estimators": trees}
+        run.log(*(Param(key, value) for key, value in params.items()))
         run.log(*(Metric(key, value) for key, value in metrics.items()))
 
 
@@ -54,7 +57,7 @@ def test_summary_ranks_by_test_accuracy_beside_the_studys(tracker: Tracker, stor
     log(
         tracker,
         "convmixer-scratch",
-        {**NETWORK_TAGS, "published_accuracy": "0.7109"},
+        {**NETWORK_TAGS, "study_accuracy": "0.7109"},
         test_accuracy=0.4,
         best_val_accuracy=0.5,
         params_total=704151,
@@ -74,6 +77,47 @@ def test_summary_ranks_by_test_accuracy_beside_the_studys(tracker: Tracker, stor
     assert table["study_accuracy"][1] == 0.7109
     assert table["parameters"][1] == 704151
     assert table["fit_seconds"][1] == 9
+    assert table["run"].tolist() == ["basic_cnn-scratch", "convmixer-scratch"]
+    assert table["backbone"].tolist() == ["from scratch"] * 2
+    assert table["settings"].tolist() == ["", ""]
+
+
+def test_a_plain_column_says_whose_features_a_head_takes(tracker: Tracker, store: Store) -> None:
+    for group in ("experiment 1", "experiment 2"):
+        log_head(tracker, 100, group, 0.3, test_accuracy=0.5, best_val_accuracy=0.5)
+    table = summary(fetch(store)).set_index("system")
+    assert table["backbone"].to_dict() == {
+        "Extra Trees on ResNet Features": "fine-tuned",
+        "Extra Trees on Fine-Tuned ResNet Head Features": "frozen",  # the study's words
+    }
+    assert table["parameters"].isna().all()  # of networks alone
+    assert table["settings"].tolist() == ["n_estimators=100"] * 2
+
+
+def test_the_studys_accuracies_stand_beside_its_kind_of_data_alone(
+    tracker: Tracker, store: Store
+) -> None:
+    log(tracker, "convmixer-scratch", NETWORK_TAGS, test_accuracy=0.4, best_val_accuracy=0.5)
+    for view in VIEWS:
+        for _, table in make_tables(store, view, None)[0]:
+            assert not [name for name in table if "study" in str(name)], view
+
+
+def test_the_view_of_all_runs_has_all_settings_and_whole_counts(
+    tracker: Tracker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(tracker, "convmixer-scratch", NETWORK_TAGS, test_accuracy=0.4, params_total=704151)
+    log_head(tracker, 100, "experiment 1", 0.3, test_accuracy=0.5, best_val_accuracy=0.5)
+    ((_, table),) = make_tables(store, "all", None)[0]
+    monkeypatch.setattr(Store, "is_database", False)  # as with an MLflow server
+    pd.testing.assert_frame_equal(make_tables(store, "all", None)[0][0][1], table)
+    assert not {"data.num_images", "head.n_estimators", "images"} <= {*table}
+    assert {"head.n_estimators", "images", "image_size_px"} <= {*table}
+    lines = table[["run", "params_total", "head.n_estimators", "images"]].to_csv(index=False)
+    assert lines.splitlines()[1:] == [
+        "experiment 1/extra_trees-n100,,100,100",
+        "convmixer-scratch,704151,,100",
+    ]
 
 
 def test_of_a_grid_the_best_on_validation_stands_not_the_best_on_test(
@@ -82,14 +126,14 @@ def test_of_a_grid_the_best_on_validation_stands_not_the_best_on_test(
     for trees_, val, test in ((100, 0.5, 0.9), (200, 0.7, 0.6), (300, 0.6, 0.8)):
         log_head(tracker, trees_, "experiment 1", 0.3, test_accuracy=test, best_val_accuracy=val)
     table = summary(fetch(store))
-    assert table["parameters"].tolist() == ["n_estimators=200"]
+    assert table["settings"].tolist() == ["n_estimators=200"]
     assert table["test_accuracy"].tolist() == [0.6]
 
 
 def test_of_equal_grid_points_the_first_stands(tracker: Tracker, store: Store) -> None:
     for trees_, val in ((100, 0.5), (200, 0.7), (300, 0.7)):
         log_head(tracker, trees_, "experiment 1", 0.3, test_accuracy=0.6, best_val_accuracy=val)
-    assert summary(fetch(store))["parameters"].tolist() == ["n_estimators=200"]
+    assert summary(fetch(store))["settings"].tolist() == ["n_estimators=200"]
 
 
 def test_trees_sets_experiment_1_against_experiment_2(tracker: Tracker, store: Store) -> None:
@@ -99,7 +143,7 @@ def test_trees_sets_experiment_1_against_experiment_2(tracker: Tracker, store: S
         )
     log_head(tracker, 200, "experiment 2", 0.64, test_accuracy=0.9, best_val_accuracy=0)
     table = trees(fetch(store))
-    assert table["parameters"].tolist() == ["n_estimators=100", "n_estimators=200"]
+    assert table["settings"].tolist() == ["n_estimators=100", "n_estimators=200"]
     assert table["head"].tolist() == ["Extra Trees", "Extra Trees"]
     assert table["accuracy_exp1"].tolist() == [0.1, 0.2]
     assert table["study_accuracy_exp1"].tolist() == [0.31, 0.31]

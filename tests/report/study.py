@@ -18,7 +18,7 @@ from benchmark.data.sources import folder_source
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.runs.exploration import log_exploration
-from benchmark.runs.run_one import dataset_inputs
+from benchmark.runs.record import dataset_inputs
 from benchmark.tracking.items import Artifact, Metric, Param, metrics
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
@@ -86,7 +86,7 @@ class Study:
                 "preset": "study",
                 "hardware": "a CPU",
                 "git_commit": "0123456789abcdef-dirty",
-                "published_accuracy": "",
+                "study_accuracy": "",
                 **tags,
             },
         )
@@ -146,7 +146,8 @@ class Study:
         tags = {"head": head, "head_params": f"n_estimators={trees}", **tags}
         with self.start(name, system, group, **tags) as run:
             run.log(Param("head.n_estimators", trees))
-            run.log(Metric("best_val_accuracy", skill), Metric("fit_seconds", 1.25))
+            run.log(Metric("best_val_accuracy", skill), Metric("head_fit_seconds", 1.25))
+            run.log(Metric("fit_seconds", 13.25))
             self._results(run, skill, scratch / name)
         return run.id
 
@@ -197,7 +198,7 @@ def log_study(store: Store, data: PreparedData, scratch: Path) -> Study:
         "from scratch",
         scratch,
         skill=0.9,
-        published_accuracy="0.7109",
+        study_accuracy="0.7109",
     )
     for schedule, group, skill in (
         ("staged", "experiment 1", 0.6),
@@ -212,7 +213,7 @@ def log_study(store: Store, data: PreparedData, scratch: Path) -> Study:
                 group,
                 scratch,
                 skill=skill - 0.001 * trees,
-                published_accuracy="0.31",
+                study_accuracy="0.31",
             )
     study.head(
         "resnet18-staged/extra_trees-n777",

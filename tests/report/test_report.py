@@ -13,12 +13,13 @@ import pytest
 
 from benchmark.data.eda import class_table
 from benchmark.data.prepared import PreparedData
+from benchmark.ranking.runs import fetch
 from benchmark.ranking.statistics import wilson_interval
-from benchmark.ranking.tables import fetch, summary, trees
+from benchmark.ranking.tables import summary, trees
 from benchmark.report.collect import Material
 from benchmark.report.curves import Panel
 from benchmark.report.render import write_report
-from benchmark.terminal.tables import percent, points
+from benchmark.terminal.tables import duration, percent, points
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.report.page import Page, read
@@ -57,7 +58,10 @@ def test_the_summary_is_the_leaderboards(studied: Store, page: Page, material: M
         study, gain = expected["study_accuracy"], expected["gain"]
         assert row[4] == ("–" if math.isnan(study) else percent(study))
         assert row[5] == ("–" if math.isnan(gain) else points(gain))
-        assert row[7] == expected["weights"]
+        assert row[6] == expected["backbone"]
+        assert row[7] == (expected["settings"] or "–")
+        assert row[9] == expected["weights"]
+        assert row[10] == duration(expected["fit_seconds"])
     assert [row[5] for row in rows].count("–") == 5  # all but the tuned one
 
 
@@ -65,7 +69,7 @@ def test_the_trees_are_the_leaderboards(studied: Store, page: Page) -> None:
     table = trees(fetch(studied))
     rows = page.table("Test accuracy of the tree heads")
     assert [(row[1], row[3], row[5]) for row in rows] == [
-        (row["parameters"], percent(row["accuracy_exp1"]), percent(row["accuracy_exp2"]))
+        (row["settings"], percent(row["accuracy_exp1"]), percent(row["accuracy_exp2"]))
         for _, row in table.iterrows()
     ]
     assert len(rows) == 2

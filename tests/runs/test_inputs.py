@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from benchmark.classifier.tracked import find_classifier
 from benchmark.data.framing import make_square
-from benchmark.ranking.tables import fetch, summary
+from benchmark.ranking.runs import fetch
+from benchmark.ranking.tables import summary
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config, override
 from benchmark.study.plan import RunSpec

@@ -89,7 +89,11 @@ def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> 
     assert found.data.metrics["best_val_loss"] == min(point.value for point in losses)
     assert found.data.params["train.epochs"] == "3"
     assert found.data.params["data.num_classes"] == "3"
-    assert found.data.tags["published_accuracy"] == "0.0066"
+    assert found.data.tags["study_accuracy"] == ""  # told other things apart than colours
+    assert found.data.tags["device"] == "cpu"
+    assert f"torch {version('torch')}" in found.data.tags["versions"]
+    sizes = [found.data.params[f"data.{split}_images"] for split in ("train", "val", "test")]
+    assert sizes == ["30", "6", "6"]
     assert found.data.tags["weights"] == "none"
     assert found.inputs is not None
     (dataset,) = found.inputs.dataset_inputs
@@ -121,6 +125,8 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Sto
     assert list(outcomes) == ["resnet18-pretrained", FROZEN, HEAD]
     assert {outcome.status for outcome in outcomes.values()} == {"completed"}
     (backbone,), (head,) = tracked(store, FROZEN), tracked(store, HEAD)
+    seconds = head.data.metrics["head_fit_seconds"]
+    assert head.data.metrics["fit_seconds"] == seconds + backbone.data.metrics["fit_seconds"]
     tracker = open_tracker(store)
     embeddings = load_file(artifact(tracker, backbone.info.run_id, "embeddings.safetensors"))
     assert embeddings["embeddings"].shape == (42, 256)

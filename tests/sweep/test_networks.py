@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 
 from benchmark.cli import main
 from benchmark.data.prepared import PreparedData
-from benchmark.ranking.tables import fetch, summary
+from benchmark.ranking.runs import fetch
+from benchmark.ranking.tables import summary
 from benchmark.runs.options import RunOptions
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec

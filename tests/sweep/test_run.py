@@ -14,7 +14,8 @@ from mlflow.entities import Run
 
 from benchmark.cli import main
 from benchmark.data.prepared import PreparedData
-from benchmark.ranking.tables import fetch, run_states, summary, trees
+from benchmark.ranking.runs import fetch, run_states
+from benchmark.ranking.tables import summary, trees
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.config import Config

@@ -15,10 +15,13 @@ from benchmark.terminal.tables import Format, bar, show, sparkline
 RUNS = pd.DataFrame(
     {
         "system": ["Random Forest on Fine-Tuned ResNet Head Features", "ConvMixer Model"],
-        "experiment": ["experiment 2", "from scratch"],
+        "run": ["resnet18-frozen/random_forest-n200-d16", "convmixer-scratch"],
         "test_accuracy": [0.775, 0.1],
         "study_accuracy": [0.36, None],
-        "parameters": ["n_estimators=200, max_depth=16", 667914],
+        "backbone": ["frozen", "from scratch"],
+        "experiment": ["experiment 2", "from scratch"],
+        "settings": ["n_estimators=200, max_depth=16", ""],
+        "parameters": [None, 667914],
         "weights": ["demo", "demo"],
         "fit_seconds": [0.5, 261.0],
         "reason": ["", ""],
@@ -33,20 +36,45 @@ def shown(width: int, *, terminal: bool = True, frame: pd.DataFrame = RUNS) -> l
     return [line.rstrip() for line in lines]
 
 
-@pytest.mark.parametrize("width", [60, 80, 100])
-def test_a_narrow_table_keeps_its_words_and_accuracies(width: int) -> None:
+@pytest.mark.parametrize("width", [72, 80, 100])
+def test_a_narrow_table_keeps_its_words_names_and_accuracies(width: int) -> None:
     lines = shown(width)
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
-    for word in ("Fine-Tuned", "experiment 2", "77.50%", "36.00%", "ConvMixer Model"):
+    for word in ("Fine-Tuned", "resnet18-frozen/", "random_forest-n200-d16", "convmixer-scratch"):
+        assert word in text
+    for word in ("77.50%", "36.00%", "ConvMixer Model"):
         assert word in text
 
 
 def test_what_a_narrow_table_leaves_out_is_told() -> None:
-    text = " ".join(" ".join(shown(60)).split())
+    text = " ".join(" ".join(shown(80)).split())
     assert "fit" not in text.partition("too wide to show")[0]
     assert "in all rows: weights demo" in text
-    assert "too wide to show: fit seconds, parameters (--format csv has all)" in text
+    assert "too wide to show: experiment, fit seconds, settings, " in text
+
+
+def test_many_columns_leave_the_accuracies_whatever_their_values() -> None:
+    figures = {f"metric_{i}": [0.123456, 0.2] for i in range(30)}
+    accuracies = {"test_accuracy": [0.775, 0.775], "best_val_accuracy": [0.5, 0.5]}
+    settings = {"train.batch_size": [16, 32]}
+    frame = pd.DataFrame({"run": RUNS["run"], **figures, **accuracies, **settings})
+    lines = shown(80, frame=frame)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "77.50%" in text
+    assert "50.00%" in text
+    assert "train.batch_size" in text  # as it is typed
+
+
+def test_a_word_without_end_is_broken() -> None:
+    frame = pd.DataFrame(
+        {"class": ["x" * 220, "y"], "images": [6783, 2], "test_accuracy": [1, 0.5]}
+    )
+    lines = shown(80, frame=frame)
+    assert max(map(len, lines)) <= 80
+    assert "".join(lines).count("x") == 220
+    assert "6783" in "".join(lines)
 
 
 def test_why_a_run_failed_is_told_in_full_on_a_narrow_terminal() -> None:
@@ -64,7 +92,8 @@ def test_why_a_run_failed_is_told_in_full_on_a_narrow_terminal() -> None:
     lines = shown(80, frame=frame)
     assert max(map(len, lines)) <= 80
     assert path in "".join("".join(lines).split())
-    assert "resnet18-frozen/random_forest-n300-d24" in lines[2]
+    assert lines[2].startswith("resnet18-frozen/ ")
+    assert lines[3].startswith("random_forest-n300-d24 ")
 
 
 def test_a_wide_table_has_all_on_one_line_each_without_empty_columns() -> None:
@@ -74,6 +103,7 @@ def test_a_wide_table_has_all_on_one_line_each_without_empty_columns() -> None:
     assert "0.5 s" in row
     header = next(line for line in lines if "system" in line)
     assert "study accuracy" in header
+    assert "resnet18-frozen/random_forest-n200-d16" in row
     assert "reason" not in header
 
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.ranking.tables import fetch
+from benchmark.ranking.runs import fetch
 from benchmark.tracking import connection, database
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
