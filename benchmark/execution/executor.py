@@ -9,6 +9,7 @@ from benchmark.execution.listener import Listener
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import find_run
 from benchmark.study.plan import Plan, RunSpec
+from benchmark.tracking.patience import StoreAway
 
 
 class Executor(Protocol):
@@ -37,8 +38,11 @@ def without_running(
         if needed.status != "completed":
             reason = f"needs {needed.spec.name}, which {_WAS[needed.status]}"
             return Outcome(spec=spec, status="skipped", reason=reason)
-    if not force and (run_id := find_run(spec, options)):
-        return Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
+    try:
+        if not force and (run_id := find_run(spec, options)):
+            return Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
+    except StoreAway as error:
+        return Outcome(spec=spec, status="failed", reason=str(error))
     return None
 
 

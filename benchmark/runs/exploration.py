@@ -29,8 +29,8 @@ def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     def find() -> str | None:
         return tracker.find_completed({"spec_id": spec_id})
 
-    run = None if find() else claim(tracker, {"mlflow.runName": name, **tags}, find)
-    if run is None:
+    run = find() or claim(tracker, {"mlflow.runName": name, **tags}, find)
+    if isinstance(run, str):
         return
     with run, tempfile.TemporaryDirectory() as folder:
         tracker.log_datasets(run.id, dataset_inputs(data))

@@ -78,9 +78,8 @@ def run_one(
             lambda: find_run(spec, options, tags["spec_id"]),
             force=force,
         )
-        if run is None:
-            made = find_run(spec, options, tags["spec_id"]) or ""
-            return Outcome(spec=spec, status="completed", run_id=made, reused=True)
+        if isinstance(run, str):
+            return Outcome(spec=spec, status="completed", run_id=run, reused=True)
         with (
             run,
             tempfile.TemporaryDirectory() as folder,

@@ -46,7 +46,7 @@ def claim(
     find: Callable[[], str | None],
     *,
     force: bool = False,
-) -> TrackedRun | None:
+) -> TrackedRun | str:
     """Start a run, unless it is complete, after waiting for a process that makes it already.
 
     Args:
@@ -56,7 +56,7 @@ def claim(
         force: Whether to make a complete run again, unless another process has done so meanwhile.
 
     Returns:
-        The run, to be used in a ``with`` statement; None if it is complete.
+        The run, to be used in a ``with`` statement, or the id of the complete one.
     """
     name, spec_id = tags["mlflow.runName"], tags["spec_id"]
     waited = False
@@ -71,10 +71,11 @@ def claim(
         try:
             # Who sees another withdraws: of two that begin at once, at least one does.
             if not _others(tracker, spec_id, besides=run.id):
-                if (force and not waited) or not find():
+                found = None if force and not waited else find()
+                if found is None:
                     return run
                 run.withdraw()
-                return None
+                return found
         except BaseException:
             run.withdraw()
             raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.database import ANSWER_SECONDS, check_tables, deleted, unusable
 from benchmark.tracking.locations import follow_move, new_location
+from benchmark.tracking.new_store import opening
 from benchmark.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def _find_experiment(store: Store) -> tuple[MlflowClient, Experiment | None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        client = MlflowClient(store.uri)
-        return client, client.get_experiment_by_name(store.experiment)
+        with opening(store):
+            client = MlflowClient(store.uri)
+            return client, client.get_experiment_by_name(store.experiment)
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise unusable(store, str(error)) from error
 

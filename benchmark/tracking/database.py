@@ -124,6 +124,8 @@ def check_tables(store: Store) -> str | None:
         some = ", ".join(sorted(tables - {_VERSION})[:3])
         raise unusable(store, f"it holds tables of another program ({some} …)")
     if version is None:
+        if store.file is None:  # another process is making them, or MLflow finishes what one left
+            return None
         raise unusable(store, "its tables are half made; remove it, or let who is making it finish")
     _check_version(store, str(version))
     with connected(store) as connection:

@@ -59,7 +59,7 @@ class Family:
                 created.withdraw()
         self.id: str = found[0].info.run_id
         tracker.client.update_run(self.id, status="RUNNING")
-        self.parent = TrackedRun(tracker.client, self.id)
+        self.parent = TrackedRun(tracker, self.id)
         self.relabel(self.id, {PROCESS: str(this_process())})
 
     def children(self, tag: str) -> dict[str, str]:
@@ -73,7 +73,7 @@ class Family:
             if tag in run.data.tags:
                 there[run.data.tags[tag]] = run.info.run_id
             elif process_of(run).is_here:
-                TrackedRun(self._tracker.client, run.info.run_id).withdraw()
+                TrackedRun(self._tracker, run.info.run_id).withdraw()
         return there
 
     def add(self, child: PastRun) -> None:
@@ -85,7 +85,7 @@ class Family:
             {PARENT: self.id, PROCESS: str(this_process())},
             run_name=child.name,
         )
-        tracked = TrackedRun(client, run.info.run_id)
+        tracked = TrackedRun(self._tracker, run.info.run_id)
         tracked.log(*child.items)
         tracked.flush()
         client.set_terminated(tracked.id, child.status, child.end)

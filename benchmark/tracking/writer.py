@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,13 @@ from benchmark.tracking.connection import connect
 from benchmark.tracking.database import unusable
 from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.locations import check_client, new_location
+from benchmark.tracking.new_store import let_readers_in
+from benchmark.tracking.patience import Patience, StoreAway
 from benchmark.tracking.store import Store
 from registry.errors import masked, one_line
 from registry.printable import shortened
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Run
 
 FLUSH_SECONDS = 5.0
@@ -57,10 +57,11 @@ class TrackedRun:
     exception, failed, with the traceback; a keyboard interrupt, killed.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
+    def __init__(self, tracker: Tracker, run_id: str) -> None:
         self.id = run_id
-        self._client = client
-        self._pending: list[LogItem] = []
+        self._tracker = tracker
+        self._client = tracker.client
+        self._pending: dict[str, list[Any]] = {kind: [] for kind in _BATCH}
         self._flushed = time.monotonic()
 
     def log(self, *items: LogItem) -> None:
@@ -71,40 +72,21 @@ class TrackedRun:
             elif isinstance(item, LoggedImage):
                 self._client.log_image(self.id, item.image, key=item.key, step=0)
             else:
-                self._pending.append(item)
+                kind, entity = _entity(item)
+                self._pending[kind].append(entity)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
+            # Nothing waits for a store that is away: it gets them later.
+            with suppress(StoreAway), self._tracker.patience.suspended():
+                self.flush()
 
     def flush(self) -> None:
         """Send what is pending."""
-        from mlflow.entities import Metric as MlflowMetric
-        from mlflow.entities import Param as MlflowParam
-        from mlflow.entities import RunTag
-
-        timestamp = int(time.time() * 1000)
-        sent: dict[str, list[Any]] = {
-            "metrics": [
-                MlflowMetric(item.name, item.value, timestamp, item.step)
-                for item in self._pending
-                if isinstance(item, Metric)
-            ],
-            "params": [
-                MlflowParam(item.name, masked(str(item.value)))
-                for item in self._pending
-                if isinstance(item, Param)
-            ],
-            "tags": [
-                RunTag(item.name, masked(item.value))
-                for item in self._pending
-                if isinstance(item, Tag)
-            ],
-        }
-        while any(sent.values()):
-            batch: dict[str, Any] = {kind: items[: _BATCH[kind]] for kind, items in sent.items()}
-            self._client.log_batch(self.id, **batch)
-            sent = {kind: items[_BATCH[kind] :] for kind, items in sent.items()}
-        self._pending.clear()
         self._flushed = time.monotonic()
+        while any(self._pending.values()):
+            batch: Any = {kind: items[: _BATCH[kind]] for kind, items in self._pending.items()}
+            self._client.log_batch(self.id, **batch)
+            for kind, items in self._pending.items():
+                del items[: _BATCH[kind]]
 
     def withdraw(self) -> None:
         """Take the run back: it is not to be made after all."""
@@ -131,6 +113,8 @@ class TrackedRun:
             self._client.set_terminated(self.id, "FINISHED")
             self._client.set_tag(self.id, "completed", "true")
             return
+        if isinstance(error, KeyboardInterrupt):
+            self._tracker.patience.end()
         if isinstance(error, Skipped):
             self.log(Tag("skipped", str(error)))
         elif isinstance(error, Exception):
@@ -140,6 +124,18 @@ class TrackedRun:
         self.flush()
         failed = isinstance(error, Exception) and not isinstance(error, Skipped)
         self._client.set_terminated(self.id, "FAILED" if failed else "KILLED")
+
+
+def _entity(item: Param | Metric | Tag) -> tuple[str, Any]:
+    """What MLflow calls an item, and as what it takes it."""
+    from mlflow import entities
+
+    if isinstance(item, Metric):
+        now = int(time.time() * 1000)
+        return "metrics", entities.Metric(item.name, item.value, now, item.step)
+    if isinstance(item, Param):
+        return "params", entities.Param(item.name, masked(str(item.value)))
+    return "tags", entities.RunTag(item.name, masked(item.value))
 
 
 class Tracker:
@@ -162,24 +158,31 @@ class Tracker:
             )
         except (MlflowException, OSError) as error:
             raise unusable(store, str(error)) from error
+        self.patience = Patience(str(store), self.client)
 
     def _create_experiment(self, store: Store) -> str:
+        """Create the experiment, or find that another process has just done so."""
+        from mlflow.exceptions import MlflowException
+
         from benchmark.tracking.saved_views import study_views
 
-        location = new_location(store)
-        if store.uri.startswith("sqlite:///"):
-            with sqlite3.connect(store.uri.removeprefix("sqlite:///")) as database:
-                database.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
-        return self.client.create_experiment(
-            store.experiment,
-            artifact_location=location,
-            tags={
-                # Without it, MLflow's pages open in the mode for language models.
-                "mlflow.experimentKind": "custom_model_development",
-                "mlflow.note.content": _ABOUT,
-                **dict(view.tag() for view in study_views()),
-            },
-        )
+        if store.file is not None:
+            let_readers_in(store.file)
+        try:
+            return self.client.create_experiment(
+                store.experiment,
+                artifact_location=new_location(store),
+                tags={
+                    # Without it, MLflow's pages open in the mode for language models.
+                    "mlflow.experimentKind": "custom_model_development",
+                    "mlflow.note.content": _ABOUT,
+                    **dict(view.tag() for view in study_views()),
+                },
+            )
+        except MlflowException:
+            if found := self.client.get_experiment_by_name(store.experiment):
+                return found.experiment_id
+            raise
 
     def set_experiment_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags of the experiment."""
@@ -191,7 +194,7 @@ class Tracker:
         name = shortened(name, _NAME_LENGTH)
         tags = {**tags, "mlflow.runName": name, PROCESS: str(this_process())}
         run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
-        return TrackedRun(self.client, run.info.run_id)
+        return TrackedRun(self, run.info.run_id)
 
     def search(self, query: str) -> list[Run]:
         """Find the experiment's runs by a query in MLflow's language, the oldest first."""

@@ -58,12 +58,13 @@ def statuses(tracker: Tracker) -> dict[str, str]:
 
 
 def test_what_nobody_makes_is_claimed_and_what_is_complete_is_not(tracker: Tracker) -> None:
-    with claim(tracker, WANTED, find(tracker)) or pytest.fail("not claimed") as run:
+    run = claim(tracker, WANTED, find(tracker))
+    assert isinstance(run, TrackedRun)
+    with run:
         assert statuses(tracker) == {run.id: "RUNNING"}
-    assert claim(tracker, WANTED, find(tracker)) is None
+    assert claim(tracker, WANTED, find(tracker)) == run.id
     assert statuses(tracker) == {run.id: "FINISHED"}  # no trace of the claim
-    again = claim(tracker, WANTED, find(tracker), force=True)
-    assert again is not None
+    assert isinstance(claim(tracker, WANTED, find(tracker), force=True), TrackedRun)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -78,7 +79,7 @@ def test_who_wants_what_another_process_makes_waits_and_takes_it(
     theirs = begin(name_of(other), spec_id="x")
     naps = iter([None, lambda: theirs.__exit__(None, None, None)])
     monkeypatch.setattr("time.sleep", lambda seconds: (next(naps) or str)())
-    assert claim(tracker, WANTED, find(tracker), force=force) is None
+    assert claim(tracker, WANTED, find(tracker), force=force) == theirs.id
     assert statuses(tracker) == {theirs.id: "FINISHED"}
     assert caplog.messages == [f"wanted is being made by process {other.pid}; waiting for it"]
 
@@ -102,7 +103,7 @@ def test_who_waits_takes_over_from_one_that_does_not_complete_it(
 
     monkeypatch.setattr("time.sleep", meanwhile)
     run = claim(tracker, WANTED, find(tracker))
-    assert run is not None
+    assert isinstance(run, TrackedRun)
     assert statuses(tracker) == {
         theirs.id: "KILLED" if fate == "dies" else "FAILED",
         run.id: "RUNNING",
@@ -126,7 +127,7 @@ def test_of_two_that_begin_at_once_only_one_goes_on(
     monkeypatch.setattr(tracker, "start", start_after)
     monkeypatch.setattr("time.sleep", lambda seconds: theirs[0].withdraw())
     run = claim(tracker, WANTED, find(tracker))
-    assert run is not None
+    assert isinstance(run, TrackedRun)
     assert statuses(tracker) == {run.id: "RUNNING"}
     everything = tracker.client.search_runs([tracker.experiment_id], "", ViewType.ALL)
     assert len(everything) == 3  # both had begun, both withdrew, and then one was first
@@ -140,7 +141,7 @@ def test_what_is_made_elsewhere_or_left_by_a_repeated_request_is_not_waited_for(
     tracker.client.set_tag(untold.id, "process", "")
     twice = tracker.start("twice", {"spec_id": "x"})
     run = claim(tracker, WANTED, find(tracker))
-    assert run is not None
+    assert isinstance(run, TrackedRun)
     running = [elsewhere.id, untold.id, run.id]
     assert statuses(tracker) == dict.fromkeys(running, "RUNNING") | {twice.id: "KILLED"}
 
