@@ -1,5 +1,6 @@
 """What every model promises, and that the study's are built as the study describes them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from benchmark.explain.gradcam import find_cam_layer
 from benchmark.study.suite import PUBLISHED
 from benchmark.training.network import Network, build_network, linear_classifier, meta_network
 from registry import models
+from registry.checks import MODEL_CHECKS
+from registry.checks.made import Made, pool
 from registry.models.convmixer import ConvMixer, Residual
 from registry.models.residual_cnn import ResidualBlock
 from registry.specs import ModelSpec, Schedule
@@ -37,14 +40,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def backbone(name: str) -> Any:
-    """A backbone with every weight a little off its start, where some are zero."""
-    torch.manual_seed(0)
-    made = models[name].factory(IMAGE_SIZE)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return made
+def made(name: str) -> Made:
+    return Made(spec=models[name], image_size=IMAGE_SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -52,48 +49,13 @@ def images() -> Tensor:
     return torch.rand(3, 3, IMAGE_SIZE, IMAGE_SIZE, generator=torch.Generator().manual_seed(0))
 
 
-def embed(backbone: Any, images: Tensor) -> Tensor:
-    embeddings: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
-    return embeddings
+@pytest.mark.parametrize("check", MODEL_CHECKS, ids=lambda check: check.__name__)
+def test_model_keeps_its_contract(made: Made, check: Callable[[Made], None]) -> None:
+    check(made)
 
 
-def test_embeddings_have_the_promised_shape(backbone: Any, images: Tensor) -> None:
-    backbone.eval()
-    with torch.inference_mode():
-        features = backbone.forward_features(images)
-        embeddings = backbone.forward_head(features, pre_logits=True)
-    assert len(features) == 3
-    assert features.ndim in (3, 4)
-    assert embeddings.shape == (3, backbone.num_features)
-    assert embeddings.isfinite().all()
-
-
-def test_evaluation_is_deterministic_and_tells_images_apart(backbone: Any, images: Tensor) -> None:
-    backbone.eval()
-    with torch.inference_mode():
-        first, again, alone = (embed(backbone, batch) for batch in (images, images, images[1:2]))
-    torch.testing.assert_close(first, again, rtol=0, atol=0)
-    torch.testing.assert_close(first[1:2], alone, rtol=1e-3, atol=1e-4)
-    assert (first[0] - first[1]).abs().max() > 1e-4
-
-
-def test_gradient_reaches_every_parameter(backbone: Any, images: Tensor) -> None:
-    backbone.train()
-    embeddings = embed(backbone, images)
-    torch.manual_seed(1)
-    loss = (embeddings * torch.randn_like(embeddings)).sum()
-    parameters = dict(backbone.named_parameters())
-    gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-    dead = [
-        name
-        for name, gradient in zip(parameters, gradients, strict=True)
-        if gradient is None or not gradient.any() or not gradient.isfinite().all()
-    ]
-    assert dead == []
-
-
-def test_layer_for_grad_cam_gives_feature_maps(name: str, backbone: Any, images: Tensor) -> None:
-    spec = models[name]
+def test_layer_for_grad_cam_gives_feature_maps(made: Made, images: Tensor) -> None:
+    spec, backbone = made.spec, made.backbone
     if spec.explanation != "gradcam":
         pytest.skip(f"shown by {spec.explanation}")
     network = Network(backbone, linear_classifier(backbone.num_features, 2)).eval()
@@ -109,14 +71,6 @@ def test_layer_for_grad_cam_gives_feature_maps(name: str, backbone: Any, images:
     assert batch == 3
     assert channels >= 32
     assert height == width > 1
-
-
-def test_model_is_described(name: str) -> None:
-    spec = models[name]
-    assert spec.title != spec.name
-    assert spec.schedules
-    if spec.schedules != ("scratch",):
-        assert spec.weights is not None
 
 
 def test_every_network_of_the_study_is_counted() -> None:
@@ -257,7 +211,7 @@ def test_forward_is_torchvisions(images: Tensor, model: str, classifier: str) ->
     setattr(reference, classifier, nn.Identity())
     reference.load_state_dict(own.state_dict(), assign=True)
     with torch.inference_mode():
-        torch.testing.assert_close(embed(own, images), reference.eval()(images))
+        torch.testing.assert_close(pool(own, images), reference.eval()(images))
 
 
 def test_zoo_model_with_a_layer_after_the_pooling_gives_that_layers_size(images: Tensor) -> None:
@@ -289,6 +243,7 @@ def test_networks_with_weights_of_five_dimensions_are_built() -> None:
 
     class Deep(nn.Module):
         num_features = 3
+        forward_features = forward_head = nn.Module.forward
 
         def __init__(self) -> None:
             super().__init__()
