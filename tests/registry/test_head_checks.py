@@ -159,7 +159,7 @@ HEADS: dict[str, tuple[HeadSpec, str]] = {
     ),
     "types": (
         head(lambda seed, jobs: Neighbour()),
-        r"its file holds .*test_checks.Neighbour.* write trusted_types=\('",
+        r"its file holds .*test_head_checks.Neighbour.* write trusted_types=\('",
     ),
 }
 
