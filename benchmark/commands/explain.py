@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.errors import UserError
-from registry.printable import printable
+from registry.printable import printable, shortened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 TOP = 5
+STEM = 60
+"""So many characters of a picture's name are in that of its explanation."""
 _SOFTWARE = "classifier-bench"
 """Marks our own PNG files, which may be overwritten."""
 
@@ -54,10 +56,12 @@ def explain(
     networks and heads with: bench run --save-weights all.
     """
     from benchmark.classifier.tracked import find_classifier
+    from benchmark.data.figures import label
     from benchmark.explain.panels import draw_panels
     from benchmark.tracking.store import Store
 
-    files = {image: out / f"{image.stem}-{re.sub(r'[/:]', '-', name)}.png" for image in images}
+    run = re.sub(r"[/:]", "-", name)
+    files = {image: out / f"{shortened(image.stem, STEM)}-{run}.png" for image in images}
     for file, count in Counter(files.values()).items():
         if count > 1:
             raise UserError(f"{count} images would be drawn to {file}; name them one at a time")
@@ -72,7 +76,7 @@ def explain(
             click.echo(f"  no heatmap: {look.why_none}")
             continue
         share = dict(look.ranking)[look.shown]
-        caption = f"{look.shown} ({share:.0%})"
+        caption = f"{label(look.shown)} ({share:.0%})"
         _write(
             draw_panels(look.pixels, look.heat, look.size, classifier.explainer.kind, caption), file
         )

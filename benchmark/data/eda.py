@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from benchmark.data.audit import audit
-from benchmark.data.figures import write_figure
+from benchmark.data.figures import label, write_figure
+from benchmark.data.fonts import draw_line
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import SPLITS
 
 CLASS_PICTURE = 96
 """Side of a class's picture in pixels, at most."""
+_CONTACT_COLUMNS = 12
 
 
 def class_table(data: PreparedData) -> pd.DataFrame:
@@ -103,13 +105,18 @@ SHOWN = ("summary", "classes", "sizes", "findings")
 
 
 def write_exploration(data: PreparedData, folder: Path) -> None:
-    """Write each table as CSV, two charts as PNG, and ``classes.webp``, a picture of each class."""
+    """Write each table as CSV, two charts as PNG, and a picture of each class.
+
+    The pictures are in ``classes.png`` with their names, and without in ``classes.webp``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
         table(data).to_csv(folder / f"{name}.csv", index=False)
     write_figure(folder / "class_distribution.png", lambda: _class_distribution(data))
     write_figure(folder / "image_sizes.png", lambda: _image_sizes(data))
-    draw_classes(data).save(folder / "classes.webp", quality=75)
+    sheet = draw_classes(data)
+    sheet.save(folder / "classes.webp", quality=75)
+    draw_contact_sheet(sheet, data.class_names).save(folder / "classes.png")
 
 
 def draw_classes(data: PreparedData) -> Image.Image:
@@ -143,14 +150,31 @@ def class_pictures(sheet: Image.Image, classes: int) -> list[Image.Image]:
     return [sheet.crop((left, top, left + side, top + side)) for left, top in corners]
 
 
+def draw_contact_sheet(sheet: Image.Image, names: Sequence[str]) -> Image.Image:
+    """Put each picture of the sheet of `draw_classes` above the name of its class."""
+    columns = min(_CONTACT_COLUMNS, math.isqrt(len(names) - 1) + 1)
+    width, height = CLASS_PICTURE + 12, CLASS_PICTURE + 28
+    size = columns * width, math.ceil(len(names) / columns) * height
+    contacts = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(contacts)
+    for i, (picture, name) in enumerate(zip(class_pictures(sheet, len(names)), names, strict=True)):
+        left, top = i % columns * width, i // columns * height
+        shown = picture.resize((CLASS_PICTURE, CLASS_PICTURE), Image.Resampling.LANCZOS)
+        contacts.paste(shown, (left + 6, top + 6))
+        place = (left + width / 2, top + height - 12)
+        draw_line(draw, place, label(name), size=13, width=width - 4)
+    return contacts
+
+
 def _class_distribution(data: PreparedData) -> Figure:
     table = class_table(data).sort_values("images", ascending=False)
     figure = Figure(figsize=(max(7.0, 0.13 * len(table) + 2), 4.5), layout="constrained")
     axes = figure.subplots()
     bottom = pd.Series(0, index=table.index)
     for split in SPLITS:
-        axes.bar(table["class"], table[split], bottom=bottom, label=split, width=0.85)
+        axes.bar(range(len(table)), table[split], bottom=bottom, label=split, width=0.85)
         bottom = bottom + table[split]
+    axes.set_xticks(range(len(table)), [label(name) for name in table["class"]])
     axes.tick_params(axis="x", rotation=90, labelsize=6 if len(table) > 40 else 9)
     axes.margins(x=0.01)
     axes.set(

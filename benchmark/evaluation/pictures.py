@@ -9,30 +9,50 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import confusion_matrix
 
+from benchmark.data.figures import label
 from benchmark.evaluation.predictions import Predictions
 from benchmark.training.trainer import EpochResult
+from registry.printable import shortened
 
-_LABELLED_CLASSES = 40
+TITLE = 70
+"""So many characters of a run's name stand above a picture."""
+
+_CELL = 0.17
+"""Side of a cell of the confusion matrix in inches, at least: its count can be read."""
 
 
 def draw_confusion(predictions: Predictions, title: str) -> Figure:
-    """Draw how often each true class (rows) was taken for each class (columns).
+    """Draw how many images of each true class (rows) were taken for each class (columns).
 
-    Rows sum to one. Up to 40 classes are labelled.
+    The colour is the share of the true class, the number how many; none stands for 0.
     """
-    names = predictions.class_names
-    matrix = confusion_matrix(
-        predictions.labels, predictions.predicted, labels=np.arange(len(names)), normalize="true"
+    names = [label(name) for name in predictions.class_names]
+    counts = confusion_matrix(
+        predictions.labels, predictions.predicted, labels=np.arange(len(names))
     )
-    figure = Figure(figsize=(8, 7.4), layout="constrained")
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
+    side = max(5.6, _CELL * len(names))
+    figure = Figure(figsize=(side + 2.4, side + 1.8), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
-    if len(names) <= _LABELLED_CLASSES:
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
+    font = min(11.0, max(5.0, 30 * side / len(names)))
+    for row, column in np.argwhere(counts):
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]}",
+            ha="center",
+            va="center",
+            fontsize=font,
+            color="white" if shares[row, column] > 0.5 else "black",
+            in_layout=False,  # measuring thousands would take seconds
+        )
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
+    axes.set_yticks(range(len(names)), names, fontsize=font)
     axes.set(
-        title=f"{title}\n{predictions.split} split, {len(predictions.labels)} images",
+        title=f"{shortened(title, TITLE)}\n"
+        f"{predictions.split} split, {len(predictions.labels)} images",
         xlabel="predicted",
         ylabel="true",
     )
@@ -51,7 +71,7 @@ def draw_training(
         title: Above the picture.
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(shortened(title, TITLE))
     epochs = [result.epoch for result in history]
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for split in ("train", "val"):

@@ -16,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import Split
 
+_TOLD = 5
+"""How many of an image's classes its row of the table has."""
 CLASSES_FILE = "classes.json"
 """The classes in the order of the probabilities."""
 
@@ -45,9 +47,14 @@ class Predictions:
         return predicted
 
     def table(self) -> pd.DataFrame:
-        """A row an image: ``image``, ``true``, ``predicted``, ``probability``, ``correct``."""
+        """A row an image: ``image``, ``true``, ``predicted``, ``probability``, ``correct``.
+
+        Then what comes next in its probabilities, up to the fifth: ``predicted_2``,
+        ``probability_2`` and so on. SPLIT.safetensors has them all.
+        """
         classes = np.array(self.class_names)
-        return pd.DataFrame(
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")
+        table = pd.DataFrame(
             {
                 "image": self.names,
                 "true": classes[self.labels],
@@ -56,6 +63,13 @@ class Predictions:
                 "correct": self.predicted == self.labels,
             }
         )
+        for place in range(1, min(_TOLD, len(classes))):
+            nth = order[:, place, None]
+            table[f"predicted_{place + 1}"] = classes[nth[:, 0]]
+            table[f"probability_{place + 1}"] = np.take_along_axis(self.probabilities, nth, axis=1)[
+                :, 0
+            ].round(4)
+        return table
 
     def all_probabilities(self) -> pd.DataFrame:
         """A row an image: ``image``, ``true``, ``predicted``, and a column for each class."""

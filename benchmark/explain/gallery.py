@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmark.data.figures import label
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
 from benchmark.explain.panels import draw_panels, overlay
@@ -18,6 +19,8 @@ from benchmark.explain.panels import draw_panels, overlay
 SHOWN_IMAGES = 8
 MISTAKES = 12
 _WEBP_QUALITY = 85
+_FILE_NAME = 60
+"""So many characters of a class's name are in a file's; MLflow adds its own to them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,8 @@ def write_gallery(gallery: Gallery, shown: int, folder: Path) -> dict[str, Image
     (folder / "explanations.json").write_text(json.dumps(content, indent=2))
     panels = {}
     for i, entry in enumerate(entries[:shown]):
-        caption = f"True: {entry.true}, Pred: {entry.predicted} ({entry.probability:.0%})"
+        true, predicted = label(entry.true), label(entry.predicted)
+        caption = f"True: {true}, Pred: {predicted} ({entry.probability:.0%})"
         image = gallery.pixels[i], gallery.heat[i], gallery.sizes[i]
         panel = draw_panels(*image, gallery.kind, caption)
         panels[Path(entry.original).stem] = panel
@@ -146,4 +150,4 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
 
 def safe_name(name: str) -> str:
     """Write a name so that it may be part of a file's."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", name)
+    return re.sub(r"[^A-Za-z0-9]+", "_", name)[:_FILE_NAME]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from benchmark.data.fonts import draw_line
 
 PANEL = 240
 """Side of a panel in pixels."""
@@ -44,13 +46,12 @@ def draw_panels(
     """
     canvas = Image.new("RGB", (2 * PANEL, PANEL + 2 * _CAPTION), "white")
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(15)
-    draw.text((PANEL, _CAPTION / 2), caption, "black", font, anchor="mm")
+    draw_line(draw, (PANEL, _CAPTION / 2), caption, size=15, width=2 * PANEL - 8)
     found = kind if heat.any() else f"{kind}: nothing found"
     panels = ((Image.fromarray(pixels), "Original Image"), (overlay(pixels, heat), found))
     for i, (panel, title) in enumerate(panels):
         centre = i * PANEL + PANEL / 2
-        draw.text((centre, 1.5 * _CAPTION), title, "dimgrey", font, anchor="mm")
+        draw_line(draw, (centre, 1.5 * _CAPTION), title, size=14, width=PANEL - 8)
         resized = panel.resize(size, Image.Resampling.BICUBIC)
         left, top = ((PANEL - length) // 2 for length in size)
         canvas.paste(resized, (i * PANEL + left, 2 * _CAPTION + top))

@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmark.data.figures import write_figure
 from benchmark.ranking.runs import TRIAL_GROUP
 from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
@@ -101,8 +103,9 @@ class Mirror:
         done = [trial for trial in trials if is_finished(trial)]
         with tempfile.TemporaryDirectory() as folder:
             if best := best_trial(done):
-                for name, figure in draw_sweep(self._study, points).items():
-                    figure.savefig(Path(folder) / f"{name}.png")
+                figures = draw_sweep(self._study, points)
+                for name in figures:
+                    write_figure(Path(folder) / f"{name}.png", partial(figures.__getitem__, name))
             with locked(self._writing.lock):
                 if best is not None:
                     self._log_best(best, done)

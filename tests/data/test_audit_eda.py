@@ -145,6 +145,7 @@ def test_exploration_is_written_as_tables_and_pictures(data: PreparedData, tmp_p
     assert sorted(file.name for file in folder.iterdir()) == [
         "class_distribution.png",
         "classes.csv",
+        "classes.png",
         "classes.webp",
         "findings.csv",
         "image_sizes.png",

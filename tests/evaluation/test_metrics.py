@@ -49,3 +49,15 @@ def test_saved_predictions_hold_the_table_and_all_probabilities(tmp_path: Path) 
     assert table["correct"].tolist() == [True, False]
     arrays = load_file(tmp_path / "test.safetensors")
     np.testing.assert_array_equal(arrays["probabilities"], made.probabilities)
+
+
+def test_the_table_has_the_five_most_probable_classes() -> None:
+    falling = [0.08, 0.2, 0.15, 0.12, 0.1, 0.3, 0.05]
+    (row,) = predictions([4], [falling]).table().to_dict("records")
+    named = [row["predicted"], *(row[f"predicted_{place}"] for place in (2, 3, 4, 5))]
+    assert named == ["class5", "class1", "class2", "class3", "class4"]
+    assert row["probability"] == pytest.approx(0.3)
+    assert [row[f"probability_{place}"] for place in (2, 5)] == pytest.approx([0.2, 0.1])
+    assert "predicted_6" not in row
+    (few,) = predictions([1], [[0.4, 0.6]]).table().to_dict("records")
+    assert (few["predicted_2"], "predicted_3" in few) == ("class0", False)

@@ -50,3 +50,4 @@ def test_many_classes_show_their_most_confident_mistakes_alone() -> None:
 
 def test_names_are_safe_in_files() -> None:
     assert safe_name("Nidoran♀ / a b") == "Nidoran_a_b"
+    assert len(safe_name("long" * 60)) < 100

@@ -1,0 +1,50 @@
+"""What pictures of predictions say."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmark.data.figures import write_figure
+from benchmark.evaluation.pictures import draw_confusion
+from benchmark.evaluation.predictions import Predictions
+
+
+def predictions(labels: list[int], predicted: list[int], names: list[str]) -> Predictions:
+    probabilities = np.full((len(labels), len(names)), 0.1, np.float32)
+    probabilities[np.arange(len(labels)), predicted] = 0.9
+    return Predictions(
+        split="test",
+        names=[f"{i}.png" for i in range(len(labels))],
+        labels=np.array(labels),
+        probabilities=probabilities,
+        class_names=names,
+    )
+
+
+def test_the_confusion_matrix_has_counts_and_names() -> None:
+    made = predictions([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["cat", "dog"])
+    axes = draw_confusion(made, "a run").axes[0]
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(0, 0): "2", (1, 0): "1", (1, 1): "2"}  # columns are what was predicted
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
+
+
+def test_many_classes_are_all_named() -> None:
+    names = [f"class {i}" for i in range(60)]
+    axes = draw_confusion(predictions(list(range(60)), list(range(60)), names), "a run").axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == names
+    assert len(axes.texts) == 60
+
+
+def test_names_without_end_leave_room_for_the_matrix(tmp_path: Path) -> None:
+    made = predictions([0, 1], [0, 0], ["x" * 220, "[bold]$a_b$"])
+    file = tmp_path / "confusion.png"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # "axes sizes collapsed to zero"
+        write_figure(file, lambda: draw_confusion(made, "y" * 250))
+    blue = np.asarray(Image.open(file).convert("RGB"))
+    assert ((blue[..., 2] > 90) & (blue[..., 0] < 20)).mean() > 0.05  # the darkest cell
