@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.commands.outputs import SOFTWARE, check_file, is_picture
 from registry.errors import UserError
 from registry.printable import printable, shortened
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 TOP = 5
 STEM = 60
 """So many characters of a picture's name are in that of its explanation."""
-_SOFTWARE = "classifier-bench"
-"""Marks our own PNG files, which may be overwritten."""
 
 
 @click.command()
@@ -65,7 +64,7 @@ def explain(
     for file, count in Counter(files.values()).items():
         if count > 1:
             raise UserError(f"{count} images would be drawn to {file}; name them one at a time")
-        _check_ours(file)
+        check_file(file, "--out DIR", is_picture)
     classifier = find_classifier(Store(), name, context)
     for image, file in files.items():
         look = classifier.look_at(image, class_name)
@@ -83,29 +82,10 @@ def explain(
         click.echo(printable(f"  {file}: {classifier.explainer.kind} for {look.shown}"))
 
 
-def _check_ours(file: Path) -> None:
-    """Refuse to overwrite what another program wrote.
-
-    Raises:
-        UserError: The file is there and is not ours.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    if not file.exists():
-        return
-    try:
-        with Image.open(file) as image:
-            ours = image.info.get("Software") == _SOFTWARE
-    except (UnidentifiedImageError, OSError):
-        ours = False
-    if not ours:
-        raise UserError(f"{file} is there and not by bench; move it or write --out DIR")
-
-
 def _write(panels: Image, file: Path) -> None:
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    info.add_text("Software", _SOFTWARE)
+    info.add_text("Software", SOFTWARE)
     file.parent.mkdir(parents=True, exist_ok=True)
     panels.save(file, pnginfo=info)

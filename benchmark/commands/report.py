@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmark.commands.outputs import check_file, is_page
 from registry.printable import printable
 
 
@@ -30,6 +31,7 @@ def report(out: Path, context: str | None, title: str | None) -> None:
     from benchmark.report.render import write_report
     from benchmark.tracking.store import Store
 
+    check_file(out, "--out FILE", is_page)
     start = time.perf_counter()
     material = write_report(Store(), out, context, title)
     seconds = time.perf_counter() - start

@@ -13,6 +13,7 @@ from benchmark.commands.options import (
     format_option,
     make_config,
 )
+from benchmark.commands.outputs import check_file, check_folder, is_table
 from benchmark.data.home import home
 
 if TYPE_CHECKING:
@@ -32,9 +33,15 @@ if TYPE_CHECKING:
     metavar="ID",
     help="Which data and settings, or all. [default: those of the newest run]",
 )
-@click.option("--csv", "csv_file", metavar="FILE", help="Write the view to a file, too.")
+@click.option(
+    "--csv",
+    "csv_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the view to a file, too.",
+)
 @format_option
-def leaderboard(view: str, context: str | None, csv_file: str | None, format_: Format) -> None:
+def leaderboard(view: str, context: str | None, csv_file: Path | None, format_: Format) -> None:
     """Rank the completed runs, from MLflow."""
     from benchmark.ranking.tables import make_tables, together
     from benchmark.terminal.console import make_console
@@ -42,6 +49,8 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
     from benchmark.terminal.tables import show
     from benchmark.tracking.store import Store
 
+    if csv_file is not None:
+        check_file(csv_file, "--csv FILE", is_table)
     console = make_console()
     tables, others = make_tables(Store(), view, context)
     if format_ in ("table", "markdown"):
@@ -51,7 +60,8 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
         show(together(tables), format_, console)
     elif format_ == "table":
         print_other_contexts(console, others)
-    if csv_file:
+    if csv_file is not None:
+        csv_file.parent.mkdir(parents=True, exist_ok=True)
         together(tables).to_csv(csv_file, index=False)
 
 
@@ -65,7 +75,12 @@ def leaderboard(view: str, context: str | None, csv_file: str | None, format_: F
     multiple=True,
     help="Override a setting, such as data.min_images=3; repeatable.",
 )
-@click.option("--out", metavar="DIR", help="Write pictures and tables there.")
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write pictures and tables there.",
+)
 @click.option(
     "--table",
     "which",
@@ -77,7 +92,7 @@ def data_command(
     source: str | None,
     classes_at: int | None,
     settings: tuple[str, ...],
-    out: str | None,
+    out: Path | None,
     which: str | None,
     format_: Format,
 ) -> None:
@@ -85,13 +100,15 @@ def data_command(
 
     SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
     """
-    from benchmark.data.eda import SHOWN, TABLES, write_exploration
+    from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
     from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
+    if out is not None:
+        check_folder(out, "--out DIR", () if is_exploration(out) else FILES)
     config = make_config(source, "study", settings, classes_at=classes_at)
     console = make_console()
     with decoding(console) as progress:
@@ -106,8 +123,8 @@ def data_command(
         frame = TABLES[name](images)
         if which or len(frame):
             show(frame, format_, console, title=f"{images.spec.name}: {name}")
-    if out:
-        write_exploration(images, Path(out))
+    if out is not None:
+        write_exploration(images, out)
         console.print(line(f"Pictures and tables are in {out}/"), soft_wrap=True)
 
 

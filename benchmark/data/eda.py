@@ -102,6 +102,17 @@ TABLES: Mapping[str, Callable[[PreparedData], pd.DataFrame]] = {
 }
 SHOWN = ("summary", "classes", "sizes", "findings")
 """The tables that people read; the others are for programs."""
+FILES = (
+    *(f"{name}.csv" for name in TABLES),
+    *("class_distribution.png", "image_sizes.png", "classes.webp"),
+)
+"""What `write_exploration` writes."""
+
+
+def is_exploration(folder: Path) -> bool:
+    """Whether `write_exploration` has written into a folder."""
+    summary = folder / "summary.csv"
+    return summary.is_file() and summary.read_bytes()[:100].startswith(b"figure,number")
 
 
 def write_exploration(data: PreparedData, folder: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.decode import LARGE_BYTES, Shade, Undecodable, decode, large, read_file
+from benchmark.data.disk import reserve
 from benchmark.data.findings import LeftOut
 from benchmark.data.layout import ImageFile
 from benchmark.data.splits import Split
@@ -84,6 +85,7 @@ def decode_all(
             images = np.lib.format.open_memmap(
                 folder / "images.npy", mode="w+", dtype=np.uint8, shape=shape
             )
+            reserve(folder / "images.npy")
         samples: list[Sample] = []
         left_out: list[LeftOut] = []
         with closing(_decoded(files, input_)) as results:

@@ -59,6 +59,7 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
         material = collect(store, context_id, artifacts)
         page = render(material, artifacts, title)
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -26,6 +27,8 @@ _PATIENCE: dict[str, dict[str, Any]] = {
 _PACKAGES = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """What is to be installed for a driver that is called otherwise."""
 _VERSION = "alembic_version"
+_TINY = 1_000_000
+"""Bytes: with fewer left, SQLite's errors have other names."""
 
 
 def unusable(store: Store, reason: str) -> UserError:
@@ -36,6 +39,9 @@ def unusable(store: Store, reason: str) -> UserError:
         reason: Why, and what to do about it besides; of more than one sentence, the first is told.
     """
     first = (reason.strip().splitlines() or ["it does not say why"])[0].partition(". ")[0]
+    folder = None if store.file is None else store.file.absolute().parent
+    if folder and folder.is_dir() and shutil.disk_usage(folder).free < _TINY:
+        first += ", and its disk is full: make room"
     return UserError(
         f"the MLflow store {store} cannot be used: {first}; to use another, set "
         "MLFLOW_TRACKING_URI, here or in mlflow.env, to sqlite:///FILE, postgresql://… or "

@@ -55,6 +55,8 @@ def load_environment() -> list[str]:
         raise UserError(f"{ENV_FILE} cannot be read ({error}); mend it or remove it") from error
     for noisy in ("alembic", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # It logs the traceback of each error of a database, which it raises, too.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     return sorted(found.keys() - taken.keys())
 
 

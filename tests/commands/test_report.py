@@ -35,14 +35,19 @@ def test_it_writes_the_page_and_says_how_large_it_is(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.output.startswith("report.html: 6 systems of 8 runs, 0.")
     assert "<h1>Mine</h1>" in (here / "report.html").read_text(encoding="utf-8")
+    assert report("--title", "Yours").exit_code == 0  # its own page may be replaced
+    assert "<h1>Yours</h1>" in (here / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_done_is_told_in_a_line(here: Path) -> None:
-    assert_one_line_error(report("--out", "no/folder.html"), "no/folder.html", "--out FILE")
+    (here / "a_file").write_text("mine")
+    assert_one_line_error(report("--out", "a_file/page.html"), "a_file is none", "--out FILE")
+    assert_one_line_error(report("--out", "a_file"), "a_file is there and not by bench")
     assert_one_line_error(report("--out", "."), "--out FILE")
     assert_one_line_error(report("--context", "zz"), "zz", "there are: aaaa1111")
     assert_one_line_error(report("--context", "all"), "--context ID")
-    assert list(here.iterdir()) == []
+    assert (here / "a_file").read_text() == "mine"
+    assert [path.name for path in here.iterdir()] == ["a_file"]
 
 
 def test_an_empty_store_says_what_to_type(store: Store) -> None:
