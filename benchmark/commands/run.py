@@ -122,7 +122,7 @@ def run(
 def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.ranking.runs import fetch
     from benchmark.ranking.tables import summary
-    from benchmark.terminal.progress import ProgressDisplay, print_end
+    from benchmark.terminal.progress import ProgressDisplay, print_at_chance, print_end
     from benchmark.terminal.tables import show
 
     start = time.monotonic()
@@ -132,7 +132,9 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
         runs = fetch(launch.options.store)
-        show(summary(runs[runs["context"] == context]), "table", console)
+        table = summary(runs[runs["context"] == context])
+        show(table, "table", console)
+        print_at_chance(console, table, launch.study)
     print_end(console, outcomes, seconds)
     statuses = {outcome.status for outcome in outcomes}
     return EXIT_FAILED if "failed" in statuses or statuses == {"skipped"} else 0

@@ -67,9 +67,7 @@ def open_source(config: Config, home: Path) -> Source:
     """
     source = config.data.source
     if source == "demo":
-        spec = DemoSpec(
-            species=config.demo.species, images_per_species=config.demo.images_per_species
-        )
+        spec = DemoSpec(**config.demo.model_dump())
         return demo_source(spec, config.data, home)
     if source.startswith(KAGGLE):
         folder = _download_kaggle(source.removeprefix(KAGGLE))
@@ -149,16 +147,16 @@ def folder_source(
     least = config.min_images or 0
     small = {label: counted(n, "image") for label, n in counts.items() if n < least}
     source = source.without(small)
-    return replace(source, files=tuple(thin(source.files, config)))
+    return replace(source, files=tuple(thin(source.files, config.classes)))
 
 
 def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
     """Generate demo images, once, and list them."""
     range_ = f"{spec.first_species}-{spec.first_species + spec.species - 1}"
-    folder = (
-        cache_folder(home, "demo")
-        / f"species-{range_}-of-{spec.images_per_species}-seed-{spec.seed}"
-    )
+    count = f"{spec.images_per_species}"
+    if spec.test_images_per_species:
+        count += f"+{spec.test_images_per_species}"
+    folder = cache_folder(home, "demo") / f"species-{range_}-of-{count}-seed-{spec.seed}"
     if not folder.exists():
         with unfinished(folder) as partial:
             write_demo(spec, partial)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from benchmark.data.audit import check_classes
 from benchmark.data.demo import DemoSpec
+from benchmark.data.limits import limit_training
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, demo_source, open_source
 from benchmark.study.checks import check_definitions, check_growing_images
@@ -20,7 +21,7 @@ from benchmark.study.plan import (
     Plan,
     RunSpec,
     find_teachers,
-    initial_weights,
+    is_pretrained,
     make_plan,
 )
 from benchmark.study.suite import EMBEDDED, System
@@ -68,12 +69,14 @@ def plan_study(
     """
     everything = [*chosen, *find_teachers(chosen, config).values()]
     _tell_broken(everything, config)
-    source = open_source(config, home)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
+    source = limit_training(
+        open_source(config, home), config.data.images_per_class, config.data.split_seed
+    )
     data = view.prepare(source, everything)
     check_classes(data)
     pretraining = None
-    if pretrained := [one for one in everything if initial_weights(one, config) == "demo"]:
+    if pretrained := [one for one in everything if is_pretrained(one, config)]:
         drawn = replace(view, seed=PRETRAINING_SEED)
         pretraining = drawn.prepare(_pretraining_source(config, home), pretrained)
     plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)

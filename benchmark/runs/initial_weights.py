@@ -28,6 +28,11 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
     Raises:
         Skipped: Pretrained weights cannot be had.
     """
+    if spec.weights == "demo" and spec.pretraining_id is None:
+        raise Skipped(
+            f"{spec.system.model} learns nothing from a few drawn species; with ImageNet weights: "
+            "--weights imagenet, or --weights DIR (--set 'pretrain.models=*' tries it all the same)"
+        )
     torch.manual_seed(spec.seed)
     system, size = spec.system, spec.image_size
     network = build_network(system.model, system.schedule, size, spec.data.num_classes)
@@ -50,7 +55,8 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
 
 
 def _demo_weights(spec: RunSpec, tracker: Tracker) -> StateDict:
-    run_id = tracker.find_completed({"spec_id": spec.needs[0], "weights_file": "kept"})
+    assert spec.pretraining_id is not None
+    run_id = tracker.find_completed({"spec_id": spec.pretraining_id, "weights_file": "kept"})
     assert run_id is not None, f"{spec.name} was started before its pretraining"
     state = read_weights(tracker, run_id)
     return {

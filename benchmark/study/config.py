@@ -33,7 +33,8 @@ class DataConfig(Section):
             were made for no size.
         image_size: Side for all models, whatever they were made for; None leaves that to them.
         classes: How many classes to keep, evenly spaced by name; None for all.
-        images_per_class: How many images of a class to keep, likewise; None for all.
+        images_per_class: How many images of a class to train on, likewise; None for all. Those
+            of val and test are kept, whatever it is.
         split_seed: Divides the images into train, val and test; repeats with another ``seed`` share
             their test images.
         classes_at: How deep the classes' folders lie: 1 are those in the folder itself; None to
@@ -46,7 +47,7 @@ class DataConfig(Section):
     study_size: int = Field(240, ge=16, le=4096)
     image_size: int | None = Field(None, ge=16, le=4096)
     classes: int | None = Field(None, ge=2)
-    images_per_class: int | None = Field(None, ge=3)
+    images_per_class: int | None = Field(None, ge=1)
     split_seed: int = Field(0, ge=0, le=MAX_SEED)
     classes_at: int | None = Field(None, ge=1, le=64)
     min_images: int | None = Field(None, ge=3)
@@ -58,10 +59,18 @@ class DataConfig(Section):
 
 
 class DemoConfig(Section):
-    """The generated data set: how many species, and images of each."""
+    """The generated data set.
+
+    Attributes:
+        species: How many.
+        images_per_species: How many of each, to train on and to choose by; also to test on, if
+            there are none besides.
+        test_images_per_species: How many besides, to test on.
+    """
 
     species: int = Field(10, ge=2, le=1000)  # the next ones are for pretraining
     images_per_species: int = Field(40, ge=3, le=10_000)
+    test_images_per_species: int = Field(0, ge=0, le=10_000)
 
 
 class TrainConfig(Section, RecipeConfig):
@@ -95,8 +104,13 @@ class TrainConfig(Section, RecipeConfig):
 
 
 class PretrainConfig(Section):
-    """How ``--weights demo`` pretrains a backbone: on so many other demo species."""
+    """How ``--weights demo`` pretrains a backbone: on so many other demo species.
 
+    Attributes:
+        models: Which backbones, by a glob; runs that need another are skipped.
+    """
+
+    models: str = Field("*", min_length=1)
     species: int = Field(40, ge=2, le=1000)
     images_per_species: int = Field(40, ge=3, le=10_000)
     epochs: int = Field(10, ge=1, le=100_000)

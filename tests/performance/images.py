@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.performance.measure import Figures, Options, Side, call, run_once
@@ -63,18 +64,23 @@ def write(
     copies: int,
 ) -> Figures:
     """Write the folders that `divided` promises."""
+    from benchmark.data.layout import ImageFile
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
+    from benchmark.data.thinning import evenly
     from benchmark.study.config import Config, DataConfig, DemoConfig
 
-    config = Config(
-        data=DataConfig(source=source, image_size=16, classes=classes, images_per_class=per_class)
-    )
+    config = Config(data=DataConfig(source=source, image_size=16, classes=classes))
     if classes is not None and per_class is not None:
         demo = DemoConfig(species=classes, images_per_species=per_class)
         config = config.model_copy(update={"demo": demo})
     home = Path("home")
     found = open_source(config, home)
+    by_class: dict[str, list[ImageFile]] = {}
+    for file in found.files:
+        by_class.setdefault(file.label, []).append(file)
+    files = [file for own in by_class.values() for file in evenly(own, per_class)]
+    found = replace(found, files=tuple(files))
     data = prepare(found, image_size=16, seed=seed, home=home)
     paths = {file.name: file.path for file in found.files}
     for number, (sample, split) in enumerate(zip(data.samples, data.splits, strict=True)):

@@ -92,6 +92,7 @@ def _repeat(
     chosen = overrides({f"{sections.get(k, 'train')}.{k}": v for k, v in settings.items()})
     chosen += SMALL_PRETRAINING if options.small else []
     chosen += ["--preset", "study" if options.full else "quick", "--weights", "demo"]
+    chosen += ["--set", "pretrain.models=*"]
     fine_tuned = [model for model in ("resnet18", "vit_b_16") if model in models]
     source = pretrained(options, images, fine_tuned, chosen, seed=seed)
     names = [f"{model}-*" for model in models]

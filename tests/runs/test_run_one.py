@@ -20,7 +20,7 @@ from benchmark.classifier.network import load_network
 from benchmark.execution.planning import SaveWeights, plan_study
 from benchmark.runs.run_one import open_tracker
 from benchmark.runs.teacher import read_teacher
-from benchmark.study.config import Config
+from benchmark.study.config import Config, override
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
@@ -181,6 +181,18 @@ def test_beyond_the_study_heads_get_a_backbones_own_features_of_real_weights(
     assert "head.skops" in files(tracker, probe.info.run_id)
     (neighbours,) = tracked(store, f"{name}/knn-k5")
     assert neighbours.data.tags["no_explanations"]
+
+
+def test_what_drawn_species_do_not_teach_is_skipped_with_what_to_type(
+    config: Config, store: Store
+) -> None:
+    config = override(config, ["pretrain.models=vit*"])
+    outcomes = run(config, "resnet18-staged", "convmixer")
+    assert list(outcomes) == ["resnet18-staged", "convmixer-scratch"]
+    assert outcomes["resnet18-staged"].status == "skipped"
+    assert "--weights imagenet" in outcomes["resnet18-staged"].reason
+    assert "pretrain.models" in outcomes["resnet18-staged"].reason
+    assert outcomes["convmixer-scratch"].status == "completed"
 
 
 def test_demo_weights_are_what_the_pretraining_left(config: Config, store: Store) -> None:

@@ -44,6 +44,14 @@ def test_demo_weights_add_a_pretraining_where_no_weights_are_installed() -> None
     assert all(spec.data == OTHER for spec in with_demo if spec.pretraining)
 
 
+def test_only_what_drawn_species_teach_is_pretrained_on_them() -> None:
+    pretrain = Config().pretrain.model_copy(update={"models": "resnet18"})
+    planned = by_name(plan(config=Config(weights="demo", pretrain=pretrain)))
+    assert "vit_b_16-pretrained" not in planned
+    assert planned["resnet18-frozen"].pretraining_id == planned["resnet18-pretrained"].id
+    assert planned["vit_b_16-frozen"].pretraining_id is None
+
+
 def test_a_head_brings_its_backbone_and_the_backbone_its_pretraining() -> None:
     planned = by_name(plan(["resnet18-frozen/xgboost-n100-d10"], Config(weights="demo")))
     assert list(planned) == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -12,7 +13,7 @@ from benchmark.execution.planning import plan_study
 from benchmark.runs.options import Outcome, Status
 from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
-from benchmark.terminal.progress import ProgressDisplay
+from benchmark.terminal.progress import ProgressDisplay, print_at_chance
 from benchmark.training.trainer import EpochResult
 
 RESULT = EpochResult(
@@ -90,3 +91,15 @@ def test_live_lines_fit_the_terminal_and_begin_with_what_matters(
     assert "val 2.000  accuracy" in texts[1]
     assert name in texts[2]
     assert f"0 of {len(plan)} runs" in texts[3]
+
+
+def test_rows_no_better_than_guessing_are_named(config: Config, workplace: Path) -> None:
+    study = plan_study(config, find_systems(["convmixer"]), Path("home"))
+    table = pd.DataFrame({"system": ["lost", "found"], "test_accuracy": [1 / 6, 1.0]})
+    file = io.StringIO()
+    print_at_chance(Console(file=file, width=200), table, study)
+    told = file.getvalue()
+    assert "At chance (33.3%): lost." in told
+    assert "6 test images" in told
+    assert "30 images" in told
+    assert "found" not in told

@@ -37,7 +37,9 @@ class DemoSpec:
 
     Attributes:
         species: Number of classes.
-        images_per_species: Number of images of each class.
+        images_per_species: Number of images of each class, the test images besides not counted.
+        test_images_per_species: Number of images besides, to test on: with them, there are folders
+            train and test.
         first_species: Number of the first species; disjoint ranges share no species.
         seed: Varies the images, not what a species looks like.
 
@@ -47,6 +49,7 @@ class DemoSpec:
 
     species: int = 10
     images_per_species: int = 40
+    test_images_per_species: int = 0
     first_species: int = 0
     seed: int = 0
 
@@ -54,6 +57,7 @@ class DemoSpec:
         for name, least in (
             ("species", 1),
             ("images_per_species", 1),
+            ("test_images_per_species", 0),
             ("first_species", 0),
             ("seed", 0),
         ):
@@ -74,7 +78,7 @@ def species_names(spec: DemoSpec) -> list[str]:
 
 
 def write_demo(spec: DemoSpec, folder: Path) -> None:
-    """Write every image to `folder`/<species>/<image>.jpg or .png.
+    """Write every image to `folder`/<species>/<image>.jpg or .png, or below train and test there.
 
     Images come in many sizes, as RGB or, for some PNG files, RGBA. The same spec writes the same
     bytes, and no image depends on how many others are written.
@@ -88,11 +92,20 @@ def write_demo(spec: DemoSpec, folder: Path) -> None:
     """
     for number in spec.numbers:
         kind = species_of(number)
-        class_folder = folder / kind.name
-        class_folder.mkdir(parents=True)
-        for index in range(spec.images_per_species):
-            rng = np.random.default_rng((spec.seed, number, index))
-            _write_image(kind, class_folder / f"{index:03d}", rng)
+        for part, indices in _parts(spec).items():
+            class_folder = folder / part / kind.name
+            class_folder.mkdir(parents=True)
+            for index in indices:
+                rng = np.random.default_rng((spec.seed, number, index))
+                _write_image(kind, class_folder / f"{index:03d}", rng)
+
+
+def _parts(spec: DemoSpec) -> dict[str, range]:
+    """The numbers of the images in each folder of parts."""
+    first = spec.images_per_species
+    if not spec.test_images_per_species:
+        return {"": range(first)}
+    return {"train": range(first), "test": range(first, first + spec.test_images_per_species)}
 
 
 def _write_image(kind: Species, stem: Path, rng: np.random.Generator) -> None:

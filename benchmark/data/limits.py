@@ -1,0 +1,58 @@
+"""Turns a source into one with fewer images to train on, and with all that choose and score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from benchmark.data.decode import Undecodable, read_file
+from benchmark.data.image_store import digest_of
+from benchmark.data.layout import ImageFile
+from benchmark.data.sources import Source
+from benchmark.data.splits import split_stratified
+from benchmark.data.thinning import evenly
+
+
+def limit_training(source: Source, images_per_class: int | None, seed: int) -> Source:
+    """Divide a source and keep so many training images of each class, evenly spaced by name.
+
+    Scoring an image costs little, and few of them cannot tell systems apart: val and test stay
+    whole.
+
+    Args:
+        source: The files; parts that they stand for are kept.
+        images_per_class: None for all, and then no division here.
+        seed: Of the division.
+    """
+    if images_per_class is None:
+        return source
+    parts = split_stratified(
+        [file.label for file in source.files],
+        [_digest(file) for file in source.files],
+        [file.split for file in source.files],
+        seed,
+    )
+    divided = [
+        replace(file, split=part) for file, part in zip(source.files, parts.tolist(), strict=True)
+    ]
+    kept = set(_kept(divided, images_per_class))
+    return replace(source, files=tuple(file for file in divided if file in kept))
+
+
+def _digest(file: ImageFile) -> str:
+    """Hash a file's content; what cannot be read is left out later, and is like nothing else."""
+    try:
+        return digest_of(read_file(file.path))
+    except Undecodable:
+        return file.name
+
+
+def _kept(files: list[ImageFile], images_per_class: int) -> Iterator[ImageFile]:
+    by_class: dict[str, list[ImageFile]] = {}
+    for file in files:
+        if file.split == "train":
+            by_class.setdefault(file.label, []).append(file)
+        else:
+            yield file
+    for own in by_class.values():
+        yield from evenly(own, images_per_class)
