@@ -15,7 +15,7 @@ from benchmark.tracking.claims import claim
 from benchmark.tracking.items import Artifact, metrics
 from benchmark.tracking.writer import Tracker
 
-EXPLORATION_VERSION = 3
+EXPLORATION_VERSION = 4
 """Raise it when more is logged: the exploration of data seen before is then logged once more."""
 
 
