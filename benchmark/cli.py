@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
 from benchmark.commands.report import report
 from benchmark.commands.run import run
@@ -162,6 +163,10 @@ def main(traceback: bool) -> None:
 
 
 for command in (run, sweep, leaderboard, report, explain, data_command, ls_command, ui):
+    assert command.name is not None
+    assert command.help is not None
+    command.epilog = epilog(command.name)
+    command.short_help = " ".join(command.help.partition("\n\n")[0].split())  # folded, not cut
     main.add_command(command)
 
 

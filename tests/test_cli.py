@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
+from benchmark.commands.examples import EXAMPLES
 from benchmark.study.suite import systems
 from benchmark.tracking.store import Store
 from registry import models
@@ -366,6 +368,42 @@ def test_every_command_and_option_has_help_and_stands_in_the_readme(
     assert all(option.help for option in options)
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     assert f"bench {name}" in readme
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_the_help_of_every_command_ends_with_examples_that_it_takes(
+    name: str, command: click.Command
+) -> None:
+    output = bench(name, "--help").output
+    examples = output.partition("Examples:\n")[2].splitlines()
+    assert [example.strip() for example in examples] == [*EXAMPLES[name]]
+    for example in examples:
+        _, called, *arguments = shlex.split(example)
+        assert called == name
+        command.make_context(name, arguments)  # it would be a usage error
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_summary_of_a_command_is_cut_off(width: int) -> None:
+    output = CliRunner().invoke(main, ["--help"], terminal_width=width).output
+    assert "..." not in output.partition("Commands:")[2]
+    words = " ".join(output.split())
+    for _, command in commands():
+        assert command.short_help is not None
+        assert command.short_help in words
+
+
+def test_settings_are_listed_with_what_they_take(workplace: Path) -> None:
+    rows = json.loads(bench("ls", "settings", "--format", "json").output)
+    (epochs,) = [row for row in rows if row["setting"] == "train.epochs"]
+    assert epochs == {
+        "setting": "train.epochs",
+        "default": "25",
+        "range": "1 to 100,000",
+        "meaning": "At most so many.",
+    }
+    quick = json.loads(bench("ls", "settings", "--preset", "quick", "--format", "json").output)
+    assert {"setting": "train.epochs", "default": "5"}.items() <= quick[rows.index(epochs)].items()
 
 
 def test_help_and_mistakes_answer_without_importing_what_is_heavy(workplace: Path) -> None:

@@ -129,7 +129,9 @@ def data_command(
 
 
 @click.command("ls")
-@click.argument("what", type=click.Choice(["models", "heads", "systems", "runs", "presets"]))
+@click.argument(
+    "what", type=click.Choice(["models", "heads", "systems", "runs", "presets", "settings"])
+)
 @config_options
 @format_option
 def ls_command(
@@ -140,9 +142,10 @@ def ls_command(
     classes_at: int | None,
     format_: Format,
 ) -> None:
-    """List models, heads, systems (with parameter counts), runs or presets.
+    """List models, heads, systems, runs, presets or settings.
 
-    Systems are counted at the preset's image size (default: study) and number of classes.
+    Systems come with their parameter counts at the preset's image size (default: study) and number
+    of classes; settings with their default there, the values that they take and what they do.
     """
     from benchmark.ranking.listing import LISTINGS
     from benchmark.terminal.console import make_console

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from benchmark.study.checks import check_definitions
-from benchmark.study.config import Config
+from benchmark.study.config import Config, setting_values
 from benchmark.study.inputs import image_size_of
 from benchmark.study.presets import PRESETS
+from benchmark.study.settings import settings
 from benchmark.study.suite import BACKBONES, PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
 
@@ -102,10 +103,32 @@ def list_presets(config: Config) -> pd.DataFrame:
     )
 
 
+def list_settings(config: Config) -> pd.DataFrame:
+    """A row a setting: its default in the preset, the values that it takes, what it does."""
+    values = setting_values(config)
+    return pd.DataFrame(
+        [
+            {
+                "setting": one.key,
+                "default": _text(values[one.key]),
+                "range": one.range,
+                "meaning": one.meaning,
+            }
+            for one in settings()
+        ]
+    )
+
+
+def _text(value: object) -> str:
+    """A setting's value as ``--set`` takes it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 LISTINGS: Mapping[str, Callable[[Config], pd.DataFrame]] = {
     "models": list_models,
     "heads": list_heads,
     "systems": list_systems,
     "runs": list_runs,
     "presets": list_presets,
+    "settings": list_settings,
 }

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.study.recipe import RecipeConfig
 from registry.core import near
 from registry.errors import UserError
+from registry.specs import Schedule
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Monitor = Literal["val_accuracy", "val_loss"]
@@ -25,32 +26,54 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Which images.
+    """Which images."""
 
-    Attributes:
-        source: ``demo``, a folder, a zip, or ``kaggle:OWNER/NAME``.
-        study_size: Side in pixels of the images for the study's systems, and for other models that
-            were made for no size.
-        image_size: Side for all models, whatever they were made for; None leaves that to them.
-        classes: How many classes to keep, evenly spaced by name; None for all.
-        images_per_class: How many images of a class to train on, likewise; None for all. Those
-            of val and test are kept, whatever it is.
-        split_seed: Divides the images into train, val and test; repeats with another ``seed`` share
-            their test images.
-        classes_at: How deep the classes' folders lie: 1 are those in the folder itself; None to
-            find out.
-        min_images: Leave out classes of fewer different images, or without one in a part; None is
-            an error if there are such.
-    """
-
-    source: str = Field("demo", min_length=1)
-    study_size: int = Field(240, ge=16, le=4096)
-    image_size: int | None = Field(None, ge=16, le=4096)
-    classes: int | None = Field(None, ge=2)
-    images_per_class: int | None = Field(None, ge=1)
-    split_seed: int = Field(0, ge=0, le=MAX_SEED)
-    classes_at: int | None = Field(None, ge=1, le=64)
-    min_images: int | None = Field(None, ge=3)
+    source: str = Field(
+        "demo", min_length=1, description="demo, a folder, a zip, or kaggle:OWNER/NAME."
+    )
+    study_size: int = Field(
+        240,
+        ge=16,
+        le=4096,
+        description="Side of the images in pixels for the study's systems, and for other models "
+        "that were made for no size.",
+    )
+    image_size: int | None = Field(
+        None,
+        ge=16,
+        le=4096,
+        description="Side in pixels for all models, whatever they were made for; none leaves that "
+        "to them.",
+    )
+    classes: int | None = Field(
+        None, ge=2, description="How many classes to keep, evenly spaced by name; none: all."
+    )
+    images_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="How many images of a class to train on, likewise; none: all. Those of val "
+        "and test are kept, whatever it is.",
+    )
+    split_seed: int = Field(
+        0,
+        ge=0,
+        le=MAX_SEED,
+        description="Divides the images into train, val and test; repeats with another seed share "
+        "their test images.",
+    )
+    classes_at: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="How deep the classes' folders lie: 1 are those in the folder itself; none to "
+        "find out.",
+    )
+    min_images: int | None = Field(
+        None,
+        ge=3,
+        description="Leave out classes of fewer different images, or without one in a part; none "
+        "is an error if there are such.",
+    )
 
     @property
     def size(self) -> int:
@@ -59,82 +82,100 @@ class DataConfig(Section):
 
 
 class DemoConfig(Section):
-    """The generated data set.
+    """The generated data set."""
 
-    Attributes:
-        species: How many.
-        images_per_species: How many of each, to train on and to choose by; also to test on, if
-            there are none besides.
-        test_images_per_species: How many besides, to test on.
-    """
-
-    species: int = Field(10, ge=2, le=1000)  # the next ones are for pretraining
-    images_per_species: int = Field(40, ge=3, le=10_000)
-    test_images_per_species: int = Field(0, ge=0, le=10_000)
+    # The species after these are for pretraining.
+    species: int = Field(10, ge=2, le=1000, description="How many species are drawn.")
+    images_per_species: int = Field(
+        40,
+        ge=3,
+        le=10_000,
+        description="Images of each to train on and to choose by; also to test on, if there are "
+        "none besides.",
+    )
+    test_images_per_species: int = Field(
+        0, ge=0, le=10_000, description="Images of each besides, to test on."
+    )
 
 
 class TrainConfig(Section, RecipeConfig):
-    """How a network is trained; the defaults are the study's where it gives them.
+    """How a network is trained; the defaults are the study's where it gives them."""
 
-    Attributes:
-        epochs: At most so many.
-        batch_size: Images a step.
-        lr: The optimizer's learning rate, the highest of a schedule.
-        weight_decay: The optimizer's; Adam's is an L2 penalty.
-        monitor: What chooses the epoch whose weights are kept: the highest ``val_accuracy`` (of
-            equals the one with the lower loss), or the lowest ``val_loss``, which rises in an
-            overconfident network while its accuracy still grows.
-        patience: Stop after so many epochs in which that was no better; None trains to the end.
-            The frozen epochs of staged fine-tuning do not count.
-        freeze_epochs: Staged fine-tuning trains only the classifier for so many epochs.
-        precision: ``auto`` is bfloat16 autocast where the device computes in it, else float32.
-        compile: Train unfrozen networks as ``torch.compile`` turns them into code; it takes up to a
-            minute for each, and a C++ compiler on a CPU.
-    """
+    epochs: int = Field(25, ge=1, le=100_000, description="At most so many.")
+    batch_size: int = Field(32, ge=2, le=65_536, description="Images a step.")
+    lr: float = Field(
+        0.001, gt=0, le=100, description="The optimizer's learning rate, the highest of a schedule."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=100, description="The optimizer's; Adam's is an L2 penalty."
+    )
+    monitor: Monitor = Field(
+        "val_accuracy",
+        description="What chooses the epoch whose weights are kept: the highest val_accuracy (of "
+        "equals the one with the lower loss), or the lowest val_loss, which rises in an "
+        "overconfident network while its accuracy still grows.",
+    )
+    patience: int | None = Field(
+        5,
+        ge=1,
+        le=100_000,
+        description="Stop after so many epochs in which that was no better; none trains to the "
+        "end. The frozen epochs of staged fine-tuning do not count.",
+    )
+    freeze_epochs: int = Field(
+        4,
+        ge=0,
+        le=100_000,
+        description="Staged fine-tuning trains only the classifier for so many epochs.",
+    )
+    precision: Precision = Field(
+        "auto",
+        description="auto is bfloat16 autocast where the device computes in it, else float32.",
+    )
+    compile: bool = Field(
+        False,
+        description="Train unfrozen networks as torch.compile turns them into code; it takes up "
+        "to a minute for each, and a C++ compiler on a CPU.",
+    )
 
-    epochs: int = Field(25, ge=1, le=100_000)
-    batch_size: int = Field(32, ge=2, le=65_536)
-    lr: float = Field(0.001, gt=0, le=100)
-    weight_decay: float = Field(0.0, ge=0, le=100)
-    monitor: Monitor = "val_accuracy"
-    patience: int | None = Field(5, ge=1, le=100_000)
-    freeze_epochs: int = Field(4, ge=0, le=100_000)
-    precision: Precision = "auto"
-    compile: bool = False
+    def frozen_epochs(self, schedule: Schedule) -> int:
+        """For how many epochs the backbone is frozen: none, the first, or all."""
+        if schedule == "staged":
+            return min(self.freeze_epochs, self.epochs)
+        return self.epochs if schedule == "frozen" else 0
 
 
 class PretrainConfig(Section):
-    """How ``--weights demo`` pretrains a backbone: on so many other demo species.
+    """How ``--weights demo`` pretrains a backbone: on other demo species."""
 
-    Attributes:
-        models: Which backbones, by a glob; runs that need another are skipped.
-    """
-
-    models: str = Field("*", min_length=1)
-    species: int = Field(40, ge=2, le=1000)
-    images_per_species: int = Field(40, ge=3, le=10_000)
-    epochs: int = Field(10, ge=1, le=100_000)
-    lr: float = Field(0.0003, gt=0, le=100)
+    models: str = Field(
+        "*",
+        min_length=1,
+        description="Which backbones, by a glob; runs that need another are skipped.",
+    )
+    species: int = Field(40, ge=2, le=1000, description="How many species it learns from.")
+    images_per_species: int = Field(40, ge=3, le=10_000, description="Images of each.")
+    epochs: int = Field(10, ge=1, le=100_000, description="As train.epochs.")
+    lr: float = Field(0.0003, gt=0, le=100, description="As train.lr.")
 
 
 class Config(Section):
-    """Everything that decides a study's results.
+    """Everything that decides a study's results."""
 
-    Attributes:
-        preset: Name of the preset that it began as.
-        weights: Pretrained weights of fine-tuned networks: ``imagenet`` or ``demo``.
-        seed: Of the initial weights, the batches and the trees.
-        recipes: What systems have in ``train`` of their own, by globs; the last decides.
-    """
-
-    preset: str = "study"
+    preset: str = Field("study", description="Name of the preset that it began as.")
     data: DataConfig = DataConfig()
     demo: DemoConfig = DemoConfig()
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
-    weights: Literal["imagenet", "demo"] = "imagenet"
-    seed: int = Field(0, ge=0, le=MAX_SEED)
-    recipes: dict[str, dict[str, Any]] = {}
+    weights: Literal["imagenet", "demo"] = Field(
+        "imagenet", description="Pretrained weights of fine-tuned networks; see --weights."
+    )
+    seed: int = Field(
+        0, ge=0, le=MAX_SEED, description="Of the initial weights, the batches and the trees."
+    )
+    recipes: dict[str, dict[str, Any]] = Field(
+        {}, description="What systems have in train of their own, by globs; the last decides."
+    )
 
     def train_of(self, system: str) -> TrainConfig:
         """How a network is trained, by its system's name."""

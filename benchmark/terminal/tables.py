@@ -82,7 +82,7 @@ SPARE = (
     "data",
 )
 """Columns that a narrow terminal does without, the first of them first; then the rightmost."""
-KEPT = ("status", "reason", "unavailable", "run", "accuracy")
+KEPT = ("status", "reason", "unavailable", "meaning", "range", "run", "accuracy")
 """Parts of the names of columns that it keeps before all others, the first of them longest."""
 NAMES = ("run", "name")
 """Columns of names as they are typed."""
@@ -94,7 +94,7 @@ LONGEST = 40
 """From how many characters a word is broken; no name of a run of the study is."""
 PROSE = 40
 """From how many characters a column is prose, which may be folded to `PROSE_WIDTH`."""
-PROSE_WIDTH = 24
+PROSE_WIDTH = 22
 ROWS = 200
 """How many rows a table shows; thousands would take seconds, and nobody reads them."""
 BAR_WIDTH = 10

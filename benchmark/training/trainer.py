@@ -102,11 +102,7 @@ class Trainer:
         self.network = network.to(examples.device)
         self.config = config
         self.seed = seed
-        self.frozen_epochs = {
-            "scratch": 0,
-            "staged": min(config.freeze_epochs, config.epochs),
-            "frozen": config.epochs,
-        }[schedule]
+        self.frozen_epochs = config.frozen_epochs(schedule)
         self.best = BestEpoch(monitor=config.monitor)
         self.features: Examples | None = None
         """Pooled features of all rows, as long as the backbone is frozen; computed unless set."""

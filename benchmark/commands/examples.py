@@ -1,0 +1,42 @@
+"""Turns the name of a command into the examples that its help ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+EXAMPLES: Mapping[str, Sequence[str]] = {
+    "run": (
+        "bench run --all",
+        "bench run --all --data DIR --dry-run",
+        "bench run convmixer 'resnet18-frozen*' --data DIR --preset quick",
+        "bench run timm:convnext_tiny-frozen --data DIR --set train.epochs=5 --seed 1",
+    ),
+    "sweep": (
+        "bench sweep trees --data DIR",
+        "bench sweep resnet18-frozen/extra_trees --grid n_estimators=50:600:50",
+        "bench sweep resnet18-staged --space lr,weight_decay --trials 20 --data DIR",
+        "bench sweep --status",
+    ),
+    "leaderboard": (
+        "bench leaderboard",
+        "bench leaderboard --view trees --format markdown",
+        "bench leaderboard --view all --csv runs.csv",
+    ),
+    "report": ("bench report", "bench report --out pokemon.html --title 'All systems'"),
+    "explain": (
+        "bench explain cat.jpg --model resnet18-staged",
+        "bench explain *.jpg --model resnet18-frozen/extra_trees-n100-d10 --class cat --out looks",
+    ),
+    "data": ("bench data DIR", "bench data DIR --out explored", "bench data --table classes"),
+    "ls": (
+        "bench ls systems",
+        "bench ls settings --preset quick",
+        "bench ls runs --format csv",
+    ),
+    "ui": ("bench ui", "bench ui --port 8080"),
+}
+
+
+def epilog(name: str) -> str:
+    """The examples as click takes them: lines that it must not fold."""
+    return "\n".join(["\b", "Examples:", *(f"  {example}" for example in EXAMPLES[name])])
