@@ -34,9 +34,12 @@ def find_runs(store: Store, run: str, context: str | None = None) -> list[Run]:
     if not by_id and run not in set(known := fetch(store)["run"]):
         raise UserError(f"no completed run is called {run!r}; {near(run, known)}")
     field = "run_id" if by_id else "run_name"
+    quote = '"' if "'" in run else "'"  # a run may be renamed in MLflow
     found = [
         one
-        for one in search(store, f"tags.completed = 'true' and attributes.{field} = '{run}'")
+        for one in search(
+            store, f"tags.completed = 'true' and attributes.{field} = {quote}{run}{quote}"
+        )
         if context is None or one.data.tags["context"].startswith(context)
     ]
     if not found and by_id:

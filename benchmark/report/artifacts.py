@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from benchmark.data.eda import class_pictures
 from benchmark.explain.gallery import Explained
 from benchmark.tracking.artifacts import bring
 from benchmark.tracking.store import Store
+from registry.errors import one_line
 
 NAMES = ("class", "true", "predicted", "image", "name", "kind", "detail")
 """Columns of text: a class may be called 007, or NA."""
+_EXPLORATION = {
+    "classes": ("class", "images", "train", "val", "test"),
+    "sizes": ("width", "height", "images", "share"),
+    "findings": ("kind", "name", "detail"),
+}
+"""Tables of an exploration and what is shown of them."""
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,42 +95,55 @@ class Artifacts:
 
     def json(self, run: Run, name: str) -> dict[str, Any] | None:
         """Bring a JSON file."""
-        content = self.read(run, name)
-        return None if content is None else json.loads(content)
+        return self._parsed(run, name, lambda content: {**json.loads(content)})
 
-    def table(self, run: Run, name: str) -> pd.DataFrame | None:
-        """Bring a CSV file; `NAMES` are text whatever they look like."""
-        content = self.read(run, name)
-        if content is None:
-            return None
+    def table(self, run: Run, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """Bring a CSV file that has some columns; `NAMES` are text whatever they look like."""
         text = dict.fromkeys(NAMES, str)
-        return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False)
+
+        def parse(content: bytes) -> pd.DataFrame:
+            table = pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False)
+            table[[*columns]]  # raises if one is missing
+            return table
+
+        return self._parsed(run, name, parse)
 
     def image(self, run: Run, name: str) -> Image.Image | None:
         """Bring a picture."""
+        return self._parsed(
+            run, name, lambda content: Image.open(io.BytesIO(content)).convert("RGB")
+        )
+
+    def _parsed(self, run: Run, name: str, parse: Callable[[bytes], T]) -> T | None:
+        """Bring a file and make something of it; one that is something else is left out."""
         content = self.read(run, name)
         if content is None:
             return None
         try:
-            return Image.open(io.BytesIO(content)).convert("RGB")
-        except UnidentifiedImageError:
+            return parse(content)
+        except Exception as error:  # what reads files raises errors of many libraries
+            told = f"{name} of {run.info.run_name} is left out, since it is something else"
+            logger.warning("%s (%s)", told, one_line(error))
             return None
 
     def explanations(self, run: Run) -> Explanations | None:
         """Bring what a run says of single images, without the pictures."""
-        found = self.json(run, "explanations/explanations.json")
-        if found is None:
-            return None
-        return Explanations(
-            kind=found["kind"],
-            images=[Explained(**entry) for entry in found["images"]],
-            mistakes=[Explained(**entry) for entry in found["mistakes"]],
-        )
+
+        def parse(content: bytes) -> Explanations:
+            found = json.loads(content)
+            return Explanations(
+                kind=found["kind"],
+                images=[Explained(**entry) for entry in found["images"]],
+                mistakes=[Explained(**entry) for entry in found["mistakes"]],
+            )
+
+        return self._parsed(run, "explanations/explanations.json", parse)
 
     def exploration(self, run: Run) -> Exploration | None:
         """Bring what the data's run logged."""
         classes, sizes, findings = (
-            self.table(run, f"exploration/{name}.csv") for name in ("classes", "sizes", "findings")
+            self.table(run, f"exploration/{name}.csv", columns)
+            for name, columns in _EXPLORATION.items()
         )
         if classes is None or sizes is None or findings is None:
             return None

@@ -21,6 +21,8 @@ from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 
+PREDICTIONS = ("image", "true", "predicted", "probability", "correct")
+"""What is shown of a run's predictions."""
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 
 
@@ -163,7 +165,7 @@ def _systems(
                 interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
                 curves={} if row["head"] else _curves(client, run),
                 unfrozen=frozen + 1 if frozen else None,
-                predictions=artifacts.table(run, "predictions/test.csv"),
+                predictions=artifacts.table(run, "predictions/test.csv", PREDICTIONS),
                 explanations=artifacts.explanations(run),
             )
         )

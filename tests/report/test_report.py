@@ -246,6 +246,25 @@ def test_a_picture_that_is_gone_leaves_a_word(
     assert all(cell.endswith("%") for cell in cells)
 
 
+@pytest.mark.parametrize("content", [b"no such thing", b"[1]", b'{"kind": 1}', b"", b"\xff\0"])
+def test_artifacts_of_something_else_are_left_out_with_a_line(
+    empty: Store,
+    monsters: PreparedData,
+    tmp_path: Path,
+    content: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = Study(empty, monsters)
+    study.network("convmixer-scratch", "ConvMixer", "from scratch", tmp_path / "a", skill=0.5)
+    for file in (tmp_path / "artifacts").rglob("*"):
+        if file.is_file():
+            file.write_bytes(content)
+    material, page = written(empty, tmp_path)
+    assert len(material.systems) == 1
+    assert page.table("Accuracy on")
+    assert "predictions/test.csv of convmixer-scratch is left out" in caplog.text
+
+
 def test_sets_of_runs_are_never_mixed(empty: Store, monsters: PreparedData, tmp_path: Path) -> None:
     for context, skill in (("aaaa1111", 0.2), ("bbbb2222", 0.8)):
         Study(empty, monsters, context).network(

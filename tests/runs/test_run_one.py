@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -120,8 +121,14 @@ def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> 
             assert np.asarray(image.convert("L")).std() > 5  # not blank
 
 
-def test_a_head_is_fitted_to_its_backbones_embeddings(config: Config, store: Store) -> None:
+def test_a_head_is_fitted_to_its_backbones_embeddings(
+    config: Config, store: Store, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = workplace / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     outcomes = run(config, HEAD)
+    assert not list(temporary.iterdir())
     assert list(outcomes) == ["resnet18-pretrained", FROZEN, HEAD]
     assert {outcome.status for outcome in outcomes.values()} == {"completed"}
     (backbone,), (head,) = tracked(store, FROZEN), tracked(store, HEAD)
