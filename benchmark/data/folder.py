@@ -90,6 +90,7 @@ class _Walk:
             with os.scandir(path) as entries:
                 children = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
+            self._listing.folders.append(names)  # it may be a class
             return self._leave_out(names, f"a folder that cannot be read: {error.strerror}")
         self._listing.folders.append(names)
         ours = EXPLORATION if {child.name for child in children} >= EXPLORATION else ()

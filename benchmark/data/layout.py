@@ -264,7 +264,9 @@ def _without_images(of_classes: Iterable[_ClassPlace]) -> Iterator[Finding]:
             spelled.setdefault(spelling(one.label), one.label)
     for key in sorted(spelled, key=natural_key):
         if not images[key]:
-            yield Finding(kind="no images", name=spelled[key], detail="its folder holds none")
+            yield Finding(
+                kind="no images", name=spelled[key], detail="none was found in its folder"
+            )
 
 
 def _path(file: Found) -> str:

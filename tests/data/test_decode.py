@@ -114,10 +114,14 @@ def test_telephones_pictures_are_upright() -> None:
         b"Exif\0\0MM\0*\xff\xff\xff\xff",
         b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\xff\0\0\0\xff\xff",
         b"Exif\0\0nonsense",
+        b"Exif\0\0MM\0*\0\0",
     ],
 )
-def test_damaged_exif_does_not_matter(exif: bytes) -> None:
-    assert decode(encoded(quarters(), "JPEG", exif=exif), 8).size == (40, 20)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_exif_does_not_matter(kind: str, exif: bytes) -> None:
+    decoded = decode(encoded(quarters(), kind, exif=exif), 16)
+    assert decoded.size == (40, 20)
+    np.testing.assert_allclose(corners(decoded.pixels), [RED, GREEN, BLUE, WHITE], atol=20)
 
 
 @pytest.mark.parametrize("key", ["XML:com.adobe.xmp", "comment"])

@@ -145,8 +145,8 @@ def test_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -
 
 def test_what_may_not_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As root may read all, the system's calls are replaced."""
-    folder = write_tree(tmp_path / "odd", FLAT | {"cubone/locked": 2, "zubat": 3})
-    locked = {str(folder / "cubone" / "locked"), str(folder / "abra" / "001.png")}
+    folder = write_tree(tmp_path / "odd", FLAT | {"cubone/locked": 2, "mew": 2, "zubat": 3})
+    locked = {str(folder / name) for name in ("cubone/locked", "mew", "abra/001.png")}
     scandir, os_open = os.scandir, os.open
 
     def guarded(path: Path) -> None:
@@ -166,9 +166,11 @@ def test_what_may_not_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.Mo
     data = prepare(folder_source(folder), image_size=16, seed=0, home=tmp_path / "home")
     assert [(entry.name, entry.reason) for entry in data.left_out] == [
         ("cubone/locked", "a folder that cannot be read: Permission denied"),
+        ("mew", "a folder that cannot be read: Permission denied"),
         ("abra/001.png", "it cannot be read: Permission denied"),
     ]
     assert len(data.samples) == 2 + 2 + 4 + 3
+    assert [(one.kind, one.name) for one in data.findings] == [("no images", "mew")]
 
 
 def test_what_we_write_never_becomes_a_class(tmp_path: Path, data: PreparedData) -> None:
