@@ -343,6 +343,19 @@ def test_data_can_be_described_without_keeping_pixels(folder: Path, tmp_path: Pa
     assert again.spec == kept.spec
 
 
+def test_part_of_a_file_makes_the_fingerprint_and_not_how_it_is_called(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    parts = ("train", "valid", "test")
+    folder = write_tree(tmp_path / "d", {f"{p}/{name}": 3 for p in parts for name in "ab"})
+    first = fingerprint(folder, home)
+    (folder / "valid").rename(folder / "Validation")
+    assert fingerprint(folder, home) == first
+    (folder / "train").rename(folder / "other")
+    (folder / "test").rename(folder / "train")
+    (folder / "other").rename(folder / "test")
+    assert fingerprint(folder, home) != first
+
+
 def test_normal_form_of_names_does_not_matter(tmp_path: Path) -> None:
     """macOS writes an accent as a character of its own; the data are the same."""
     fingerprints = set()
