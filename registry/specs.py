@@ -72,7 +72,8 @@ class ModelSpec:
         schedules: How it is trained by ``bench run --all``: from scratch, staged, frozen.
         weights: Where its ImageNet weights come from; None if there are none.
         explanation: How its decisions are shown; None if they are not.
-        cam_layer: Dotted name of the backbone's layer for Grad-CAM; None for the last convolution.
+        cam_layer: Dotted name of the backbone's layer for Grad-CAM; None for the last of its
+            ``feature_info`` with enough places, or, where it has none, of all its layers.
         input: What images it was made for.
         frozen_classifier: What is trained on the frozen backbone: one linear layer, so that heads
             get the backbone's own features, or the study's deep head (experiment 2).

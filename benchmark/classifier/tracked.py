@@ -20,6 +20,7 @@ from benchmark.classifier.pictures import Picture, as_list, name_of, read_pictur
 from benchmark.data.decode import Decoded
 from benchmark.data.framing import shown_size
 from benchmark.evaluation.predictions import CLASSES_FILE, probability_columns
+from benchmark.explain.deletion import measure_deletion
 from benchmark.explain.explainers import (
     Explainer,
     HeadExplainer,
@@ -58,7 +59,8 @@ class Look:
         ranking: Classes and their probabilities, the most probable first.
         shown: Class that the heatmap is about.
         heat: (S, S) in [0, 1]; None if there is none.
-        why_none: Why there is none, in one line.
+        kind: Of heatmap.
+        told: How much the heatmap is worth, or why there is none, in one line.
     """
 
     pixels: NDArray[np.uint8]
@@ -66,7 +68,8 @@ class Look:
     ranking: list[tuple[str, float]]
     shown: str
     heat: NDArray[np.float32] | None
-    why_none: str = ""
+    kind: str
+    told: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,19 +160,22 @@ class TrackedClassifier:
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")
         shown = int(order[0]) if class_name is None else self.class_names.index(class_name)
-        heat, why_none = None, ""
+        heat, kind, told = None, "", ""
         try:
-            heat = heatmaps(self.explainer, batch, np.array([shown]))[0].numpy()
+            found = heatmaps(self.explainer, batch, classes := np.array([shown]))
+            deletion = measure_deletion(self.explainer.classify, batch, classes, found.maps)
+            heat, kind, told = found.maps[0].numpy(), found.kind, deletion.told(0)
         except Exception as error:  # the classes are told in any case
             logger.debug("no heatmap", exc_info=True)
-            why_none = one_line(error)
+            told = one_line(error)
         return Look(
             pixels=decoded.pixels,
             size=shown_size(decoded.size, self.input, PANEL),
             ranking=[(self.class_names[i], float(probabilities[i])) for i in order],
             shown=self.class_names[shown],
             heat=heat,
-            why_none=why_none,
+            kind=kind,
+            told=told,
         )
 
 

@@ -71,15 +71,15 @@ def explain(
         click.echo(printable(f"{image} by {name}:"))
         for class_, probability in look.ranking[:TOP]:
             click.echo(printable(f"  {probability:7.2%}  {class_}"))
-        if look.heat is None or classifier.explainer.kind is None:
-            click.echo(f"  no heatmap: {look.why_none}")
+        if look.heat is None:
+            click.echo(printable(f"  no heatmap: {look.told}"))
             continue
         share = dict(look.ranking)[look.shown]
         caption = f"{label(look.shown)} ({share:.0%})"
-        _write(
-            draw_panels(look.pixels, look.heat, look.size, classifier.explainer.kind, caption), file
-        )
-        click.echo(printable(f"  {file}: {classifier.explainer.kind} for {look.shown}"))
+        picture = look.pixels, look.heat, look.size
+        _write(draw_panels(*picture, look.kind, caption, look.told), file)
+        click.echo(printable(f"  {file}: {look.kind} for {look.shown}"))
+        click.echo(f"  {look.told}")
 
 
 def _write(panels: Image, file: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.explain.feature_maps import layout_of
 from benchmark.training.network import Network
 from registry.errors import UserError
 
@@ -20,7 +21,8 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
     """Compute attention rollout (Abnar and Zuidema 2020) from the class token to the patches.
 
     Args:
-        network: In evaluation mode, with a ViT of torchvision or timm as its backbone.
+        network: In evaluation mode, with a ViT of torchvision or timm, with a class token, as its
+            backbone.
         images: (N, 3, S, S).
 
     Returns:
@@ -38,29 +40,18 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
     for attention in attentions:
         mixed = attention + identity  # the residual connection
         rollout = (mixed / mixed.sum(-1, keepdim=True)) @ rollout
-    patches = unfold_patches(rollout[:, 0], network.backbone)
-    heat: NDArray[np.float32] = patches.float().cpu().numpy()
+    to_class_token = rollout[:, 0, :, None]
+    prefix = getattr(network.backbone, "num_prefix_tokens", None)
+    layout = layout_of(to_class_token.shape, 1, prefix)
+    if layout is None:
+        raise UserError(f"{to_class_token.shape[1]} tokens form no square of patches")
+    heat: NDArray[np.float32] = layout.maps(to_class_token)[:, 0].float().cpu().numpy()
     return heat
 
 
-def unfold_patches(tokens: Tensor, backbone: nn.Module) -> Tensor:
-    """Lay a value for each token out over the image, without those that stand for no patch.
-
-    Args:
-        tokens: (N, T).
-        backbone: timm's tell how many tokens come before the patches; others have a class token.
-
-    Returns:
-        (N, h, w).
-
-    Raises:
-        UserError: The patches form no square.
-    """
-    patches = tokens[:, getattr(backbone, "num_prefix_tokens", 1) :]
-    side = int(patches.shape[1] ** 0.5)
-    if side * side != patches.shape[1]:
-        raise UserError(f"{patches.shape[1]} patches form no square")
-    return patches.reshape(-1, side, side)
+def gathers_in_class_token(backbone: nn.Module) -> bool:
+    """Whether a class token is all that a transformer of torchvision or timm tells of an image."""
+    return hasattr(backbone, "class_token") or getattr(backbone, "global_pool", "") == "token"
 
 
 def is_attention(module: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,12 +14,60 @@ STEPS = 10
 """How many tenths of the pixels are deleted one after the other."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """How well maps tell which pixels matter, image by image.
+
+    Attributes:
+        auc: (N,) by falling heat.
+        random_auc: (N,) in random order: what maps without meaning would reach.
+    """
+
+    auc: NDArray[np.float64]
+    random_auc: NDArray[np.float64]
+
+    def told(self, i: int) -> str:
+        """See `told`, of an image."""
+        return told(float(self.auc[i]), float(self.random_auc[i]))
+
+
+def told(auc: float, random_auc: float) -> str:
+    """Say the area of a map and that of random order, and whether the map does better."""
+    verdict = "better" if is_better(auc, random_auc) else "no better"
+    return f"deletion AUC {auc:.2f}, random {random_auc:.2f}: {verdict}"
+
+
+def is_better(auc: float, random_auc: float) -> bool:
+    """Whether a map does better than random order, by a hundredth at least as they are shown."""
+    return round(auc, 2) < round(random_auc, 2)
+
+
+def measure_deletion(
+    classify: Callable[[Tensor], NDArray[np.float32]],
+    images: Tensor,
+    classes: NDArray[np.int64],
+    heat: Tensor,
+) -> Deletion:
+    """Measure the area under deletion curves, by falling heat and in random order.
+
+    Args:
+        classify: Images -> probabilities (N, C).
+        images: (N, 3, S, S).
+        classes: (N,) whose probability is watched.
+        heat: (N, S, S).
+    """
+    return Deletion(
+        auc=deletion_auc(classify, images, classes, heat),
+        random_auc=random_deletion_auc(classify, images, classes),
+    )
+
+
 def deletion_auc(
     classify: Callable[[Tensor], NDArray[np.float32]],
     images: Tensor,
     classes: NDArray[np.int64],
     heat: Tensor,
-) -> float:
+) -> NDArray[np.float64]:
     """Measure the area under the deletion curve (Petsiuk et al. 2018, RISE).
 
     Pixels give way to the image's mean colour by falling heat, of equals in random order; the curve
@@ -31,19 +80,19 @@ def deletion_auc(
         heat: (N, S, S).
 
     Returns:
-        The images' mean area, from 0 to 1; the lower, the more depends on the hottest pixels.
+        (N,) areas, from 0 to 1; the lower, the more depends on the hottest pixels.
     """
     ranks = _ranks(heat)
     stages = [_without(images, ranks, level / STEPS) for level in torch.arange(STEPS + 1)]
     probabilities = classify(torch.cat(stages)).reshape(STEPS + 1, len(images), -1)
-    curve = probabilities[:, np.arange(len(images)), classes].mean(1)
-    return float(np.trapezoid(curve, dx=1 / STEPS))
+    curves = probabilities[:, np.arange(len(images)), classes]
+    return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=0), dtype=np.float64)
 
 
 def random_deletion_auc(
     classify: Callable[[Tensor], NDArray[np.float32]], images: Tensor, classes: NDArray[np.int64]
-) -> float:
-    """Measure the same with pixels in random order: what a map without meaning would reach."""
+) -> NDArray[np.float64]:
+    """Measure the same with pixels in random order."""
     return deletion_auc(classify, images, classes, torch.zeros_like(images[:, 0]).cpu())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -10,35 +12,51 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.explain.attention import attention_rollout
-from benchmark.explain.gradcam import find_cam_layer, gradcam
+from benchmark.explain.attention import attention_rollout, gathers_in_class_token
+from benchmark.explain.feature_maps import find_place_layer
+from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.explain.remembered import Remembered
 from benchmark.explain.trees import linear_weights
 from benchmark.training.network import Network
 from registry.specs import HeadSpec, ModelSpec
 
-KINDS = {"gradcam": "Grad-CAM", "attention": "ViT Attention"}
+ATTENTION = "ViT Attention"
+CONTRIBUTIONS = "Feature contributions"
+ENOUGH_PLACES = 7
+"""In a row of a map: as many as Grad-CAM's of a ResNet at 224 pixels has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heatmaps:
+    """Where a classifier looked.
+
+    Attributes:
+        kind: Name of the kind of map, as in the study where it is one of its.
+        maps: (N, h, w), not negative, on the CPU.
+    """
+
+    kind: str
+    maps: Tensor
 
 
 class Explainer(Protocol):
     """A trained classifier of images that shows where it looked."""
 
-    @property
-    def kind(self) -> str | None:
-        """Name of its kind of heatmap, as in the study; None if it has no maps."""
-        ...
-
     def classify(self, images: Tensor) -> NDArray[np.float32]:
         """Images (N, 3, S, S) in [0, 1] -> probabilities (N, C)."""
         ...
 
-    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Images and the class of each to explain, (N,) -> (N, h, w), not negative."""
+    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:
+        """Images and the class of each to explain, (N,) -> maps.
+
+        Raises:
+            NotImplementedError: The classifier has no maps; the message says why.
+        """
         ...
 
 
 class NetworkExplainer:
-    """A network, by Grad-CAM or attention rollout; see `Explainer`."""
+    """A network, by the gradients of a class's logit or attention rollout; see `Explainer`."""
 
     def __init__(self, network: Network, model: ModelSpec) -> None:
         """Wrap a network.
@@ -47,7 +65,6 @@ class NetworkExplainer:
             network: Trained, on the device of the images to come.
             model: Names the kind of explanation, and the layer for Grad-CAM.
         """
-        self.kind = KINDS[model.explanation] if model.explanation else None
         self._network = network.eval().facing_ahead()  # maps are of the image as it is
         self._logits = Remembered(network)
         self._model = model
@@ -57,20 +74,21 @@ class NetworkExplainer:
         probabilities: NDArray[np.float32] = self._logits(images).softmax(1).cpu().numpy()
         return probabilities
 
-    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
+    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:
         """See `Explainer.heat`; attention is the same whatever the class."""
-        network = self._network
-        if self._model.explanation == "attention":
-            return attention_rollout(network, images)
-        layer = find_cam_layer(network, self._model.cam_layer, images)
+        network, model = self._network, self._model
+        if model.explanation is None:
+            raise NotImplementedError("this kind of network has none")
+        if model.explanation == "attention" and gathers_in_class_token(network.backbone):
+            return Heatmaps(
+                kind=ATTENTION, maps=torch.from_numpy(attention_rollout(network, images))
+            )
         chosen = torch.from_numpy(classes).to(images.device)[:, None]
-        return gradcam(network.backbone, layer, images, lambda x: network(x).gather(1, chosen))
+        return class_maps(network, model, images, lambda x: network(x).gather(1, chosen))
 
 
 class HeadExplainer:
     """A head on a network's embeddings, by its features' contributions; see `Explainer`."""
-
-    kind: str | None
 
     def __init__(
         self,
@@ -89,7 +107,6 @@ class HeadExplainer:
             spec: Of the head.
             mean_embedding: (F,) over the data set.
         """
-        self.kind = "Feature contributions" if model.explanation and spec.contributions else None
         self._network = network.eval().facing_ahead()  # maps are of the image as it is
         self._embeddings = remembered_embeddings(network)
         self._model = model
@@ -104,18 +121,40 @@ class HeadExplainer:
             probabilities: NDArray[np.float32] = self._head.predict_proba(embeddings)
         return probabilities
 
-    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """See `Explainer.heat`: Grad-CAM of the contributions' linear score."""
-        assert self._spec.contributions is not None
+    def heat(self, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:
+        """See `Explainer.heat`: by the gradients of the contributions' linear score."""
+        if self._spec.contributions is None or self._model.explanation is None:
+            raise NotImplementedError("this kind of classifier has none")
         embeddings = self._embeddings(images).cpu().numpy()
         contributions = self._spec.contributions(self._head, embeddings, classes)
         weights = linear_weights(contributions, embeddings, self._mean)
         on_device = torch.from_numpy(weights).to(images.device)
-        layer = find_cam_layer(self._network, self._model.cam_layer, images)
         embed = self._network.embed
-        return gradcam(
-            self._network.backbone, layer, images, lambda x: (embed(x) * on_device).sum(1)
+        found = class_maps(
+            self._network, self._model, images, lambda x: (embed(x) * on_device).sum(1)
         )
+        return replace(found, kind=CONTRIBUTIONS)
+
+
+def class_maps(
+    network: Network, model: ModelSpec, images: Tensor, score: Callable[[Tensor], Tensor]
+) -> Heatmaps:
+    """Map a score by its gradients at the last layer with enough places.
+
+    Where that is the last with any, as the study did, by Grad-CAM.
+
+    Args:
+        network: In evaluation mode.
+        model: May name the layer.
+        images: (N, 3, S, S).
+        score: See `gradcam`.
+    """
+    layer, is_last = find_place_layer(network, model.cam_layer, images, ENOUGH_PLACES)
+    weights: Weights = "Grad-CAM" if is_last else "LayerCAM"
+    if layer.layout.prefix is not None:
+        weights = "HiResCAM"  # a token's features have no meaning that holds for the whole image
+    maps = gradcam(layer, images, score, weights)
+    return Heatmaps(kind=weights, maps=torch.from_numpy(maps))
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +166,7 @@ def remembered_embeddings(network: Network) -> Remembered:
     return Remembered(network.embed)
 
 
-def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -> Tensor:
+def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:
     """Compute heatmaps at the images' size.
 
     Args:
@@ -136,17 +175,14 @@ def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -
         classes: (N,) the class of each image to explain.
 
     Returns:
-        (N, S, S) on the CPU, each scaled to [0, 1].
+        Maps (N, S, S), each scaled to [0, 1].
 
     Raises:
         NotImplementedError: The classifier has no maps; the message says why.
     """
-    if explainer.kind is None:
-        raise NotImplementedError("this kind of classifier has none")
+    found = explainer.heat(images, classes)
     maps = torch.nn.functional.interpolate(
-        torch.from_numpy(explainer.heat(images, classes))[:, None],
-        size=images.shape[-2:],
-        mode="bilinear",
+        found.maps[:, None], size=images.shape[-2:], mode="bilinear"
     )[:, 0]
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
-    return (maps - low) / (high - low).clamp_min(1e-12)
+    return replace(found, maps=(maps - low) / (high - low).clamp_min(1e-12))

@@ -14,6 +14,7 @@ from PIL import Image
 from benchmark.data.figures import label
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
+from benchmark.explain.deletion import Deletion
 from benchmark.explain.panels import draw_panels, overlay
 
 SHOWN_IMAGES = 8
@@ -34,6 +35,9 @@ class Explained:
         true: Its class.
         predicted: The most probable class, which the heatmap is about.
         probability: Of the predicted class.
+        deletion_auc: How fast it falls when the warmest pixels are deleted first; None where it was
+            not measured.
+        deletion_auc_random: The same in random order.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Explained:
     true: str
     predicted: str
     probability: float
+    deletion_auc: float | None = None
+    deletion_auc_random: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +61,7 @@ class Gallery:
         pixels: (N, S, S, 3), uint8.
         heat: (N, S, S) in [0, 1].
         sizes: (N,) width and height at which each is shown, of at most `PANEL`.
+        deletion: Of the first images, which all runs show; the others are mistakes.
     """
 
     kind: str
@@ -63,6 +70,7 @@ class Gallery:
     pixels: NDArray[np.uint8]
     heat: NDArray[np.float32]
     sizes: list[tuple[int, int]]
+    deletion: Deletion
 
 
 def shown_positions(data: PreparedData) -> NDArray[np.int64]:
@@ -92,17 +100,18 @@ def worst_mistakes(predictions: Predictions) -> NDArray[np.int64]:
     return worst
 
 
-def write_gallery(gallery: Gallery, shown: int, folder: Path) -> dict[str, Image.Image]:
+def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
     """Write originals, overlays and explanations.json, and draw captioned panels as in the study.
 
     Args:
-        gallery: The images that all runs show, then the mistakes.
-        shown: How many all runs show; their files are called alike in all runs.
+        gallery: The images that all runs show, whose files are called alike in all runs, then the
+            mistakes.
         folder: Where to; created.
 
     Returns:
         The panels of the images that all runs show, by names that are alike in all runs.
     """
+    shown = len(gallery.deletion.auc)
     for name in ("originals", "overlays"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     entries = [
@@ -120,7 +129,7 @@ def write_gallery(gallery: Gallery, shown: int, folder: Path) -> dict[str, Image
         true, predicted = label(entry.true), label(entry.predicted)
         caption = f"True: {true}, Pred: {predicted} ({entry.probability:.0%})"
         image = gallery.pixels[i], gallery.heat[i], gallery.sizes[i]
-        panel = draw_panels(*image, gallery.kind, caption)
+        panel = draw_panels(*image, gallery.kind, caption, gallery.deletion.told(i))
         panels[Path(entry.original).stem] = panel
     return panels
 
@@ -138,6 +147,12 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
         shown = picture.resize(gallery.sizes[i], Image.Resampling.BICUBIC)
         shown.thumbnail(gallery.pixels.shape[1:3])
         shown.save(folder / name / file, quality=_WEBP_QUALITY)
+    measured = {}
+    if i < len(gallery.deletion.auc):
+        measured = {
+            "deletion_auc": round(float(gallery.deletion.auc[i]), 4),
+            "deletion_auc_random": round(float(gallery.deletion.random_auc[i]), 4),
+        }
     return Explained(
         name=predictions.names[position],
         original=f"originals/{file}",
@@ -145,6 +160,7 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
         true=true,
         predicted=predictions.class_names[predicted],
         probability=round(float(predictions.probabilities[position, predicted]), 4),
+        **measured,
     )
 
 

@@ -34,6 +34,7 @@ def draw_panels(
     size: tuple[int, int],
     kind: str,
     caption: str,
+    told: str,
 ) -> Image.Image:
     """Put an image and its overlay side by side under their captions.
 
@@ -43,8 +44,9 @@ def draw_panels(
         size: Width and height at which they are shown, of at most `PANEL`.
         kind: Caption of the overlay.
         caption: Line above both.
+        told: Line below both: how much the map is worth.
     """
-    canvas = Image.new("RGB", (2 * PANEL, PANEL + 2 * _CAPTION), "white")
+    canvas = Image.new("RGB", (2 * PANEL, PANEL + 3 * _CAPTION), "white")
     draw = ImageDraw.Draw(canvas)
     draw_line(draw, (PANEL, _CAPTION / 2), caption, size=15, width=2 * PANEL - 8)
     found = kind if heat.any() else f"{kind}: nothing found"
@@ -55,4 +57,5 @@ def draw_panels(
         resized = panel.resize(size, Image.Resampling.BICUBIC)
         left, top = ((PANEL - length) // 2 for length in size)
         canvas.paste(resized, (i * PANEL + left, 2 * _CAPTION + top))
+    draw_line(draw, (PANEL, PANEL + 2.5 * _CAPTION), told, size=13, width=2 * PANEL - 8)
     return canvas

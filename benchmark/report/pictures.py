@@ -6,9 +6,11 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from PIL import Image
 
+from benchmark.explain.deletion import is_better, told
 from benchmark.explain.gallery import Explained
 from benchmark.report.artifacts import Artifacts, Exploration
 from benchmark.report.classes import Confusion, confusions
@@ -40,12 +42,14 @@ class Cell:
         predicted: The most probable class; empty where the store does not tell.
         probability: Of that class.
         right: Whether it is the true one.
+        worth: What was measured of the heatmap, and its verdict; empty where nothing was.
     """
 
     picture: str | None
     predicted: str
     probability: float
     right: bool
+    worth: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +101,12 @@ def _picture(artifacts: Artifacts, system: RankedSystem, name: str) -> str | Non
 
 
 def _cell(system: RankedSystem, image: Explained, artifacts: Artifacts) -> Cell:
+    worth = ""
     if own := _images(system).get(image.name):
         picture = _picture(artifacts, system, own.overlay)
         predicted, probability = own.predicted, own.probability
+        if own.deletion_auc is not None and own.deletion_auc_random is not None:
+            worth = told(own.deletion_auc, own.deletion_auc_random)
     else:
         picture, (predicted, probability) = None, _prediction(system, image.name)
     return Cell(
@@ -107,7 +114,19 @@ def _cell(system: RankedSystem, image: Explained, artifacts: Artifacts) -> Cell:
         predicted=predicted,
         probability=probability,
         right=predicted == image.true,
+        worth=worth,
     )
+
+
+def map_worth(system: RankedSystem) -> str:
+    """Count the images on which a system's map did better than random order."""
+    measured = [
+        (image.deletion_auc, image.deletion_auc_random)
+        for image in _images(system).values()
+        if image.deletion_auc is not None and image.deletion_auc_random is not None
+    ]
+    better = sum(starmap(is_better, measured))
+    return f"better than random on {better} of {len(measured)}" if measured else ""
 
 
 def _prediction(system: RankedSystem, name: str) -> tuple[str, float]:

@@ -202,6 +202,7 @@ def _pictures(material: Material, artifacts: Artifacts) -> dict[str, Any]:
     mistaken, mistakes = pictures.mistakes(material.systems, artifacts)
     return {
         "gallery": pictures.gallery(material.systems, artifacts),
+        "map_worth": pictures.map_worth,
         "mistaken": mistaken,
         "mistakes": mistakes,
         "confused": pairs,

@@ -11,7 +11,7 @@ import torch
 
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
-from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+from benchmark.explain.deletion import measure_deletion
 from benchmark.explain.explainers import Explainer, heatmaps
 from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, write_gallery
 from benchmark.explain.panels import PANEL
@@ -74,21 +74,21 @@ def _explained(
     batch = images.batch(torch.from_numpy(rows))
     classes = predictions.predicted[positions]
     heat = heatmaps(explainer, batch, classes)
+    few = slice(len(shown))
+    deletion = measure_deletion(explainer.classify, batch[few], classes[few], heat.maps[few])
     gallery = Gallery(
-        kind=explainer.kind or "",
+        kind=heat.kind,
         predictions=predictions,
         positions=positions,
         pixels=data.images[rows],
-        heat=heat.numpy(),
+        heat=heat.maps.numpy(),
+        deletion=deletion,
         sizes=[data.shown_size(row, PANEL) for row in rows],
     )
-    panels = write_gallery(gallery, len(shown), scratch / FOLDER)
+    panels = write_gallery(gallery, scratch / FOLDER)
     yield Artifact(scratch / FOLDER, FOLDER)
     for name, panel in panels.items():
         yield LoggedImage(f"explanation/{name}", panel)
-    few = slice(len(shown))
-    area = deletion_auc(explainer.classify, batch[few], classes[few], heat[few])
-    yield Metric("deletion_auc", area)
-    random_area = random_deletion_auc(explainer.classify, batch[few], classes[few])
-    yield Metric("deletion_auc_random", random_area)
+    yield Metric("deletion_auc", float(deletion.auc.mean()))
+    yield Metric("deletion_auc_random", float(deletion.random_auc.mean()))
     yield Metric("explain_seconds", now(device) - start)

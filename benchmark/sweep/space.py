@@ -16,6 +16,7 @@ from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
 
 _MAX_CELLS = 100_000
+_MAX_NUMBER = 10**12
 _SHORT = {SIZE: "n", "max_depth": "d"}
 
 
@@ -194,6 +195,7 @@ def read_grid(axes: Iterable[str], name: str, known: Sequence[str]) -> Grid:
         UserError: There is no such setting, or an axis cannot be read.
     """
     read: dict[str, tuple[Any, ...]] = {}
+    cells = 1
     for axis in axes:
         setting, equals, values = axis.partition("=")
         if not equals or not values:
@@ -202,18 +204,21 @@ def read_grid(axes: Iterable[str], name: str, known: Sequence[str]) -> Grid:
             raise UserError(f"{name} has no setting {setting!r}; {near(setting, known)}")
         if setting in read:
             raise UserError(f"--grid names {setting} twice; give all its values in one")
-        read[setting] = _values(axis, values)
+        found = _values(axis, values)
+        cells *= len(found)
+        if cells > _MAX_CELLS:
+            raise UserError(
+                f"the grid has {cells:,} cells up to {setting}; give fewer values, at most "
+                f"{_MAX_CELLS:,} in all"
+            )
+        read[setting] = tuple(found)
         if setting == SIZE and not all(type(n) is int and n > 0 for n in read[setting]):
             raise UserError(f"--grid {axis!r}: {SIZE} takes whole numbers from 1")
-    cells = 1
-    for values_ in read.values():
-        cells *= len(values_)
-    if cells > _MAX_CELLS:
-        raise UserError(f"the grid has {cells:,} cells; give fewer values, at most {_MAX_CELLS:,}")
     return Grid(axes=tuple(read.items()))
 
 
-def _values(axis: str, values: str) -> tuple[Any, ...]:
+def _values(axis: str, values: str) -> Sequence[Any]:
+    """Read an axis; a range is not written out yet."""
     if ":" in values:
         try:
             first, last, step = (int(part) for part in values.split(":"))
@@ -223,19 +228,26 @@ def _values(axis: str, values: str) -> tuple[Any, ...]:
             ) from error
         if step < 1 or last < first:
             raise UserError(f"--grid {axis!r} is empty; write FIRST:LAST:STEP with STEP from 1")
-        return tuple(range(first, last + 1, step))
-    return tuple(dict.fromkeys(_value(part) for part in values.split(",")))
+        if max(abs(first), abs(last)) > _MAX_NUMBER:
+            raise UserError(f"--grid {axis!r}: numbers beyond {_MAX_NUMBER:,} are not tried")
+        return range(first, last + 1, step)
+    return tuple(dict.fromkeys(_value(axis, part) for part in values.split(",")))
 
 
-def _value(text: str) -> Any:
+def _value(axis: str, text: str) -> Any:
     words: dict[str, Any] = {"none": None, "true": True, "false": False}
     if text.lower() in words:
         return words[text.lower()]
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        if not -_MAX_NUMBER <= number <= _MAX_NUMBER:  # nor is what is no number
+            raise UserError(f"--grid {axis!r}: {text} is no number to try")
+        return number
+    if not text.strip():
+        raise UserError(f"--grid {axis!r} has an empty value; write VALUE,VALUE")
     return text
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
@@ -17,6 +19,9 @@ class ResNet18(ResNet):  # type: ignore[misc]  # torchvision is untyped
     """
 
     num_features = 512
+    feature_info: ClassVar = [
+        {"module": f"layer{i}", "num_chs": 32 * 2**i, "reduction": 2 * 2**i} for i in (1, 2, 3, 4)
+    ]
 
     def __init__(self) -> None:
         super().__init__(BasicBlock, [2, 2, 2, 2])

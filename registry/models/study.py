@@ -59,7 +59,6 @@ def convmixer(image_size: int) -> nn.Module:
     weights=TorchvisionWeights(
         url="https://download.pytorch.org/models/resnet18-f37072fd.pth", adapt=_resnet_backbone
     ),
-    cam_layer="layer4",
     frozen_classifier="deep",
 )
 def resnet18(image_size: int) -> nn.Module:

@@ -40,7 +40,7 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
 ) -> None:
     run(config, HEAD, BOOSTED, save_weights="all")
     tracker = open_tracker(store)
-    for name, kind in ((FROZEN, "Grad-CAM"), (HEAD, "Feature contr"), (BOOSTED, "Feature contr")):
+    for name, kind in ((FROZEN, "LayerCAM"), (HEAD, "Feature contr"), (BOOSTED, "Feature contr")):
         result = explain(*pictures, "--model", name)
         assert result.exit_code == 0, result.output
         assert result.output.count("%") == 9  # three classes of three pictures

@@ -106,5 +106,5 @@ def share_on_patch(explainer: Explainer) -> float:
     """The share of the heat on the patches of new images; 1/16 of the pixels are theirs."""
     images, classes, patches = patch_images(12, seed=2)
     assert (explainer.classify(images).argmax(1) == classes).mean() > 0.9
-    heat = heatmaps(explainer, images, classes)
+    heat = heatmaps(explainer, images, classes).maps
     return float((heat * patches).sum() / heat.sum())

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+from benchmark.explain.deletion import deletion_auc, measure_deletion, random_deletion_auc
 
 SIZE = 20
 
@@ -21,9 +21,9 @@ def test_a_map_of_what_decides_has_the_least_area() -> None:
     images[:, 0, :10, :10] = 1.0
     classes = np.array([1, 1, 1])
     on_patch = images[:, 0].clone()
-    good = deletion_auc(red_share, images, classes, on_patch)
-    bad = deletion_auc(red_share, images, classes, 1 - on_patch)
-    chance = random_deletion_auc(red_share, images, classes)
+    good = deletion_auc(red_share, images, classes, on_patch).mean()
+    bad = deletion_auc(red_share, images, classes, 1 - on_patch).mean()
+    chance = random_deletion_auc(red_share, images, classes).mean()
     # The image's mean is 1/4 red. The patch is a quarter of the pixels: from 1 down to 1/4 over
     # that share, then 1/4 to the end; the other way round, at first nothing happens.
     assert good == pytest.approx(0.25 + 0.25 * 0.75 / 2, abs=0.01)
@@ -37,3 +37,17 @@ def test_equal_pixels_go_in_random_order() -> None:
     flat = deletion_auc(red_share, images, np.array([1]), torch.ones(1, SIZE, SIZE))
     assert flat == random_deletion_auc(red_share, images, np.array([1]))
     assert flat > 0.55
+
+
+def test_each_image_has_areas_and_a_verdict_of_its_own() -> None:
+    images = torch.zeros(2, 3, SIZE, SIZE)
+    images[:, 0, :10, :10] = 1.0
+    heat = torch.stack([images[0, 0], 1 - images[1, 0]])  # the second is warm where nothing is
+    found = measure_deletion(red_share, images, np.array([1, 1]), heat)
+    assert found.auc[0] < found.random_auc[0] == pytest.approx(0.625, abs=0.02)
+    assert found.auc[1] > found.random_auc[1]
+    assert found.told(0).endswith(": better")
+    assert found.told(1).endswith(": no better")
+    assert f"{found.auc[0]:.2f}" in found.told(0)
+    even = measure_deletion(red_share, images, np.array([1, 1]), torch.ones(2, SIZE, SIZE))
+    assert even.told(0).endswith(": no better")

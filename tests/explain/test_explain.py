@@ -1,11 +1,16 @@
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.explain.attention import attention_rollout
 from benchmark.explain.explainers import NetworkExplainer, heatmaps
-from benchmark.explain.gradcam import find_cam_layer, gradcam
+from benchmark.explain.feature_maps import Layout, PlaceLayer, find_place_layer, layout_of
+from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.training.network import Network, build_network
 from registry import models
 
@@ -31,7 +36,7 @@ class PatchDetector(nn.Module):
 
 
 def explain(network: Network, name: str, images: Tensor, classes: list[int]) -> Tensor:
-    return heatmaps(NetworkExplainer(network, models[name]), images, np.array(classes))
+    return heatmaps(NetworkExplainer(network, models[name]), images, np.array(classes)).maps
 
 
 def test_gradcam_lights_up_the_patch_that_decides() -> None:
@@ -42,10 +47,11 @@ def test_gradcam_lights_up_the_patch_that_decides() -> None:
     image = torch.zeros(1, 3, 32, 32)
     image[0, 0, 4:12, 20:28] = 1.0
     network = Network(backbone, nn.Sequential(linear)).eval()
-    heat = gradcam(backbone, backbone.conv, image, lambda x: network(x)[:, 1])
+    layer, _ = find_place_layer(network, "conv", image, 7)
+    heat = gradcam(layer, image, lambda x: network(x)[:, 1], "Grad-CAM")
     inside = heat[0, 4:12, 20:28].sum()
     assert inside / heat.sum() > 0.8
-    against = gradcam(backbone, backbone.conv, image, lambda x: network(x)[:, 0])
+    against = gradcam(layer, image, lambda x: network(x)[:, 0], "Grad-CAM")
     assert against.sum() == 0  # the patch speaks against the other class
 
 
@@ -130,36 +136,104 @@ def test_explaining_leaves_the_network_as_it_was() -> None:
         torch.testing.assert_close(network(images), before)
 
 
-def test_gradcam_is_captums() -> None:
-    captum = pytest.importorskip("captum.attr")
+def captums(network: Network, layer: PlaceLayer, images: Tensor, target: list[int]) -> Any:
+    """Grad-CAM, and gradient times activation, as captum computes them."""
+    attr = pytest.importorskip("captum.attr")
+    chosen = {"target": torch.tensor(target)}
+    mean = attr.LayerGradCam(network, layer.module).attribute(images, **chosen)
+    place = attr.LayerGradientXActivation(network, layer.module).attribute(images, **chosen)
+    return mean.detach().relu()[:, 0].numpy(), place.detach().numpy()
+
+
+@pytest.mark.parametrize("name", ["timm:resnet10t", "resnet18"])
+def test_maps_are_captums(name: str) -> None:
     torch.manual_seed(0)
-    network = build_network("timm:resnet10t", "scratch", 64, 3).eval()
-    images, layer = torch.rand(2, 3, 64, 64), network.backbone.layer3
-    theirs = captum.LayerGradCam(network, layer).attribute(
-        images.clone().requires_grad_(), target=torch.tensor([2, 0]), relu_attributions=True
-    )
-    chosen = torch.tensor([[2], [0]])
-    ours = gradcam(network.backbone, layer, images, lambda x: network(x).gather(1, chosen))
-    assert ours.max() > 0
-    np.testing.assert_allclose(ours, theirs[:, 0].detach().numpy(), rtol=1e-4, atol=1e-8)
+    network = build_network(name, "scratch", 64, 3).eval()
+    images = torch.rand(2, 3, 64, 64)
+    layer, _ = find_place_layer(network, models[name].cam_layer, images, 4)
+    assert layer.layout.side >= 4
+    target = [2, 0]
+    mean, place = captums(network, layer, images.clone().requires_grad_(), target)
+    chosen = torch.tensor(target)[:, None]
+
+    def ours(weights: Weights) -> NDArray[np.float32]:
+        return gradcam(layer, images, lambda x: network(x).gather(1, chosen), weights)
+
+    assert ours("HiResCAM").max() > 0
+    close = partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-7)
+    close(ours("Grad-CAM"), mean)
+    close(ours("HiResCAM"), place.sum(1).clip(0))
+    close(ours("LayerCAM"), place.clip(0).sum(1))  # no activation is negative here
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"),
+    ("name", "side", "layer"),
     [
-        ("timm:mobilenetv3_small_050", "blocks.5"),  # a convolution follows the pooling
-        ("timm:efficientnet_lite0", "blocks.6"),
-        ("timm:resnet10t", "layer4"),
-        ("timm:convnext_atto", "stages.3"),
+        ("timm:mobilenetv3_small_050", 2, "blocks.5"),  # a convolution follows the pooling
+        ("timm:efficientnet_lite0", 2, "blocks.6"),
+        ("timm:efficientnet_lite0", 4, "blocks.4"),
+        ("timm:resnet10t", 2, "layer4"),
+        ("timm:resnet10t", 8, "layer2"),
+        ("timm:resnet10t", 99, "act1"),  # the most places there are
+        ("timm:convnext_atto", 2, "stages.3"),
+        ("resnet18", 2, "layer4"),
+        ("resnet18", 3, "layer3"),
+        ("vit_b_16", 2, "encoder.layers.encoder_layer_10"),  # then the class token goes on alone
+        ("timm:vit_tiny_patch16_224", 2, "blocks.10"),
+        ("timm:mixer_s32_224", 2, "blocks.7"),
     ],
 )
-def test_the_layer_of_timms_models_is_their_last_feature_map(name: str, layer: str) -> None:
+def test_maps_are_of_the_last_stage_with_enough_places(name: str, side: int, layer: str) -> None:
+    torch.manual_seed(0)
     network = build_network(name, "scratch", 64, 3).eval()
     images = torch.rand(1, 3, 64, 64)
-    found = find_cam_layer(network, None, images)
-    assert found is network.backbone.get_submodule(layer)
-    heat = gradcam(network.backbone, found, images, lambda x: network(x).square().sum(1))
-    assert heat.shape == (1, 2, 2)
+    found, is_last = find_place_layer(network, None, images, side)
+    assert found.name == layer
+    assert found.module is network.backbone.get_submodule(layer)
+    assert is_last == (side == 2)
+    heat = gradcam(found, images, lambda x: network(x).square().sum(1), "HiResCAM")
+    assert heat.shape == (1, found.layout.side, found.layout.side)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "prefix", "layout"),
+    [
+        ((2, 512, 7, 7), 512, None, Layout(side=7, channels=1)),
+        ((2, 7, 7, 512), 512, None, Layout(side=7, channels=3)),
+        ((2, 7, 7, 512), None, None, Layout(side=7, channels=3)),
+        ((2, 64, 16, 16), None, None, Layout(side=16, channels=1)),
+        ((2, 197, 192), 192, 1, Layout(side=14, channels=2, prefix=1)),
+        ((2, 196, 192), 192, 1, Layout(side=14, channels=2, prefix=0)),  # the class comes later
+        ((2, 198, 192), None, None, Layout(side=14, channels=2, prefix=2)),
+        ((2, 192, 49), 192, None, Layout(side=7, channels=1, prefix=0)),
+        ((2, 201, 192), 192, 5, Layout(side=14, channels=2, prefix=5)),
+        ((2, 512, 1, 1), 512, None, None),
+        ((2, 512, 7, 8), 512, None, None),
+        ((2, 1, 192), 192, None, None),
+        ((2, 7, 7, 512), 384, None, None),
+        ((2, 512), 512, None, None),
+    ],
+)
+def test_the_layout_of_an_output_is_told_by_its_channels(
+    shape: tuple[int, ...], channels: int | None, prefix: int | None, layout: Layout | None
+) -> None:
+    assert layout_of(shape, channels, prefix) == layout
+
+
+def test_a_layer_that_others_bypass_is_not_taken() -> None:
+    class Bypassed(PatchDetector):
+        def forward_features(self, x: Tensor) -> Tensor:
+            normed: Tensor = self.norm(x)
+            features: Tensor = normed + self.conv(normed)
+            return features
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+    network = Network(Bypassed(), nn.Sequential(nn.Linear(3, 2))).eval()
+    layer, _ = find_place_layer(network, None, torch.rand(1, 3, 8, 8), 7)
+    assert layer.name == "norm"
 
 
 def test_the_layer_of_other_models_is_the_last_convolution_that_sees_places() -> None:
@@ -174,10 +248,14 @@ def test_the_layer_of_other_models_is_the_last_convolution_that_sees_places() ->
 
     backbone = Squeezed()
     network = Network(backbone, nn.Sequential(nn.Linear(1, 2)))
-    assert find_cam_layer(network, None, torch.rand(1, 3, 8, 8)) is backbone.conv
+    layer, is_last = find_place_layer(network, None, torch.rand(1, 3, 8, 8), 7)
+    assert layer.module is backbone.conv
+    assert is_last
 
 
 def test_a_wrong_cam_layer_is_named() -> None:
     network = build_network("convmixer", "scratch", 32, 3)
     with pytest.raises(ValueError, match="'nowhere' is no layer"):
-        find_cam_layer(network, "nowhere", torch.rand(1, 3, 32, 32))
+        find_place_layer(network, "nowhere", torch.rand(1, 3, 32, 32), 7)
+    with pytest.raises(ValueError, match="'pool' has no square of places"):
+        find_place_layer(network, "pool", torch.rand(1, 3, 32, 32), 7)

@@ -49,7 +49,7 @@ def rank(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def similarity(one: Explainer, other: Explainer) -> float:
     """Mean rank correlation of their maps; to an empty one, none."""
     images, classes, _ = patch_images(12, seed=2)
-    maps = [heatmaps(each, images, classes).flatten(1).numpy() for each in (one, other)]
+    maps = [heatmaps(each, images, classes).maps.flatten(1).numpy() for each in (one, other)]
     correlations = [
         np.corrcoef(rank(a), rank(b))[0, 1] if np.ptp(a) * np.ptp(b) > 0 else 0.0
         for a, b in zip(*maps, strict=True)
@@ -61,7 +61,7 @@ def similarity(one: Explainer, other: Explainer) -> float:
 def test_other_weights_give_another_map(kind: str) -> None:
     """The sanity check of Adebayo et al. 2018."""
     trained, other = explainer(kind), explainer(kind, trained=False)
-    assert similarity(trained, trained) == pytest.approx(1)
+    assert similarity(trained, trained) > 0.9  # or one of twelve maps is empty
     assert abs(similarity(trained, other)) < 0.5
 
 
@@ -147,7 +147,7 @@ def test_trees_on_a_transformer_look_at_the_patches_by_their_own_contributions()
         head = HeadExplainer(
             network, models[name], forest, heads["extra_trees"], embeddings.mean(0)
         )
-        for_zero, for_one = (head.heat(images, np.full(4, class_)) for class_ in (0, 1))
+        for_zero, for_one = (head.heat(images, np.full(4, class_)).maps for class_ in (0, 1))
         assert for_zero.shape == (4, 4, 4)
         assert for_zero.max() > 0
         assert not np.allclose(for_zero, for_one)

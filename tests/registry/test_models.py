@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from benchmark.explain.gradcam import find_cam_layer
+from benchmark.explain.feature_maps import find_place_layer
 from benchmark.study.suite import PUBLISHED
 from benchmark.training.network import Network, build_network, linear_classifier, meta_network
 from registry import models
@@ -54,23 +54,16 @@ def test_model_keeps_its_contract(made: Made, check: Callable[[Made], None]) -> 
     check(made)
 
 
-def test_layer_for_grad_cam_gives_feature_maps(made: Made, images: Tensor) -> None:
+def test_the_map_has_places(made: Made, images: Tensor) -> None:
     spec, backbone = made.spec, made.backbone
-    if spec.explanation != "gradcam":
-        pytest.skip(f"shown by {spec.explanation}")
     network = Network(backbone, linear_classifier(backbone.num_features, 2)).eval()
-    shapes: list[torch.Size] = []
-    layer = find_cam_layer(network, spec.cam_layer, images)
-    with (
-        torch.inference_mode(),
-        layer.register_forward_hook(lambda module, inputs, output: shapes.append(output.shape)),
-    ):
+    layer, _ = find_place_layer(network, spec.cam_layer, images, 4)
+    with torch.inference_mode(), layer.cut() as outputs:
         network(images)
-    assert len(shapes) == 1
-    batch, channels, height, width = shapes[0]
+    batch, channels, height, width = layer.layout.maps(outputs[0]).shape
     assert batch == 3
-    assert channels >= 32
-    assert height == width > 1
+    assert channels >= 24
+    assert height == width == layer.layout.side >= 4
 
 
 def test_every_network_of_the_study_is_counted() -> None:
@@ -241,10 +234,7 @@ def test_unknown_zoo_model_suggests_near_ones() -> None:
 def test_networks_with_weights_of_five_dimensions_are_built() -> None:
     """As those of timm's lambda layers; channels last is a layout of four."""
 
-    class Deep(nn.Module):
-        num_features = 3
-        forward_features = forward_head = nn.Module.forward
-
+    class Deep(ConvMixer):
         def __init__(self) -> None:
             super().__init__()
             self.flat = nn.Conv2d(3, 3, 3)

@@ -27,6 +27,8 @@ from tests.data.images import write_tree
 HOSTILE = '<img src=x onerror="alert(1)">'
 CLASSES = {HOSTILE: 14, "007": 14, "NA": 14, "a & b": 14}
 EPOCHS = 3
+AREAS = {0: (0.2, 0.4), 1: (0.5, 0.4)}
+"""Deletion AUC of the first images' maps, and in random order; older runs have none."""
 ENVIRONMENT = {"classifier-bench": "0.1.0", "torch": "2.9", "python": "3.11", "hardware": "a CPU"}
 
 
@@ -169,6 +171,8 @@ class Study:
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(self.data.images[i]).save(folder / file)
             facts = {key: row[key] for key in ("true", "predicted", "probability")}
+            if areas := AREAS.get(i):
+                facts |= dict(zip(("deletion_auc", "deletion_auc_random"), areas, strict=True))
             entries.append({"name": row["image"], **files, **facts})
         mistakes = [entry for entry in entries if entry["true"] != entry["predicted"]]
         content = {"kind": "Grad-CAM", "images": entries, "mistakes": mistakes}

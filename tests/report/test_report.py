@@ -168,7 +168,18 @@ def test_the_gallery_shows_each_system_before_each_image(page: Page, material: M
         for cell, system in zip(row[1:], material.systems, strict=True):
             assert ("no picture" in cell) == system.is_head
             assert "✓" in cell or "✗" in cell
-            assert cell.endswith("%")  # heads: from their predictions
+            assert "%" in cell  # heads: from their predictions
+            assert cell.endswith(("%", "better"))
+
+
+def test_the_gallery_says_what_maps_are_worth(page: Page, material: Material) -> None:
+    rows = page.table("Predicted class and its probability")
+    network = next(i for i, system in enumerate(material.systems, 1) if not system.is_head)
+    assert rows[0][network].endswith("deletion AUC 0.20, random 0.40: better")
+    assert rows[1][network].endswith("deletion AUC 0.50, random 0.40: no better")
+    assert "deletion" not in rows[2][network]  # it was not measured then
+    networks = sum(not system.is_head for system in material.systems)
+    assert page.text.count("Grad-CAM; better than random on 1 of 2") == networks
 
 
 def test_curves_are_drawn_for_networks_alone(page: Page) -> None:
@@ -243,7 +254,7 @@ def test_a_picture_that_is_gone_leaves_a_word(
     _, page = written(empty, tmp_path)
     cells = [row[1] for row in page.table("Predicted class and its probability")]
     assert ["no picture" in cell for cell in cells] == [True, True, False]
-    assert all(cell.endswith("%") for cell in cells)
+    assert all("%" in cell for cell in cells)
 
 
 @pytest.mark.parametrize("content", [b"no such thing", b"[1]", b'{"kind": 1}', b"", b"\xff\0"])

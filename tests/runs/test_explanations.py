@@ -39,7 +39,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
                 Image.open(folder / entry["overlay"]) as overlay,
             ):
                 assert original.format == overlay.format == "WEBP"
-                assert original.size == overlay.size == (32, 32)
+                assert original.size == overlay.size == (32, 24)  # in its true shape
                 assert not np.array_equal(np.asarray(original), np.asarray(overlay))
         assert len(told[name]["images"]) == 6
         assert_told_as_predicted(tracker, one, told[name])
@@ -52,7 +52,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
     assert pretraining.data.tags["completed"] == "true"
     assert "explain_seconds" not in pretraining.data.metrics
     kinds = [one["kind"] for one in told.values()]
-    assert kinds == ["Grad-CAM", "Grad-CAM", "Feature contributions"]
+    assert kinds == ["Grad-CAM", "LayerCAM", "Feature contributions"]
     shown = [[entry["original"] for entry in one["images"]] for one in told.values()]
     assert shown[0] == shown[1] == shown[2]
     keys = [
@@ -93,7 +93,7 @@ def test_an_explanation_that_fails_costs_no_run(config: Config, store: Store) ->
         look = find_classifier(store, "mistaken-frozen").look_at(picture)
         assert sum(probability for _, probability in look.ranking) == pytest.approx(1)
         assert look.heat is None
-        assert look.why_none == "cam_layer 'nowhere' is no layer of the backbone"
+        assert look.told == "cam_layer 'nowhere' is no layer of the backbone"
     finally:
         models.remove("mistaken")
     (frozen, *_) = tracked(store, "mistaken-frozen")
