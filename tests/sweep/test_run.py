@@ -25,7 +25,7 @@ from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
 from benchmark.sweep.study import Budget, is_finished
-from benchmark.tracking.items import Artifact, Tag
+from benchmark.tracking.items import Artifact, Metric, Tag
 from benchmark.tracking.store import Store
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
 
@@ -57,6 +57,7 @@ def options(
     tags = {"spec_id": backbone.id, "group": "experiment 2", "embeddings": "kept"}
     with open_tracker(store).start(backbone.name, {**tags, "group": "data"}) as run:
         run.log(Artifact(workplace / EMBEDDINGS_FILE), Tag("embeddings", "kept"))
+        run.log(Metric("fit_seconds", 1.0))
     options = RunOptions(store=store, home=workplace / "home", device="cpu", explain=False)
     runner.open_data.cache_clear()
     return options
