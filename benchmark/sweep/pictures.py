@@ -30,16 +30,15 @@ def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, F
     Returns:
         Figures by name: ``history``, ``importance``, ``plane`` (of trees and depth), ``slices``.
     """
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
-    trials += [
+    trials = [
         trial
         for trial in study.get_trials(deepcopy=False)
-        if trial.state == TrialState.COMPLETE and not trial.intermediate_values
+        if trial.intermediate_values or trial.state == TrialState.COMPLETE
     ]
-    trials.sort(key=lambda trial: trial.number)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     figures = {"history": _draw_history(trials, complete, study.study_name)}
-    varied = {name for name in _names(complete) if len({t.params.get(name) for t in complete}) > 1}
+    names = {name for trial in complete for name in trial.params}
+    varied = {name for name in names if len({t.params.get(name) for t in complete}) > 1}
     if len(complete) >= _ENOUGH_FOR_IMPORTANCE and len({t.value for t in complete}) > 1 and varied:
         figures["importance"] = _draw_importance(study)
     if any(SIZE in trial.params and DEPTH in trial.params for trial in complete):
@@ -47,10 +46,6 @@ def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, F
     if varied:
         figures["slices"] = _draw_slices(complete, sorted(varied), points, study.study_name)
     return figures
-
-
-def _names(trials: Sequence[FrozenTrial]) -> list[str]:
-    return list(dict.fromkeys(name for trial in trials for name in trial.params))
 
 
 def _draw_history(
