@@ -72,7 +72,7 @@ def run_sweep(
 ) -> Any:
     import benchmark.runs.run_one as runner
 
-    monkeypatch.setattr(runner, "open_data", lambda spec, home: data)
+    monkeypatch.setattr(runner, "open_data", lambda spec, input_, home: data)
 
     def run(space: Space, budget: Budget, head: str = "extra_trees") -> SweepResult:
         sweep = Sweep(
