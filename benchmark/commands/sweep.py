@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import click
 
 from benchmark.commands.options import config_options, make_config, read_weights
 from benchmark.data.home import home
+from registry import heads
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from benchmark.sweep.targets import Target
 
 EXIT_FAILED = 1
+
+
+def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
+    if seconds is not None and not math.isfinite(seconds):
+        raise click.BadParameter(f"{seconds} is no number of seconds", ctx, option)
+    return seconds
 
 
 @click.command()
@@ -59,6 +67,7 @@ EXIT_FAILED = 1
 @click.option(
     "--timeout",
     type=click.FloatRange(1),
+    callback=_finite,
     metavar="SECONDS",
     help="Of each study: no trial begins after it.",
 )
@@ -102,13 +111,22 @@ def sweep(
         raise UserError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
     if sampler is not None and bool(axes) != (sampler == "grid"):
         raise UserError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
-    if axes and space:
+    if axes and space is not None:
         raise UserError("--grid names its axes itself; leave --space out")
+    only = tuple(part.strip() for part in space.split(",")) if space is not None else ()
+    if not all(only):
+        raise UserError(f"--space {space!r} has an empty name; write --space NAME,NAME")
     weights, folder = read_weights(weights)
 
     from benchmark.sweep.names import resolve
 
     found = resolve(names)
+    if axes:
+        from benchmark.sweep.head_target import head_grid
+
+        for head in dict.fromkeys(name.partition("/")[2] for name in found.heads):
+            if head in {one.name for one in heads}:
+                head_grid(head, axes)  # a wrong one is told before images are decoded
     config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
 
     from benchmark.tracking.connection import check_store
@@ -136,7 +154,6 @@ def sweep(
         timeout=timeout,
         seed=config.seed,
     )
-    only = space.split(",") if space else ()
     sweeps = [_sweep(target, axes, only, budget, storage) for target in targets]
     launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
     sys.exit(_execute(console, launch, sweeps))

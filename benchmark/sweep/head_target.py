@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from benchmark.classifier.network import read_embeddings
 from benchmark.data.prepared import PreparedData
@@ -18,10 +21,12 @@ from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
 from benchmark.training.devices import find_device
 from registry import heads
 from registry.core import near
-from registry.errors import UserError
+from registry.errors import PluginError, UserError, one_line
 
 RUNG = 25
 """Every so many trees a trial is reported and may be pruned."""
+_TRIED = 30
+"""So many images of so many features are what values of a grid are tried on."""
 _NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
 
 
@@ -114,11 +119,7 @@ class HeadTarget:
 
     def grid(self, axes: Sequence[str]) -> Grid:
         """See `Target`."""
-        classifier: Any = heads[self.head].make(seed=0, jobs=1)
-        # A pipeline's are called STEP__NAME.
-        names = [name.rpartition("__")[2] for name in classifier.get_params()]
-        known = [name for name in dict.fromkeys(names) if name not in _NOT_SWEPT]
-        return read_grid(axes, self.head, known)
+        return head_grid(self.head, axes)
 
     def space(self, only: Sequence[str] = ()) -> SettingSpace:
         """The head's search space; see `Target`."""
@@ -160,3 +161,31 @@ class HeadTarget:
             val=embeddings[val],
             val_labels=data.labels[val],
         )
+
+
+def head_grid(head: str, axes: Sequence[str]) -> Grid:
+    """Read a head's full factorial, and try its values on a few random numbers.
+
+    Raises:
+        UserError: The head has no such setting, or does not take a value.
+    """
+    spec = heads[head]
+    classifier: Any = spec.make(seed=0, jobs=1)
+    # A pipeline's are called STEP__NAME.
+    names = [name.rpartition("__")[2] for name in classifier.get_params()]
+    known = [name for name in dict.fromkeys(names) if name not in _NOT_SWEPT]
+    grid = read_grid(axes, head, known)
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(_TRIED, _TRIED)).astype(np.float32), np.arange(_TRIED) % 3
+    small = {SIZE: 1} if SIZE in known else {}
+    for setting, values in grid.axes:
+        numbers = sorted(value for value in values if type(value) in (int, float))
+        others = [value for value in values if type(value) not in (int, float)]
+        for value in [*numbers[:1], *numbers[-1:], *others] if setting != SIZE else []:
+            try:
+                fresh: Any = spec.make(seed=0, jobs=1, **{**small, setting: value})
+                fresh.fit(features, labels)
+            except (ValueError, TypeError, PluginError) as error:
+                told = textwrap.shorten(one_line(error), 200, placeholder=" …")
+                raise UserError(f"{head} does not take {setting}={value}: {told}") from error
+    return grid

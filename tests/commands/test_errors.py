@@ -90,6 +90,31 @@ def test_wrong_command_line_is_one_line_that_says_where_help_is(
     assert line.endswith(f"; see: {told}")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["trees", "--timeout", "nan"], "nan is no number of seconds"),
+        (["trees", "--timeout", "inf"], "inf is no number of seconds"),
+        (["trees", "--timeout", "0"], "not in the range"),
+        (["extra_trees", "--space", ""], "--space '' has an empty name"),
+        (["extra_trees", "--space", "max_depth,"], "has an empty name"),
+        (["extra_trees", "--grid", "n_estimators=1:1000000000:1"], "1,000,000,000 cells"),
+        (["extra_trees", "--grid", "max_depth=a"], "does not take max_depth=a"),
+        (["extra_trees", "--grid", ""], "has no values"),
+        (["extra_trees", "--grid", "n_estimators=5", "--space", ""], "leave --space out"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_told_before_anything_is_made(
+    workplace: Path, arguments: list[str], told: str
+) -> None:
+    result = bench("sweep", *arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert told in line
+    assert not (workplace / "home").exists()
+
+
 @pytest.mark.parametrize("what", ["ls models", "ls systems --format csv", "run --help"])
 def test_reader_that_has_gone_is_no_fault(workplace: Path, what: str) -> None:
     command = [sys.executable, "-m", "benchmark.cli", *what.split()]

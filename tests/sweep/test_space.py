@@ -82,6 +82,15 @@ def test_axes() -> None:
         (["n_estimators=none"], "whole numbers"),
         (["max_depth=1", "max_depth=2"], "twice"),
         (["n_jobs=1,2"], "no setting 'n_jobs'"),
+        (["n_estimators=1:1000000000:1"], "1,000,000,000 cells"),
+        (["n_estimators=1:100000:1", "max_depth=1:10000:1"], "1,000,000,000 cells"),
+        (["n_estimators=1:99999999999999999999:1"], "beyond 1,000,000,000,000 are not tried"),
+        (["max_depth=inf"], "inf is no number to try"),
+        (["max_depth=4,nan"], "nan is no number to try"),
+        (["max_depth=4,,5"], "has an empty value"),
+        (["max_depth=a"], "extra_trees does not take max_depth=a"),
+        (["max_depth=0:4:1"], "does not take max_depth=0"),
+        (["max_features=sqrt,nonsense"], "does not take max_features=nonsense"),
     ],
 )
 def test_wrong_axes(axes: list[str], message: str) -> None:
