@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from benchmark.explain.feature_maps import layout_of
 from benchmark.training.network import Network
-from registry.errors import UserError
 
 
 @torch.no_grad()
@@ -29,12 +28,14 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
         (N, h, w) over the grid of patches.
 
     Raises:
-        UserError: The backbone shows no attention, or its patches form no square.
+        NotImplementedError: The backbone shows no attention, or its patches form no square.
     """
     with _recorded(network.backbone) as attentions:
         network(images)
     if not attentions:
-        raise UserError("attention rollout needs a vision transformer of torchvision or timm")
+        raise NotImplementedError(
+            "attention rollout needs a vision transformer of torchvision or timm"
+        )
     identity = torch.eye(attentions[0].shape[-1], device=images.device)
     rollout = identity.expand(len(images), -1, -1)
     for attention in attentions:
@@ -44,7 +45,7 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
     prefix = getattr(network.backbone, "num_prefix_tokens", None)
     layout = layout_of(to_class_token.shape, 1, prefix)
     if layout is None:
-        raise UserError(f"{to_class_token.shape[1]} tokens form no square of patches")
+        raise NotImplementedError(f"{to_class_token.shape[1]} tokens form no square of patches")
     heat: NDArray[np.float32] = layout.maps(to_class_token)[:, 0].float().cpu().numpy()
     return heat
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.training.network import Network
-from registry.errors import UserError
+from registry.errors import PluginError
 
 MAX_PREFIX = 8
 """No model has so many tokens before the patches, of classes and registers."""
@@ -118,7 +118,8 @@ def find_place_layer(
         The layer, and whether its places are those of the last layer that has any.
 
     Raises:
-        UserError: The backbone has no such layer, or none with places.
+        PluginError: The layer that is named is none, or has no places.
+        NotImplementedError: No layer has places.
     """
     backbone, image = network.backbone, images[:1].detach().clone()
     found = _seeing(network, _named(backbone, name) if name else _stages(backbone), image)
@@ -127,8 +128,12 @@ def find_place_layer(
         found = [one for one in layers[:_TRIES] if not _is_bypassed(network, one, image)] or layers
     if not found:
         if name:
-            raise UserError(f"cam_layer {name!r} has no square of places that reach the embedding")
-        raise UserError("no layer of the backbone has a square of places that reach the embedding")
+            raise PluginError(
+                f"cam_layer {name!r} has no square of places that reach the embedding"
+            )
+        raise NotImplementedError(
+            "no layer of the backbone has a square of places that reach the embedding"
+        )
     last = found[0].layout.side
     enough = [layer for layer in found if layer.layout.side >= side]
     chosen = enough[0] if enough else max(found, key=lambda layer: layer.layout.side)
@@ -146,7 +151,7 @@ def _named(backbone: nn.Module, name: str) -> list[_Candidate]:
     try:
         return [_Candidate(name, backbone.get_submodule(name))]
     except AttributeError as error:
-        raise UserError(f"cam_layer {name!r} is no layer of the backbone") from error
+        raise PluginError(f"cam_layer {name!r} is no layer of the backbone") from error
 
 
 def _stages(backbone: Any) -> list[_Candidate]:

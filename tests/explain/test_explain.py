@@ -12,7 +12,7 @@ from benchmark.explain.explainers import NetworkExplainer, heatmaps
 from benchmark.explain.feature_maps import Layout, PlaceLayer, find_place_layer, layout_of
 from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.training.network import Network, build_network
-from registry import models
+from registry import PluginError, models
 
 
 class PatchDetector(nn.Module):
@@ -255,7 +255,7 @@ def test_the_layer_of_other_models_is_the_last_convolution_that_sees_places() ->
 
 def test_a_wrong_cam_layer_is_named() -> None:
     network = build_network("convmixer", "scratch", 32, 3)
-    with pytest.raises(ValueError, match="'nowhere' is no layer"):
+    with pytest.raises(PluginError, match="'nowhere' is no layer"):
         find_place_layer(network, "nowhere", torch.rand(1, 3, 32, 32), 7)
-    with pytest.raises(ValueError, match="'pool' has no square of places"):
+    with pytest.raises(PluginError, match="'pool' has no square of places"):
         find_place_layer(network, "pool", torch.rand(1, 3, 32, 32), 7)
