@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -57,6 +58,7 @@ def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) ->
     assert "42 images of 3 classes at 32 x 32 pixels (30 train, 6 val, 6 test)" in output
     assert "run 1 of 4: convmixer-scratch" in output
     assert "epoch 2/2" in output
+    assert re.search(r"test accuracy .*, about .* left in all", output)
     assert "Extra Trees on Fine-Tuned ResNet Head Features" in output
     assert "resnet18-frozen/extra_trees-n100-d10   " in output  # its run, in the table
     assert "71.09%" not in output  # the study's ConvMixer told other things apart
@@ -117,6 +119,16 @@ def test_the_same_command_runs_nothing_again(run_once: Result, image_folder: Pat
     assert "epoch 1/2" not in again.output
 
 
+def test_a_dry_run_tells_the_time_from_what_was_measured(
+    run_once: Result, image_folder: Path
+) -> None:
+    names = ["resnet18-frozen/extra_trees", "convmixer", "--data", str(image_folder)]
+    output = bench("run", *names, *TINY, "--dry-run").output
+    assert "convmixer-scratch  666K parameters, complete" in output
+    assert "extra_trees-n300-d24  about" in output
+    assert re.search(r"time: about .* on cpu, from runs measured before$", output, re.MULTILINE)
+
+
 def test_runs_are_listed(run_once: Result) -> None:
     rows = json.loads(bench("ls", "runs", "--format", "json").output)
     assert len(rows) == 5  # with the pretraining and the data's exploration
@@ -131,6 +143,8 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder
     (head,) = [line for line in lines if "resnet18-frozen/xgboost-n100-d10" in line]
     assert head.index("resnet18") > backbone.index("resnet18")  # deeper in the tree
     assert f"{len(systems()) + 2} runs, tracked in" in result.output  # with two pretrainings
+    assert "resnet18-frozen/xgboost-n100-d10  about" in result.output
+    assert re.search(r"time: about .* on cpu, from a few steps of \d+ networks", result.output)
     assert "weights that will be kept:" in result.output
     assert list(workplace.iterdir()) == []
 

@@ -94,7 +94,8 @@ def run(
     from benchmark.data.cache import without_writing
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
-    from benchmark.terminal.progress import decoding, print_header, print_plan
+    from benchmark.terminal.planned import print_header, print_plan
+    from benchmark.terminal.progress import decoding
 
     console = make_console()
     place = without_writing(home()) if dry_run else nullcontext(home())
@@ -126,7 +127,8 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.terminal.tables import show
 
     start = time.monotonic()
-    with ProgressDisplay(console, launch.study.plan) as display:
+    complete = () if force else launch.complete
+    with ProgressDisplay(console, launch.study.plan, launch.forecast, complete) as display:
         outcomes = list(launch.execute(display, force=force))
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import time
+
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.study.config import TrainConfig
 from benchmark.study.suite import System
 from benchmark.training.devices import autocast, now
+from benchmark.training.heads import fit_head
 from benchmark.training.images import Examples
 from benchmark.training.network import Network, build_network, meta_network
-from registry import models
+from registry import heads, models
 from registry.specs import Schedule
 
 TIMED_IMAGES = 64
+TIMED_BATCH = 4
+TIMED_TREES, TIMED_ROWS, TIMED_FEATURES = 10, 200, 512
 
 
 def count_parameters(network: Network, schedule: Schedule) -> dict[str, float]:
@@ -73,3 +80,47 @@ def time_inference(network: Network, images: Examples, config: TrainConfig) -> f
         start = now(images.device)
         network(batch)
         return 1000 * (now(images.device) - start) / len(batch)
+
+
+def time_training(system: System, image_size: int, num_classes: int, device: torch.device) -> float:
+    """Time a training step of a network with fresh weights, after one to warm up.
+
+    Returns:
+        Seconds an image, forwards and backwards, of a small batch.
+
+    Raises:
+        PluginError: The model is a plugin's, and failed.
+    """
+    with models[system.model].code():
+        network = build_network(system.model, "scratch", image_size, num_classes)
+        network = network.to(device).train()
+        batch = torch.zeros(TIMED_BATCH, 3, image_size, image_size, device=device)
+        with autocast(device, "auto"):
+            network(batch).float().sum().backward()
+            start = now(device)
+            network(batch).float().sum().backward()
+    return (now(device) - start) / TIMED_BATCH
+
+
+def time_fit(system: System, num_classes: int) -> float:
+    """Time the fit of a small head of this kind to few random embeddings.
+
+    Returns:
+        Seconds for each tree and image.
+
+    Raises:
+        PluginError: The head is a plugin's, and failed.
+    """
+    assert system.head is not None
+    head, params = heads[system.head], dict(system.params)
+    trees = TIMED_TREES if "n_estimators" in params else 1
+    if trees > 1:
+        params["n_estimators"] = trees
+    rng = np.random.default_rng(0)
+    rows = max(TIMED_ROWS, 2 * num_classes)
+    embeddings = rng.random((rows, TIMED_FEATURES), np.float32)
+    labels = np.arange(rows) % num_classes
+    classifier = head.make(seed=0, jobs=os.cpu_count() or 1, **params)
+    start = time.perf_counter()
+    fit_head(head, classifier, embeddings, labels)
+    return (time.perf_counter() - start) / (rows * trees)

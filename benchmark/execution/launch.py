@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypedDict
 
+from benchmark.execution.forecast import Forecast, read_measured
 from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import open_tracker
+from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
@@ -75,6 +76,18 @@ class Launch:
             explain=self.explain,
             threads=max(1, (os.cpu_count() or 1) // self.jobs),
         )
+
+    @cached_property
+    def complete(self) -> frozenset[str]:
+        """Ids of the runs that are complete from before."""
+        store, plan = self.options.store, self.study.plan
+        found = (spec.id for spec in plan if store.exists() and find_run(spec, self.options))
+        return frozenset(found)
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """How long runs take, from what was measured before on this machine."""
+        return Forecast(read_measured(self.options))
 
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan, telling the listener all of it.

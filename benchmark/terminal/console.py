@@ -22,3 +22,9 @@ def line(*parts: str | tuple[str, str], style: str = "") -> Text:
     """Put texts and (text, style) into a line, whatever characters they hold."""
     pairs = ((part, "") if isinstance(part, str) else part for part in parts)
     return Text.assemble(*((printable(text), own) for text, own in pairs), style=style)
+
+
+def print_lines(console: Console, *lines: Text) -> None:
+    """Print lines, folded where there is a terminal's width to fold them to."""
+    for one in lines:
+        console.print(one, highlight=False, soft_wrap=not console.is_terminal)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, ScalarSelect
 
 PAGE = 1000
-_RUN = {"run_uuid": "run_id", "name": "run", "status": "status", "start_time": "started"}
+_RUN = {
+    "run_uuid": "run_id",
+    "name": "run",
+    "status": "status",
+    "start_time": "started",
+    "end_time": "ended",
+}
 """Columns of MLflow's table of runs, and what they are called here."""
 
 
@@ -56,8 +62,8 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
 
     Returns:
         A row a run, the newest first: ``run_id``, ``run`` (its name), ``status`` (MLflow's),
-        ``started`` (UTC), and ``metrics.NAME``, ``params.NAME`` and ``tags.NAME``; what a run does
-        not have is missing.
+        ``started`` (UTC), ``seconds`` (that it took), and ``metrics.NAME``, ``params.NAME`` and
+        ``tags.NAME``; what a run does not have is missing.
 
     Raises:
         UserError: The store has no such experiment, or cannot be read.
@@ -68,6 +74,7 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
         raise _no_experiment(store)
     else:
         frame = _read_database(store, columns, completed)
+    frame["seconds"] = (frame.pop("ended").astype(float) - frame["started"]) / 1000
     frame["started"] = pd.to_datetime(frame["started"], unit="ms", utc=True)
     for name in columns.metrics:
         frame[f"metrics.{name}"] = frame[f"metrics.{name}"].astype(float)
@@ -189,5 +196,6 @@ def _row(run: Run, columns: Columns) -> dict[str, Any]:
         "run": info.run_name,
         "status": info.status,
         "started": info.start_time,
+        "ended": info.end_time,
         **{f"{kind}.{name}": getattr(data, kind).get(name) for kind, name in columns},
     }

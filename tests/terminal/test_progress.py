@@ -9,11 +9,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from benchmark.execution.forecast import Forecast
 from benchmark.execution.planning import plan_study
 from benchmark.runs.options import Outcome, Status
 from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
 from benchmark.terminal.progress import ProgressDisplay, print_at_chance
+from benchmark.terminal.tables import duration
 from benchmark.training.trainer import EpochResult
 
 RESULT = EpochResult(
@@ -91,6 +93,15 @@ def test_live_lines_fit_the_terminal_and_begin_with_what_matters(
     assert "val 2.000  accuracy" in texts[1]
     assert name in texts[2]
     assert f"0 of {len(plan)} runs" in texts[3]
+    forecast = Forecast()
+    for one in plan:
+        forecast.learn(one, seconds=100)
+    known = ProgressDisplay(console, plan, forecast)
+    known.started(spec)
+    (run, everything) = [one.plain for one in known.lines()]
+    assert "at most 1 min 40 s left" in run
+    assert everything.endswith(f"about {duration(100 * len(plan))} left in all")
+    assert max(len(run), len(everything)) <= 80
 
 
 def test_rows_no_better_than_guessing_are_named(config: Config, workplace: Path) -> None:

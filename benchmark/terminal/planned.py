@@ -1,0 +1,116 @@
+"""Turns a planned study into lines: what is run on what, and the plan with what it will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.tree import Tree
+
+from benchmark.data.audit import warnings
+from benchmark.data.splits import SPLITS
+from benchmark.study.plan import Plan
+from benchmark.study.presets import changes
+from benchmark.terminal.console import line, print_lines
+from benchmark.terminal.tables import count, duration
+
+if TYPE_CHECKING:
+    from benchmark.execution.launch import Launch
+    from benchmark.execution.planning import Study
+    from benchmark.runs.options import RunOptions
+    from benchmark.study.plan import RunSpec
+
+QUICK = (
+    "The quick preset shows everything at work; its accuracies say little about the systems. "
+    "The real thing: bench run --all --data DIR"
+)
+
+
+def print_header(console: Console, study: Study, options: RunOptions) -> None:
+    """Say what is run on what, and what the preset shrank."""
+    spec, plan, config = study.data.spec, study.plan, study.config
+    splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
+    images = (
+        f": {spec.num_images:,} images of {spec.num_classes} classes at {_sizes(study)} ({splits})"
+    )
+    lines = [
+        line((spec.name, "bold"), images),
+        line(
+            f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
+            f"{config.weights}, seed {config.seed}, on {options.device}"
+        ),
+        line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
+    ]
+    lines[1:1] = [line(text) for text in warnings(study.data)]
+    changed = changes(config)
+    if changed and options.studied:  # else nobody takes it for the study
+        lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
+    if config.preset == "quick":
+        lines.insert(0, line(QUICK))
+    print_lines(console, *lines)
+
+
+def _sizes(study: Study) -> str:
+    """Say at what size the images are shown to networks: the most common, and the others."""
+    sizes = {spec.system.model: spec.image_size for spec in study.plan if not spec.pretraining}
+    common = Counter(sizes.values()).most_common(1)[0][0]
+    others = [f", {model} {size} x {size}" for model, size in sizes.items() if size != common]
+    return f"{common} x {common} pixels{''.join(others)}"
+
+
+def print_plan(console: Console, launch: Launch) -> None:
+    """Show the plan as a tree, under each run those that need it, and how long it will take."""
+    from benchmark.execution.forecast import time_unknown
+    from benchmark.execution.planning import weights_bytes
+
+    plan, options, forecast = launch.study.plan, launch.options, launch.forecast
+    open_runs = [spec for spec in plan if spec.id not in launch.complete]
+    known = sum(map(forecast.knows, open_runs))
+    timed = time_unknown(forecast, Plan(open_runs), options)
+    tree = Tree("plan")
+
+    def add(branch: Tree, spec: RunSpec) -> None:
+        seconds = forecast.seconds(spec)
+        took = "" if seconds is None else f"about {duration(seconds)}"
+        state = "complete" if spec.id in launch.complete else took
+        told = ", ".join(filter(None, (_size(spec), state)))
+        node = branch.add(line(spec.name, (f"  {told}", "dim")))
+        for dependant in plan.dependants(spec.id):
+            add(node, dependant)
+
+    for spec in plan:
+        if not spec.needs:
+            add(tree, spec)
+    console.print(tree, highlight=False)
+    if open_runs:
+        print_lines(console, line(_time(forecast.total(open_runs), known, timed, options)))
+    kept = options.save_weights
+    megabytes = weights_bytes(plan, kept) / 1e6
+    heads = sum(1 for spec in plan if spec.id in kept and spec.system.head)
+    and_heads = f", and the files of {heads} heads" if heads else ""
+    views = {(spec.data, spec.input): spec for spec in plan}.values()
+    pixels = sum(3 * spec.data.num_images * spec.image_size**2 for spec in views)
+    print_lines(console, line(f"decoded images: {pixels / 1e6:,.0f} MB"))
+    print_lines(console, line(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}"))
+
+
+def _time(seconds: float | None, known: int, timed: int, options: RunOptions) -> str:
+    """Say how long it will take, and from what that is concluded."""
+    if seconds is None:
+        return "time: not known"
+    sources = []
+    if known:
+        sources.append("runs measured before")
+    if timed:
+        sources.append(f"a few steps of {timed} networks and heads (training alone)")
+    return f"time: about {duration(seconds)} on {options.device}, from {' and '.join(sources)}"
+
+
+def _size(spec: RunSpec) -> str:
+    if spec.system.head is not None:
+        return ""
+    from benchmark.execution.planning import parameters
+
+    number = parameters(spec)
+    return "cannot be made" if number is None else f"{count(number)} parameters"
