@@ -49,7 +49,7 @@ EXIT_FAILED = 1
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs at once, in processes that share the processor's threads out.",
+    help="Runs at once, each in a process of its own; the figures are the same.",
 )
 @click.option("--force", is_flag=True, help="Repeat runs that are complete.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")

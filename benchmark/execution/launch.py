@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,7 +73,6 @@ class Launch:
             save_embeddings=embedding_ids(plan),
             save_train_predictions=teacher_ids(plan),
             explain=self.explain,
-            threads=max(1, (os.cpu_count() or 1) // self.jobs),
         )
 
     @cached_property

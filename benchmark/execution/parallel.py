@@ -1,4 +1,4 @@
-"""Executes a plan in several processes of this machine, each with its share of the threads."""
+"""Executes a plan in several processes of this machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ParallelExecutor:
                         outcomes[spec.id] = outcome
                         yield outcome
                     else:
-                        self._idle(options.threads).begin(spec, options, force=force)
+                        self._idle().begin(spec, options, force=force)
                         listener.started(spec)
                 for outcome in self._hear(listener, options):
                     outcomes[outcome.spec.id] = outcome
@@ -64,11 +64,11 @@ class ParallelExecutor:
         is_head = spec.system.head is not None
         return is_head or options.device == "cpu" or all(one.system.head for one in running)
 
-    def _idle(self, threads: int) -> Worker:
+    def _idle(self) -> Worker:
         for worker in self._workers:
             if worker.spec is None:
                 return worker
-        self._workers.append(Worker(threads))
+        self._workers.append(Worker())
         return self._workers[-1]
 
     def _hear(self, listener: Listener, options: RunOptions) -> Iterator[Outcome]:

@@ -9,8 +9,6 @@ from contextlib import suppress
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 
-import torch
-
 from benchmark.processes.signals import (
     Interrupted,
     end_with_parent,
@@ -37,16 +35,12 @@ class Worker:
         connection: Where messages arrive.
     """
 
-    def __init__(self, threads: int) -> None:
-        """Start the process.
-
-        Args:
-            threads: Of the processor, for it.
-        """
+    def __init__(self) -> None:
+        """Start the process."""
         self.spec: RunSpec | None = None
         context = multiprocessing.get_context("spawn")  # a fork would break threads and CUDA
         self.connection, other_end = context.Pipe()
-        self._process = context.Process(target=_make_runs, args=(other_end, threads))
+        self._process = context.Process(target=_make_runs, args=(other_end,))
         with withheld_from_children():
             self._process.start()
         other_end.close()  # so that the connection ends with the process
@@ -93,11 +87,10 @@ class _ToParent(QueueHandler):
         self.queue.send(record)  # type: ignore[attr-defined]
 
 
-def _make_runs(connection: Connection, threads: int) -> None:
+def _make_runs(connection: Connection) -> None:
     """Make the runs that come, until none comes any more."""
     end_with_parent()
     with suppress(Interrupted, EOFError), interrupted_by_signals():
-        torch.set_num_threads(threads)
         load_environment()
         logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told
         logging.getLogger("benchmark").addHandler(_ToParent(connection))  # type: ignore[arg-type]

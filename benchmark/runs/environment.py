@@ -38,6 +38,7 @@ def describe_environment(device: torch.device) -> dict[str, str]:
         "platform": platform.platform(),
         "hardware": hardware(device),
         "cpu_cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
         "device": str(device),
         "git_commit": _git_commit(),
         **{package: version(package) for package in PACKAGES},

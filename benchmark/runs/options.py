@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import torch
 
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
@@ -31,7 +32,8 @@ class RunOptions:
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
         save_train_predictions: Ids of the runs that others learn from.
         explain: Whether to draw explanations.
-        threads: Of the processor, for each run.
+        threads: Of the processor, for each run: as many however many runs are made at once, since
+            sums in another order give other figures.
     """
 
     store: Store
@@ -44,7 +46,7 @@ class RunOptions:
     save_embeddings: frozenset[str] = frozenset()
     save_train_predictions: frozenset[str] = frozenset()
     explain: bool = True
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=torch.get_num_threads)
 
 
 @dataclass(frozen=True, kw_only=True)

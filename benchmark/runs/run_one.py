@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+import torch
+
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.explanations import FAILED
 from benchmark.runs.head import run_head
@@ -69,6 +71,7 @@ def run_one(
         The outcome: what goes wrong in the run is told there, and is no exception.
     """
     tags = {"mlflow.runName": spec.name, **tags_of(spec, options), **tags}
+    torch.set_num_threads(options.threads)
     figures: dict[str, float] = {}
     remark = ""
     try:

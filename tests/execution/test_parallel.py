@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from mlflow.entities import Run
 
-from benchmark.data.prepared import PreparedData
+from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
-from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
 from benchmark.runs.options import Outcome, RunOptions
@@ -22,6 +26,7 @@ from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
+from tests.studies import artifact
 
 
 class Ear(Listener):
@@ -58,7 +63,6 @@ def make_options(plan: Plan, store: Store, home: Path) -> RunOptions:
         home=home,
         device="cpu",
         explain=False,
-        threads=1,
         save_weights=weights_ids(plan, "needed"),
         save_embeddings=embedding_ids(plan),
     )
@@ -73,21 +77,50 @@ def accuracies(outcomes: list[Outcome]) -> dict[str, tuple[str, float | None]]:
     return {one.spec.name: (one.status, one.test_accuracy) for one in outcomes}
 
 
+def figures(store: Store) -> dict[str, Any]:
+    """Each run's metrics but those of its time and memory, and how many threads it had."""
+    found = {}
+    for run in all_runs(store):
+        if run.data.tags["kind"] == "data":
+            continue
+        kept = {
+            name: pytest.approx(value, abs=1e-12)  # forests sum their trees in any order
+            for name, value in run.data.metrics.items()
+            if not re.search("seconds|_ms|memory", name)
+        }
+        file = artifact(open_tracker(store), run.info.run_id, "environment.json")
+        found[str(run.info.run_name)] = kept, json.loads(file.read_text())["threads"]
+    return found
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def test_two_at_once_give_what_one_after_the_other_gives(
-    plan: Plan, workplace: Path, data: PreparedData
+    config: Config, workplace: Path, two_threads: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = workplace / "home"
-    ear = Ear()
-    together = make_options(plan, Store(experiment="together"), home)
-    found = list(ParallelExecutor(2).execute(plan, together, ear, force=False))
-    alone = make_options(plan, Store(experiment="alone"), home)
-    expected = list(LocalExecutor().execute(plan, alone, Ear(), force=False))
-    assert accuracies(found) == accuracies(expected)
-    assert {one.status for one in found} == {"completed"}
-    assert {name for name, epoch in ear.heard if epoch is None} == {spec.name for spec in plan}
-    assert ("basic_cnn-scratch", 2) in ear.heard
-    again = list(ParallelExecutor(2).execute(plan, together, Ear(), force=False))
-    assert all(one.reused for one in again)
+    names = ["basic_cnn-scratch", "resnet18-frozen/extra_trees"]
+    study = plan_study(config, find_systems(names), workplace / "home")
+    launches, outcomes, ears = {}, {}, {}
+    for jobs in (2, 1):
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"by {jobs}")
+        ears[jobs] = Ear()
+        launches[jobs] = Launch(
+            study=study, home=workplace / "home", device="cpu", explain=False, jobs=jobs
+        )
+        outcomes[jobs] = list(launches[jobs].execute(ears[jobs], force=False))
+    assert {one.status for one in outcomes[2]} == {"completed"}
+    assert accuracies(outcomes[2]) == accuracies(outcomes[1])
+    assert figures(launches[2].options.store) == figures(launches[1].options.store)
+    heard = ears[2].heard
+    assert {name for name, epoch in heard if epoch is None} == {spec.name for spec in study.plan}
+    assert ("basic_cnn-scratch", 2) in heard
+    assert all(one.reused for one in launches[2].execute(Ear(), force=False))
 
 
 def test_a_process_that_dies_takes_no_other_run_with_it(
