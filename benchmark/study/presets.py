@@ -28,7 +28,7 @@ def study() -> Config:
 
 
 def quick() -> Config:
-    """The study and what is beyond it in about five minutes on two CPU cores, offline.
+    """The study and what is beyond it in some minutes on two CPU cores, offline.
 
     Shrunk against the study: images to 64 x 64, at most 10 classes of 25 training images, 5 epochs
     (staged: 2 of them frozen) of smaller batches, and a ResNet-18 pretrained for 3 epochs on other
