@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.runs.options import RunOptions
-from benchmark.study.plan import Plan, RunSpec
+from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
 from registry.errors import PluginError, UserError
 
@@ -189,7 +189,7 @@ def _read(row: dict[Hashable, Any], options: RunOptions) -> Measured:
     )
 
 
-def time_unknown(forecast: Forecast, plan: Plan, options: RunOptions) -> int:
+def time_unknown(forecast: Forecast, specs: Iterable[RunSpec], options: RunOptions) -> int:
     """Time a few steps of each network and head of which the forecast does not know enough.
 
     Returns:
@@ -199,7 +199,7 @@ def time_unknown(forecast: Forecast, plan: Plan, options: RunOptions) -> int:
     from benchmark.training.devices import find_device
 
     timed = 0
-    for spec in plan:
+    for spec in specs:
         system, classes = spec.system, spec.data.num_classes
         if forecast.knows(spec):
             continue

@@ -10,7 +10,6 @@ from rich.tree import Tree
 
 from benchmark.data.audit import warnings
 from benchmark.data.splits import SPLITS
-from benchmark.study.plan import Plan
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.tables import count, duration
@@ -67,7 +66,7 @@ def print_plan(console: Console, launch: Launch) -> None:
     plan, options, forecast = launch.study.plan, launch.options, launch.forecast
     open_runs = [spec for spec in plan if spec.id not in launch.complete]
     known = sum(map(forecast.knows, open_runs))
-    timed = time_unknown(forecast, Plan(open_runs), options)
+    timed = time_unknown(forecast, open_runs, options)
     tree = Tree("plan")
 
     def add(branch: Tree, spec: RunSpec) -> None:

@@ -114,3 +114,19 @@ def test_rows_no_better_than_guessing_are_named(config: Config, workplace: Path)
     assert "6 test images" in told
     assert "30 images" in told
     assert "found" not in told
+
+
+def test_a_pipe_is_told_after_each_run_how_long_all_takes(config: Config, workplace: Path) -> None:
+    plan = plan_study(config, find_systems(["convmixer", "basic_cnn"]), Path("home")).plan
+    first, second = plan
+    file = io.StringIO()
+    forecast = Forecast()
+    forecast.learn(second, seconds=100)
+    with ProgressDisplay(Console(file=file, width=200), plan, forecast) as display:
+        display.started(first)
+        display.ended(Outcome(spec=first, status="completed", test_accuracy=0.4))
+        display.started(second)
+        display.ended(Outcome(spec=second, status="completed", test_accuracy=0.4))
+    one, other = [line for line in file.getvalue().splitlines() if "40.00%" in line]
+    assert one.endswith(", about 1 min 40 s left in all")
+    assert "left" not in other
