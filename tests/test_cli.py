@@ -344,6 +344,12 @@ def test_a_mistake_with_control_characters_is_told_in_one_line_without_them(
     assert "\x1b" not in result.stderr
 
 
+def test_data_are_explored_as_they_would_be_run(workplace: Path, image_folder: Path) -> None:
+    limited = ["--set", "data.images_per_class=4", "--set", "data.classes=2"]
+    shown = bench("data", str(image_folder), *limited, "--table", "classes", "--format", "csv")
+    assert shown.output.splitlines()[1:] == ["blue,8,4,2,2", "green,8,4,2,2"]
+
+
 def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
     rows = json.loads(bench("ls", "systems", "--format", "json").output)
     counts = {row["name"]: row["parameters"] for row in rows}

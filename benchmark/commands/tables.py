@@ -101,6 +101,7 @@ def data_command(
     SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
     """
     from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
+    from benchmark.data.limits import limit_training
     from benchmark.data.prepared import prepare
     from benchmark.data.sources import open_source
     from benchmark.terminal.console import line, make_console
@@ -112,8 +113,9 @@ def data_command(
     config = make_config(source, "study", settings, classes_at=classes_at)
     console = make_console()
     with decoding(console) as progress:
+        found = open_source(config, home())
         images = prepare(
-            open_source(config, home()),
+            limit_training(found, config.data.images_per_class, config.data.split_seed),
             image_size=config.data.size,
             seed=config.data.split_seed,
             home=home(),

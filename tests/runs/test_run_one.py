@@ -176,7 +176,7 @@ def test_beyond_the_study_heads_get_a_backbones_own_features_of_real_weights(
     source = models["efficientnet_lite0"].weights
     assert source is not None
     network.backbone.load_state_dict(source.load(config.data.size, None))
-    data = plan_study(config, find_systems(["convmixer"]), Path("home")).data
+    data = plan_study(config, find_systems([name]), Path("home")).data
     images = torch.from_numpy(data.images).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         expected = network.eval().pool(images).numpy()
