@@ -104,7 +104,7 @@ SHOWN = ("summary", "classes", "sizes", "findings")
 """The tables that people read; the others are for programs."""
 FILES = (
     *(f"{name}.csv" for name in TABLES),
-    *("class_distribution.png", "image_sizes.png", "classes.webp"),
+    *("class_distribution.png", "image_sizes.png", "classes.png", "classes.webp"),
 )
 """What `write_exploration` writes."""
 

@@ -25,7 +25,9 @@ _ARCHIVE = re.compile(r"\.(zip|tar|t?gz|bz2|xz|zst|7z|rar)")
 _JUNK = frozenset(("desktop.ini", "thumbs.db"))
 _OF_MLFLOW = frozenset(("mlruns", "mlartifacts"))
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-EXPLORATION = frozenset(("class_distribution.png", "image_sizes.png", "classes.webp"))
+EXPLORATION = frozenset(
+    ("class_distribution.png", "image_sizes.png", "classes.png", "classes.webp")
+)
 """The pictures that ``bench data --out`` writes."""
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
 from registry.errors import PluginError, UserError
 
 if TYPE_CHECKING:
+    from benchmark.runs.options import RunOptions
     from benchmark.training.trainer import EpochResult
 
 BACKWARD = 2.0
@@ -211,7 +211,7 @@ def time_unknown(forecast: Forecast, specs: Iterable[RunSpec], options: RunOptio
                 device = find_device(options.device)
                 seconds = time_training(system, spec.image_size, classes, device)
                 forecast.add(replace(system, schedule="scratch"), (1 + BACKWARD) * flops, seconds)
-        except PluginError:  # its run will say why
+        except (PluginError, UserError):  # its run will say why
             continue
         timed += 1
     return timed
@@ -243,7 +243,7 @@ def _epoch_work(flops: float, images: int) -> float:
 def _flops(spec: RunSpec) -> float | None:
     try:
         return _network_flops(spec.system.model, spec.image_size, spec.data.num_classes)
-    except PluginError:
+    except (PluginError, UserError):
         return None
 
 

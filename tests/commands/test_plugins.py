@@ -149,7 +149,7 @@ def test_runs_of_a_plugin_that_fails_keep_its_reason_and_the_rest_go_on(
     install(monkeypatch, workplace / "site", failing=FAILING, heads=HEADS)
     names = ["none", "large", "fickle", "tiny"]
     result = bench("run", *names, "--data", str(image_folder), *PLAIN, *SMALL)
-    assert result.exit_code == 1
+    assert result.exit_code == 1, result.output + result.stderr
     none = "model none of the plugin bench_failing failed: ValueError: not today"
     fickle = "model fickle of the plugin bench_failing failed: OSError: only in earnest"
     large = "large takes images from 64 pixels on, not 32"

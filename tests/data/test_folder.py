@@ -192,6 +192,7 @@ def test_what_we_write_never_becomes_a_class(tmp_path: Path, data: PreparedData)
         f"artifacts-of-mine/1/{run_id}": ours,
         "eda/class_distribution.png": picture,
         "eda/image_sizes.png": picture,
+        "eda/classes.png": picture,
         "eda/classes.webp": picture,
     }
     assert findings(source) == []

@@ -65,7 +65,7 @@ def said(child: subprocess.Popen[str]) -> IO[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_with_its_own_exit_code(number: signal.Signals) -> None:
-    with begun(WAITS) as child:
+    with begun(WAITS, lambda: signal.signal(number, signal.SIG_DFL)) as child:
         child.send_signal(number)
         assert child.wait(10) == 128 + number
         assert said(child).read() == f"{number.name}\n"

@@ -81,7 +81,7 @@ def test_a_sweep_begins_with_the_settings_and_scores_its_best(
     assert row["context"] == base.context  # beside the network as it is
     table = summary(fetch(store))
     assert table.loc[0, "system"] == "Basic CNN (tuned)"
-    assert "lr=" in str(table.loc[0, "parameters"])
+    assert "lr=" in str(table.loc[0, "settings"])
 
     client = MlflowClient(store.uri)
     found = client.search_runs(["1"], "tags.kind = 'trial'")
