@@ -41,14 +41,19 @@ with interrupted_by_signals():
 """
 
 
+def inheriting(handler: signal.Handlers, *numbers: signal.Signals) -> Callable[[], None]:
+    """Let a child inherit what becomes of these."""
+
+    def inherit() -> None:
+        for number in numbers:
+            signal.signal(number, handler)
+
+    return inherit
+
+
 def ignoring(*numbers: signal.Signals) -> Callable[[], None]:
     """Let a child inherit that these are ignored."""
-
-    def ignore() -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-
-    return ignore
+    return inheriting(signal.SIG_IGN, *numbers)
 
 
 def begun(code: str, before: Callable[[], None] = lambda: None) -> subprocess.Popen[str]:
@@ -65,7 +70,7 @@ def said(child: subprocess.Popen[str]) -> IO[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_with_its_own_exit_code(number: signal.Signals) -> None:
-    with begun(WAITS, lambda: signal.signal(number, signal.SIG_DFL)) as child:
+    with begun(WAITS, inheriting(signal.SIG_DFL, number)) as child:
         child.send_signal(number)
         assert child.wait(10) == 128 + number
         assert said(child).read() == f"{number.name}\n"
