@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from optuna.study import Study
@@ -22,12 +23,17 @@ from benchmark.sweep.storage import locked
 from benchmark.sweep.study import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
+from benchmark.tracking.saved_views import sweep_view
 from benchmark.tracking.writer import Tracker
 
 MIRROR_SECONDS = 15.0
 SWEEP_GROUP = "sweep"
+NOTE = "mlflow.note.content"
 _NUMBER = "trial"
-_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED"}
+_STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "FINISHED"}
+"""MLflow shows other states as failures; the tag trial_state tells a pruned trial."""
+_NAMED = 2
+"""So many of a trial's parameters are in its name; its params have all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +43,16 @@ class Writing:
     Attributes:
         tags: Of the parent and all trials.
         param_prefix: Of the parameters' names.
+        space: What is varied and between what, by the parameter's name.
+        about: The parent's description, in Markdown.
         unit: Name of the metric of the work that trials took.
         lock: File that keeps two processes from writing the same trial.
     """
 
     tags: Mapping[str, str]
     param_prefix: str
+    space: Mapping[str, str]
+    about: str
     unit: str
     lock: Path
 
@@ -63,11 +73,20 @@ class Mirror:
         """
         self._study = study
         self._writing = writing
+        space = {f"{writing.param_prefix}{name}": text for name, text in writing.space.items()}
+        view = sweep_view(study.study_name, list(space))
+        address = f"#/experiments/{tracker.experiment_id}/runs?viewStateShareKey={view.id}"
         with locked(writing.lock):
             self._family = Family(tracker, study.study_name, {"sweep": study.study_name})
-            self._family.relabel(
-                self._family.id, {**writing.tags, "group": SWEEP_GROUP, "kind": "sweep"}
-            )
+            labels = {
+                "group": SWEEP_GROUP,
+                "kind": "sweep",
+                NOTE: f"{writing.about}\n\n[Its trials]({address})",
+            }
+            self._family.relabel(self._family.id, {**writing.tags, **labels})
+            self._family.parent.log(*(Param(name, text) for name, text in space.items()))
+            self._family.parent.flush()
+        tracker.set_experiment_tags(dict([view.tag()]))
         self._written = time.monotonic()
 
     @property
@@ -147,8 +166,9 @@ class Mirror:
             items.append(Tag("answered_by_trial", str(notes["answered_by"])))
         if "error" in trial.user_attrs:
             items.append(Tag("error", trial.user_attrs["error"]))
+        named = dict(islice(params_of(trial).items(), _NAMED))
         return PastRun(
-            name=f"trial {trial.number}: {describe(params_of(trial))}",
+            name=f"trial {trial.number}: {describe(named)}",
             tags={
                 **self._writing.tags,
                 "group": TRIAL_GROUP,

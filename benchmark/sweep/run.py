@@ -13,11 +13,12 @@ from benchmark.data.prepared import PreparedData
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.mirror import Mirror, Writing
-from benchmark.sweep.space import Space
+from benchmark.sweep.space import Space, bounds_of
 from benchmark.sweep.status import others_running
 from benchmark.sweep.storage import file_name, locked, open_storage, sweeps_folder
 from benchmark.sweep.study import Budget, Search, best_trial, params_of
 from benchmark.sweep.targets import Target, open_study, score_best, study_name
+from registry.printable import marked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,8 @@ class Sweep:
         writing = Writing(
             tags=self._tags(options),
             param_prefix=self.target.param_prefix,
+            space=self._varied(),
+            about=self._about(),
             unit=objective.unit,
             lock=self.folder.with_suffix(".mlflow"),
         )
@@ -143,6 +146,21 @@ class Sweep:
                 and self.target.spec(params_of(trial)).id in points
             ),
             default=None,
+        )
+
+    def _varied(self) -> dict[str, str]:
+        """What is varied, and between what."""
+        if "grid" in self.space.settings:
+            grid = self.space.settings["grid"]
+            return {name: ", ".join(map(str, values)) for name, values in grid.items()}
+        return {name: bounds_of(asked) for name, asked in self.space.settings.items()}
+
+    def _about(self) -> str:
+        title = marked(self.target.spec({}).system.title)
+        return (
+            f"An Optuna study of **{title}**: {', '.join(map(marked, self._varied()))}; sampler "
+            f"{self.budget.sampler}, pruner {self.budget.pruner}. A pruned trial was stopped "
+            "early, since others were better by then; it is no failure."
         )
 
     def _tags(self, options: RunOptions) -> dict[str, str]:

@@ -260,6 +260,15 @@ def describe(params: Mapping[str, object]) -> str:
     return " ".join(f"{_SHORT.get(name, name)}={written(v)}" for name, v in params.items())
 
 
+def bounds_of(asked: Sequence[Any]) -> str:
+    """Write what `_Recorder` noted: ``50 to 600 by 10``, ``1e-05 to 0.1, log`` or the choices."""
+    if not (len(asked) in (3, 4) and isinstance(asked[-1], bool)):
+        return ", ".join(map(str, asked))
+    low, high, *step, log = asked
+    by = f" by {step[0]}" if step and step[0] != 1 else ""
+    return f"{low} to {high}{by}{', log' if log else ''}"
+
+
 def point_key(params: Mapping[str, Any]) -> str:
     """The same text for the same parameters."""
     return content_hash(dict(params))

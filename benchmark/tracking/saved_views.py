@@ -115,6 +115,34 @@ def comparison_view(run_ids: Sequence[str], images: Sequence[str]) -> SavedView:
     return SavedView(id="best", name="Best of each experiment", state=state)
 
 
+def sweep_view(study: str, params: Sequence[str]) -> SavedView:
+    """The trials of a sweep with their parameters, the best validation accuracy first.
+
+    Args:
+        study: Its name, which ends in a hash.
+        params: Names of the trials' params.
+    """
+    columns = {
+        "metrics.`best_val_accuracy`": 140,
+        **{f"params.`{name}`": 150 for name in params},
+        "tags.`trial_state`": 100,
+        "metrics.`trial_seconds`": 110,
+    }
+    chart = _chart("PARALLEL", "Parameters", "Parameters") | {
+        "selectedParams": list(params),
+        "selectedMetrics": ["best_val_accuracy"],
+    }
+    state = _state(f"tags.study = '{study}' and tags.kind = 'trial'") | {
+        "orderByKey": "metrics.`best_val_accuracy`",
+        "selectedColumns": list(columns),
+        "columnOrder": list(columns),
+        "columnWidths": columns,
+        "compareRunSections": [_section("Parameters", columns=1, height=500)],
+        "compareRunCharts": [chart],
+    }
+    return SavedView(id=f"sweep-{study[-8:]}", name=f"Sweep {study}", state=state)
+
+
 def _state(query: str) -> dict[str, Any]:
     sections = [*map(_section, ("Accuracy", "Training", "Cost")), _section(_OTHERS, display=False)]
     curves = [

@@ -114,6 +114,14 @@ def test_poor_trials_are_pruned_at_epochs(run_sweep: Any, base: RunSpec) -> None
     assert pruned.state == TrialState.PRUNED
     assert pruned.user_attrs["notes"]["work"] < base.train.epochs
     assert "median" in pruned.user_attrs["notes"]["reason"]
+    client = MlflowClient(Store().uri)
+    (shown,) = client.search_runs(["1"], "tags.trial_state = 'pruned'")
+    assert shown.info.status == "FINISHED"  # MLflow would show another as a failure
+    (parent,) = client.search_runs(["1"], "tags.group = 'sweep'")
+    assert parent.data.params["train.lr"] == "1e-05 to 0.1, log"
+    view = f"sweep-{first.study.study_name[-8:]}"
+    assert f"viewStateShareKey={view}" in parent.data.tags["mlflow.note.content"]
+    assert f"mlflow.sharedViewState.{view}" in client.get_experiment("1").tags
 
 
 def test_a_loss_that_is_no_number_prunes_its_trial(
