@@ -34,6 +34,7 @@ def plan(
     *,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    seeds: int | Sequence[int] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Study:
     """Decode the images and plan the runs.
@@ -44,6 +45,8 @@ def plan(
         systems: Names or globs of what to run, as for ``bench run``; None for all.
         preset: ``study``, ``quick`` or ``tuned``; None for ``quick`` without data, else ``study``.
         settings: By key, such as ``{"train.epochs": 5, "weights": "demo", "seed": 1}``.
+        seeds: How often to run each system, or with which seeds; none for the seed of the
+            settings.
         progress: Called with (images done, images in all) while images are decoded.
 
     Raises:
@@ -58,8 +61,10 @@ def plan(
     config = presets.configure(preset, [f"{key}={value}" for key, value in given.items()])
 
     from benchmark.execution.planning import plan_study
+    from benchmark.study.seeds import read_seeds
 
-    return plan_study(config, chosen, home(), progress)
+    repeats = read_seeds(seeds) if seeds != () else ()
+    return plan_study(config, chosen, home(), progress, repeats)
 
 
 def run(

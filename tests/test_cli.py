@@ -221,6 +221,8 @@ def test_mistakes_get_one_line_that_says_what_to_type(
         (["--data", "a", "--set", "data.source=b"], ["--data a or --set data.source=b?"]),
         (["--seed", "1", "--set", "seed=2"], ["--seed 1 or --set seed=2?"]),
         (["--weights", "demo", "--set", "weights=imagenet"], ["--weights demo or --set"]),
+        (["--seed", "1", "--seeds", "3"], ["--seed and --seeds name the seeds twice"]),
+        (["--seeds", "0,0"], ["names a seed twice", "--seeds 0,3,7"]),
         (["--seed", str(2**32)], ["seed=4294967296", "less than or equal to 4294967295"]),
     ],
 )

@@ -10,6 +10,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench run --all --data DIR --dry-run",
         "bench run convmixer 'resnet18-frozen*' --data DIR --preset quick",
         "bench run timm:convnext_tiny-frozen --data DIR --set train.epochs=5 --seed 1",
+        "bench run 'efficientnet_lite0-frozen*' --data DIR --seeds 5",
     ),
     "sweep": (
         "bench sweep trees --data DIR",

@@ -35,6 +35,11 @@ EXIT_FAILED = 1
     type=click.IntRange(0),
     help="Of weights, batches and trees; the images are divided by data.split_seed.",
 )
+@click.option(
+    "--seeds",
+    metavar="N|LIST",
+    help="Repeat each system: 5 for the seeds 0 to 4, or a list of seeds: 0,3,7.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
 @click.option(
     "--save-weights",
@@ -62,6 +67,7 @@ def run(
     classes_at: int | None,
     weights: str | None,
     seed: int | None,
+    seeds: str | None,
     device: str,
     save_weights: Any,
     explain: bool,
@@ -84,7 +90,13 @@ def run(
     from benchmark.study.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
+    if seeds is not None and (seed is not None or any(s.startswith("seed=") for s in settings)):
+        raise UserError("--seed and --seeds name the seeds twice; leave one of them out")
     config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
+
+    from benchmark.study.seeds import read_seeds
+
+    repeats = () if seeds is None else read_seeds(seeds)
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store
@@ -100,7 +112,7 @@ def run(
     console = make_console()
     place = without_writing(home()) if dry_run else nullcontext(home())
     with decoding(console) as progress, place as folder_of_images:
-        study = plan_study(config, chosen, folder_of_images, progress)
+        study = plan_study(config, chosen, folder_of_images, progress, repeats)
 
     from benchmark.execution.launch import Launch
 

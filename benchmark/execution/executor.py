@@ -36,7 +36,7 @@ def without_running(
     for need in spec.needs:
         needed = outcomes[need]
         if needed.status != "completed":
-            reason = f"needs {needed.spec.name}, which {_WAS[needed.status]}"
+            reason = f"needs {needed.spec.label}, which {_WAS[needed.status]}"
             return Outcome(spec=spec, status="skipped", reason=reason)
     try:
         if not force and (run_id := find_run(spec, options)):

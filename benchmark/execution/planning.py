@@ -48,12 +48,18 @@ class Study:
     data: PreparedData
     plan: Plan
 
+    @property
+    def seeds(self) -> list[int]:
+        """Those of the runs, without what only pretrains."""
+        return sorted({spec.seed for spec in self.plan if not spec.pretraining})
+
 
 def plan_study(
     config: Config,
     chosen: Sequence[System],
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    seeds: Sequence[int] = (),
 ) -> Study:
     """Prepare the data and plan the runs.
 
@@ -62,6 +68,7 @@ def plan_study(
         chosen: What to run; what it needs comes along.
         home: Folder of the image stores.
         progress: Called with (images done, images in all) while images are decoded.
+        seeds: Of the repeats of each system; none for the configuration's alone.
 
     Raises:
         UserError: The data or the image size does not fit; says what to type.
@@ -79,7 +86,8 @@ def plan_study(
     if pretrained := [one for one in everything if is_pretrained(one, config)]:
         drawn = replace(view, seed=PRETRAINING_SEED)
         pretraining = drawn.prepare(_pretraining_source(config, home), pretrained)
-    plan = make_plan(chosen, config, data.spec, None if pretraining is None else pretraining.spec)
+    drawn_spec = None if pretraining is None else pretraining.spec
+    plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
     check_growing_images(plan)
     return Study(config=config, data=data, plan=plan)
 

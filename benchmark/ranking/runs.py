@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmark.study.plan import SPEC_VERSION
 from benchmark.study.suite import BACKBONES, GROUPS
 from benchmark.tracking.reader import Columns, read_params, read_runs
 from benchmark.tracking.store import Store
@@ -53,6 +54,7 @@ TAGS = (
     "versions",
     "git_commit",
     "context",
+    "spec_version",
 )
 _PARAMS = {
     "data.num_images": "images",
@@ -80,15 +82,24 @@ TRIAL_GROUP = "sweep trial"
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Runs that may stand in one table: the same data, training settings and seed.
+    """Runs that may stand in one table: of the same data, split and training settings.
 
     Attributes:
         id: Hash of all that they share.
         title: The same for people.
+        version: The `SPEC_VERSION` of its runs; empty before there were repeats.
+        count: How many runs it has.
     """
 
     id: str
     title: str
+    version: str = ""
+    count: int = 0
+
+    @property
+    def is_older(self) -> bool:
+        """Whether today's runs are not to be compared with these."""
+        return self.version != str(SPEC_VERSION)
 
 
 def fetch(store: Store) -> pd.DataFrame:
@@ -118,7 +129,7 @@ def fetch(store: Store) -> pd.DataFrame:
     runs["backbone"] = runs[_SCHEDULE].map(BACKBONES)
     order = ["run", *METRICS[:2], "study_accuracy", *METRICS[2:], "backbone", *TAGS]
     runs = runs[[*order, *_PARAMS.values(), "started", "run_id"]]
-    return runs.drop_duplicates(["context", "run", "weights"]).reset_index(drop=True)
+    return runs.drop_duplicates(["context", "run", "weights", "seed"]).reset_index(drop=True)
 
 
 def with_settings(runs: pd.DataFrame, store: Store) -> pd.DataFrame:
@@ -194,12 +205,19 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
             title=(
                 f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
                 f"{first['image_size_px']} px, {_preset(first['preset'])}"
-                f"at most {first['epochs']} epochs, seed {first['seed']}"
+                f"at most {first['epochs']} epochs, {_seeds(group['seed'])}"
             ),
+            version=str(first["spec_version"]),
+            count=len(group),
         )
         for id_, group in runs.groupby("context", sort=False)
         for first in (group.iloc[0],)
     ]
+
+
+def _seeds(seeds: pd.Series[Any]) -> str:
+    known = sorted({int(seed) for seed in seeds.dropna()})
+    return f"{'seed' if len(known) == 1 else 'seeds'} {', '.join(map(str, known))}"
 
 
 def _preset(name: str) -> str:

@@ -80,7 +80,7 @@ def run_head(
     yield Metric("inference_ms", backbone_ms + own_ms)
     yield from metrics(memory.metrics())
     predictions = predict_split(data, "test", probabilities)
-    yield from log_predictions(predictions, spec.name, scratch)
+    yield from log_predictions(predictions, spec.label, scratch)
     if options.explain:
 
         def explainer() -> HeadExplainer:

@@ -18,6 +18,7 @@ from benchmark.explain.explainers import NetworkExplainer
 from benchmark.runs.explanations import log_explanations
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import Report, RunOptions
+from benchmark.runs.pooled_features import pooled_features
 from benchmark.runs.results import log_predictions
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.plan import RunSpec
@@ -76,13 +77,16 @@ class NetworkRun:
         images = image_examples(self.data, self.device)
         images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
+        pooling = 0.0
+        if trainer.frozen_epochs:
+            trainer.features, pooling = pooled_features(spec, self.options, self.network, images)
         start = now(self.device)
         history: list[EpochResult] = []
         for result in trainer.fit():
             history.append(result)
             report(spec, result)
             yield from _epoch_metrics(result)
-        yield Metric("fit_seconds", now(self.device) - start)
+        yield Metric("fit_seconds", pooling + now(self.device) - start)
         yield from self._log_training(trainer, history)
         inference_ms = time_inference(self.network, images, spec.train)
         yield Metric("inference_ms", inference_ms)
@@ -120,7 +124,7 @@ class NetworkRun:
         unfrozen = frozen + 1 if frozen else None
         write_figure(
             self.scratch / "training.png",
-            lambda: draw_training(history, best.epoch, unfrozen, self.spec.name),
+            lambda: draw_training(history, best.epoch, unfrozen, self.spec.label),
         )
         yield Artifact(self.scratch / "training.png")
 
@@ -146,7 +150,7 @@ class NetworkRun:
             embeddings = embed(self.network, examples, examples.rows("test"), config)
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
-        yield from log_predictions(predictions, self.spec.name, self.scratch)
+        yield from log_predictions(predictions, self.spec.label, self.scratch)
         return predictions
 
 

@@ -76,4 +76,4 @@ class Outcome:
     def __str__(self) -> str:
         scored = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.2%}"
         told = f": {self.reason}" if self.reason else " before" if self.reused else scored
-        return f"{self.spec.name}: {self.status}{told}"
+        return f"{self.spec.label}: {self.status}{told}"

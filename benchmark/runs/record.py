@@ -13,7 +13,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import SPLITS
 from benchmark.runs.environment import describe_environment
 from benchmark.runs.options import RunOptions
-from benchmark.study.plan import RunSpec
+from benchmark.study.plan import SPEC_VERSION, RunSpec
 from benchmark.study.suite import PUBLISHED
 from benchmark.tracking.items import Artifact, LogItem, Param, Tag
 from benchmark.training.devices import find_device
@@ -66,6 +66,7 @@ def tags_of(spec: RunSpec, options: RunOptions) -> dict[str, str]:
     study = PUBLISHED.get(spec.name) if options.studied else None
     return {
         "spec_id": spec.id,
+        "spec_version": str(SPEC_VERSION),
         "context": spec.context,
         "system": spec.title,
         "group": spec.group,

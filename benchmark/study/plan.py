@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import cached_property
@@ -16,7 +16,7 @@ from benchmark.study.suite import System, find_systems
 from registry import UserError, models
 from registry.specs import STUDY_INPUT, InputSpec
 
-SPEC_VERSION = 5
+SPEC_VERSION = 6
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
@@ -111,12 +111,13 @@ class RunSpec:
 
     @property
     def context(self) -> str:
-        """Hash of what runs must share to stand in one table: data, training settings, seed.
+        """Hash of what runs must share to stand in one table: data, split, training settings.
 
-        Each network is shown the images as it was made for, so its input is not among it.
+        Each network is shown the images as it was made for, so its input is not among it; nor is
+        the seed, by which runs are repeats of each other.
         """
         settings = self.shared or self.train.model_dump()
-        return content_hash(self.data.content, settings, self.seed)
+        return content_hash(SPEC_VERSION, self.data.content, settings)
 
     @property
     def pretraining_id(self) -> str | None:
@@ -134,6 +135,11 @@ class RunSpec:
     def name(self) -> str:
         """Its name in the plan, the leaderboard and MLflow."""
         return f"{self.system.model}-pretrained" if self.pretraining else self.system.name
+
+    @property
+    def label(self) -> str:
+        """Its name, with its seed unless that is 0, to tell it from its repeats."""
+        return f"{self.name} (seed {self.seed})" if self.seed else self.name
 
     @property
     def title(self) -> str:
@@ -181,7 +187,11 @@ class Plan:
 
 
 def make_plan(
-    systems: Iterable[System], config: Config, data: DataSpec, pretraining_data: DataSpec | None
+    systems: Iterable[System],
+    config: Config,
+    data: DataSpec,
+    pretraining_data: DataSpec | None,
+    seeds: Sequence[int] = (),
 ) -> Plan:
     """Expand systems into runs with everything that they need.
 
@@ -190,10 +200,12 @@ def make_plan(
         config: The configuration.
         data: The images of the study.
         pretraining_data: The demo images, if a system `is_pretrained`.
+        seeds: Of the repeats of each system; none for the configuration's alone.
 
     Returns:
-        The plan: for each head also its backbone, for each demo-pretrained network its pretraining,
-        for each network that learns from a teacher that.
+        The plan, all systems with the first seed before the next: for each head also its backbone,
+        for each demo-pretrained network its pretraining, for each network that learns from a
+        teacher that, of its own seed.
 
     Raises:
         UserError: A teacher's name does not stand for one system.
@@ -206,13 +218,13 @@ def make_plan(
     def add(spec: RunSpec) -> RunSpec:
         return specs.setdefault(spec.id, spec)
 
-    def run(system: System) -> RunSpec:
-        backbone = network(system.backbone)
+    def run(system: System, seed: int) -> RunSpec:
+        backbone = network(system.backbone, seed)
         if system.head is None:
             return backbone
         return add(replace(backbone, system=system, needs=(backbone.id,)))
 
-    def network(system: System) -> RunSpec:
+    def network(system: System, seed: int) -> RunSpec:
         train = config.train_of(system.name)
         if system.name in untaught:
             train = train.model_copy(update={"teacher": None})
@@ -222,13 +234,13 @@ def make_plan(
             assert pretraining_data is not None
             needs.append(add(_pretraining(system, config, pretraining_data)).id)
         if train.teacher is not None:
-            needs.append(run(teachers[train.teacher]).id)
+            needs.append(run(teachers[train.teacher], seed).id)
         return add(
             RunSpec(
                 system=system,
                 data=data,
                 train=train,
-                seed=config.seed,
+                seed=seed,
                 input=input_of(system.model, config),
                 weights=weights,
                 needs=tuple(needs),
@@ -236,8 +248,9 @@ def make_plan(
             )
         )
 
-    for system in systems:
-        run(system)
+    for seed in seeds or (config.seed,):
+        for system in systems:
+            run(system, seed)
     return Plan(specs.values())
 
 

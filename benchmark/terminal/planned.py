@@ -37,7 +37,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         line((spec.name, "bold"), images),
         line(
             f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
-            f"{config.weights}, seed {config.seed}, on {options.device}"
+            f"{config.weights}, {_seeds(study.seeds)}, on {options.device}"
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]
@@ -48,6 +48,11 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     if config.preset == "quick":
         lines.insert(0, line(QUICK))
     print_lines(console, *lines)
+
+
+def _seeds(seeds: list[int]) -> str:
+    noun = "seed" if len(seeds) == 1 else "seeds"
+    return f"{noun} {', '.join(map(str, seeds))}"
 
 
 def _sizes(study: Study) -> str:
@@ -74,7 +79,7 @@ def print_plan(console: Console, launch: Launch) -> None:
         took = "" if seconds is None else f"about {duration(seconds)}"
         state = "complete" if spec.id in launch.complete else took
         told = ", ".join(filter(None, (_size(spec), state)))
-        node = branch.add(line(spec.name, (f"  {told}", "dim")))
+        node = branch.add(line(spec.label, (f"  {told}", "dim")))
         for dependant in plan.dependants(spec.id):
             add(node, dependant)
 

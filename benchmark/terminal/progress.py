@@ -89,8 +89,16 @@ def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None
 
 
 def print_other_contexts(console: Console, others: list[Context]) -> None:
-    """Say what else is in the store."""
+    """Say what else is in the store; what an older bench made, in one line."""
+    if older := [context for context in others if context.is_older]:
+        runs = sum(context.count for context in older)
+        sets = "set" if len(older) == 1 else "sets"
+        told = f"not shown: {runs:,} runs in {len(older)} {sets} by an older bench, whose results "
+        told += "today's are not compared with (bench leaderboard --context all)"
+        print_lines(console, line(told, style="dim"))
     for context in others:
+        if context.is_older:
+            continue
         told = f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})"
         print_lines(console, line(told, style="dim"))
 
@@ -157,7 +165,7 @@ class ProgressDisplay(LiveLines, Listener):
         shown = []
         for run in list(self._running.values()):
             told = ", ".join(filter(None, (run.reached, run.left)))
-            shown.append(line(f"{run.place}: ", (run.spec.name, "bold"), f"  {told}"))
+            shown.append(line(f"{run.place}: ", (run.spec.label, "bold"), f"  {told}"))
             if run.figures:
                 shown.append(line(f"  {run.figures}"))
         passed = duration(time.monotonic() - self._began)
@@ -173,7 +181,7 @@ class ProgressDisplay(LiveLines, Listener):
         ends = None if expected is None else now + expected
         self._running[spec.id] = _Running(spec=spec, place=place, began=now, ends=ends)
         if not self._console.is_terminal:
-            print_lines(self._console, line(f"{place}: {spec.name}"))
+            print_lines(self._console, line(f"{place}: {spec.label}"))
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
         """Tell an epoch's figures, and how long the training takes at most from here."""
@@ -188,7 +196,7 @@ class ProgressDisplay(LiveLines, Listener):
             f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}"
         )
         if not self._console.is_terminal:
-            name = f"{spec.name}  " if len(self._running) > 1 else ""
+            name = f"{spec.label}  " if len(self._running) > 1 else ""
             told = f"  {name}{run.reached}  {run.figures}  at most {duration(left)} left"
             print_lines(self._console, line(told))
 
@@ -207,7 +215,7 @@ class ProgressDisplay(LiveLines, Listener):
                 curve = [(f"  {sparkline(run.curve)}", "cyan"), (" val accuracy by epoch", "dim")]
         self._waiting_seconds = self._forecast.total(self._waiting.values())
         place = f"{self._done:>{len(str(self._total))}}/{self._total} "
-        name = outcome.spec.name
+        name = outcome.spec.label
         left = "" if self._console.is_terminal else self._all_left()
         if outcome.reused:
             told = line(place, f"{name}: complete from before", style="dim")

@@ -42,7 +42,7 @@ networks and trees on their embeddings (**experiment 1**), the same with a froze
 `study_accuracy`, on images of the study's kind, is what the study published for its own.
 `fit_seconds` goes from the weights that a network starts with to the classifier, a head's with its
 backbone's. Only runs with the same tag `context` are comparable: it stands for the same data,
-settings and seed.
+split and settings; runs that differ in `seed` alone are repeats.
 """
 
 

@@ -152,7 +152,29 @@ def test_a_table_holds_runs_of_one_context_whatever_their_weights() -> None:
     imagenet, demo = plan(), plan(config=Config(weights="demo"))
     contexts = {spec.context for spec in [*imagenet, *demo] if not spec.pretraining}
     assert len(contexts) == 1
-    assert {spec.context for spec in plan(config=Config(seed=1))}.isdisjoint(contexts)
+    assert {spec.context for spec in plan(config=Config(seed=1))} == contexts
+    other = Config(train=TrainConfig(epochs=3))
+    assert {spec.context for spec in plan(config=other)}.isdisjoint(contexts)
+
+
+def test_repeats_have_backbones_of_their_own_and_share_pretraining_and_table() -> None:
+    chosen = find_systems(["resnet18-frozen/xgboost-n100-d10", "convmixer"])
+    planned = list(make_plan(chosen, Config(weights="demo"), DATA, OTHER, seeds=(0, 3)))
+    assert [spec.label for spec in planned] == [
+        "resnet18-pretrained",
+        "resnet18-frozen",
+        "resnet18-frozen/xgboost-n100-d10",
+        "convmixer-scratch",
+        "resnet18-frozen (seed 3)",
+        "resnet18-frozen/xgboost-n100-d10 (seed 3)",
+        "convmixer-scratch (seed 3)",
+    ]
+    pretraining, first, _, _, second, head, _ = planned
+    assert first.needs == second.needs == (pretraining.id,)
+    assert head.needs == (second.id,)
+    assert len({spec.context for spec in planned if not spec.pretraining}) == 1
+    (alone,) = make_plan(chosen[1:], Config(seed=3), DATA, None)
+    assert alone.id == planned[-1].id  # whichever command asks for it
 
 
 def test_embeddings_and_needed_weights_are_those_of_the_heads_backbones() -> None:
