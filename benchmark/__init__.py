@@ -118,12 +118,15 @@ def leaderboard(
     return together(make_tables(Store(), view, context)[0])
 
 
-def predictions(run: str, context: str | None = None) -> pd.DataFrame:
+def predictions(
+    name: str = "best", *, seed: int | None = None, context: str | None = None
+) -> pd.DataFrame:
     """Read what a completed run said of the test images.
 
     Args:
-        run: Its name, for the newest of that name, or its id (``run_id``).
-        context: How the id of its set of runs begins; None for any.
+        name: As for `load`.
+        seed: Which of its runs; None for that with the best validation accuracy.
+        context: How the id of its set of runs begins; None for the newest.
 
     Returns:
         A row an image: ``image``, ``true``, ``predicted``, and a column with the probability of
@@ -136,25 +139,29 @@ def predictions(run: str, context: str | None = None) -> pd.DataFrame:
     from benchmark.classifier.completed import read_predictions
     from benchmark.tracking.store import Store
 
-    return read_predictions(Store(), run, context).all_probabilities()
+    return read_predictions(Store(), name, seed=seed, context=context).all_probabilities()
 
 
-def load(run: str, context: str | None = None) -> TrackedClassifier:
+def load(
+    name: str = "best", *, seed: int | None = None, context: str | None = None
+) -> TrackedClassifier:
     """Load a trained classifier, whose ``predict`` takes files, PIL images and arrays.
 
     Args:
-        run: The name of a completed run, for the newest of that name that kept its weights
-            (``save_weights="all"``), or its id (``run_id``).
-        context: How the id of its set of runs begins; None for any.
+        name: A completed run's, or its id (``run_id``); a row of the leaderboard, as its system is
+            called there; a registered model, such as ``models:/NAME@champion``; or ``best``, the
+            row with the best validation accuracy of the newest set of runs.
+        seed: Which of its runs; None for that with the best validation accuracy.
+        context: How the id of its set of runs begins; None for the newest.
 
     Raises:
         UserError: There is no such run, or it kept no weights.
     """
     _prepare()
-    from benchmark.classifier.tracked import find_classifier
+    from benchmark.classifier.loading import find_classifier
     from benchmark.tracking.store import Store
 
-    return find_classifier(Store(), run, context)
+    return find_classifier(Store(), name, seed=seed, context=context)
 
 
 def _prepare() -> None:

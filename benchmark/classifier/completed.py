@@ -1,13 +1,17 @@
-"""Turns a run's name or id into completed runs, and these into the predictions that they stored."""
+"""Turns what a user calls a classifier into completed runs, and these into stored predictions."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.runs import fetch
+from benchmark.ranking.tables import representatives
 from benchmark.tracking.reader import search
+from benchmark.tracking.registered import SCHEME, registered_run
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.core import near
@@ -16,47 +20,117 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+BEST = "best"
+"""Stands for the row with the best validation accuracy of the newest set of runs."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
-def find_runs(store: Store, run: str, context: str | None = None) -> list[Run]:
-    """Find completed runs, the newest first: one at least.
+def find_runs(
+    store: Store, name: str = BEST, *, seed: int | None = None, context: str | None = None
+) -> list[Run]:
+    """Find the completed runs that a name stands for, the one to take first; one at least.
+
+    Of several contexts, the newest; of the seeds of one, the best by validation accuracy; of runs
+    that were repeated, the newest. The others follow.
 
     Args:
         store: Where runs are tracked.
-        run: A name, such as ``resnet18-frozen/xgboost-n100-d10``, or MLflow's id of a run.
+        name: `BEST`; a run's, such as ``resnet18-frozen/xgboost-n100-d10``, or its id; a row of the
+            leaderboard, as its system is called there, or BACKBONE/HEAD; or a registered model,
+            such as ``models:/NAME@champion``.
+        seed: Which; None for any.
         context: How the id of its context begins; None for any.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none; says what is near.
     """
-    by_id = _RUN_ID.fullmatch(run)
-    if not by_id and run not in set(known := fetch(store)["run"]):
-        raise UserError(f"no completed run is called {run!r}; {near(run, known)}")
-    field = "run_id" if by_id else "run_name"
-    quote = '"' if "'" in run else "'"  # a run may be renamed in MLflow
-    found = [
-        one
-        for one in search(
-            store, f"tags.completed = 'true' and attributes.{field} = {quote}{run}{quote}"
-        )
-        if context is None or one.data.tags["context"].startswith(context)
-    ]
-    if not found and by_id:
-        raise UserError(f"no completed run has the id {run}; bench ls runs lists them")
-    if not found:
-        raise UserError(
-            f"{run} has no run in the context {context!r}; bench leaderboard lists them"
-        )
-    return found
+    if name.startswith(SCHEME):
+        name = registered_run(store, name)
+    if _RUN_ID.fullmatch(name):
+        found = list(search(store, f"tags.completed = 'true' and attributes.run_id = '{name}'"))
+        if not found:
+            raise UserError(f"no completed run has the id {name}; bench ls runs lists them")
+        return found
+    known = fetch(store)
+    runs = known if context is None else known[known["context"].str.startswith(context)]
+    of_seed = runs if seed is None else runs[runs["seed"] == seed]
+    rows = of_seed if of_seed.empty else _stand_for(of_seed, name)
+    if rows.empty:
+        raise _no_such(known, runs, name, context)
+    return _in_order(store, rows)
 
 
-def read_predictions(store: Store, run: str, context: str | None = None) -> Predictions:
-    """Read what the newest of the runs said of the test split; see `find_runs`.
+def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The runs that a name stands for: of each context, those of one row, with all its seeds."""
+    named = runs[runs["run"] == name]
+    if not named.empty:
+        return named
+    if name == BEST:
+        of_rows = runs[runs["context"] == runs["context"].iloc[0]]
+    else:
+        grid = runs["run"].str.startswith(f"{name}-") & (runs["head"] == name.rpartition("/")[2])
+        of_rows = runs[grid | (_titles(runs).str.casefold() == name.casefold())]
+    rows = [best_row(rows) for _, rows in of_rows.groupby("context", sort=False)]
+    keys = ["context", "run", "weights"]
+    chosen = pd.DataFrame(rows, columns=runs.columns)[keys].drop_duplicates()
+    return runs.merge(chosen, on=keys)
+
+
+def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
+    """Say what of a name, a context and a seed there is not."""
+    if _stand_for(known, name).empty:
+        names = {*known["run"], *_titles(known), BEST}
+        return UserError(f"no completed run is called {name!r}; {near(name, names)}")
+    if runs.empty or (there := _stand_for(runs, name)).empty:
+        return UserError(
+            f"{name} has no run in the context {context!r}; bench leaderboard lists them"
+        )
+    seeds = sorted({*map(int, there["seed"])})
+    return UserError(f"{name} has no run with this seed, but with {', '.join(map(str, seeds))}")
+
+
+def best_row(runs: pd.DataFrame) -> pd.Series[Any]:
+    """The run that stands for the row with the best validation accuracy.
+
+    Args:
+        runs: Of one context, as `benchmark.ranking.runs.fetch` gives them.
+    """
+    rows = representatives(runs)
+    return rows.sort_values("best_val_accuracy", ascending=False, kind="stable").iloc[0]
+
+
+def _titles(runs: pd.DataFrame) -> pd.Series[str]:
+    """What the leaderboard calls each run's system."""
+    return runs["system"] + (runs["tuned"] != "").map({True: " (tuned)", False: ""})
+
+
+def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
+    """All runs that some of the newest of their kinds stand for, in the order of `find_runs`."""
+    order: dict[tuple[str, str], int] = {}
+    for _, own in rows.groupby("context", sort=False):
+        ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
+        for context, seed in zip(ranked["context"], ranked["seed"], strict=True):
+            order.setdefault((context, str(seed)), len(order))
+    found = []
+    for name in dict.fromkeys(rows["run"]):
+        quote = '"' if "'" in name else "'"  # a run may be renamed in MLflow
+        query = f"tags.completed = 'true' and attributes.run_name = {quote}{name}{quote}"
+        found += [run for run in search(store, query) if _place(run) in order]
+    return sorted(found, key=lambda run: order[_place(run)])
+
+
+def _place(run: Run) -> tuple[str, str]:
+    return run.data.tags["context"], run.data.params.get("seed", "")
+
+
+def read_predictions(
+    store: Store, name: str, *, seed: int | None = None, context: str | None = None
+) -> Predictions:
+    """Read what the first of the runs that `find_runs` finds said of the test split.
 
     Raises:
         UserError: There is no such run, or what it stored is gone.
     """
-    newest = find_runs(store, run, context)[0]
-    with Tracker(store).artifact(newest.info.run_id, "predictions") as folder:
+    first = find_runs(store, name, seed=seed, context=context)[0]
+    with Tracker(store).artifact(first.info.run_id, "predictions") as folder:
         return Predictions.load(folder, "test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -57,9 +58,27 @@ def load_network(
     Raises:
         UserError: Its weights are gone, or those of another network.
     """
-    network = build_network(system.model, system.schedule, *shape)
     params = tracker.client.get_run(run_id).data.params
-    network.test_flip = params.get("train.test_flip") == "True"
     with tracker.artifact(run_id, WEIGHTS_FILE) as file:
-        network.load_state_dict(load_file(file))
-    return network.eval().to(device)
+        test_flip = params.get("train.test_flip") == "True"
+        return read_network(file, system, shape, test_flip=test_flip).to(device)
+
+
+def read_network(
+    file: Path, system: System, shape: tuple[int, int], *, test_flip: bool = False
+) -> Network:
+    """Build a network, in evaluation mode, with the weights of a file.
+
+    Args:
+        file: The weights.
+        system: What was trained.
+        shape: Side of its images in pixels, and the number of its classes.
+        test_flip: Whether it sees images once more in the mirror.
+
+    Raises:
+        Exception: Of several kinds: the weights are those of another network.
+    """
+    network = build_network(system.model, system.schedule, *shape)
+    network.test_flip = test_flip
+    network.load_state_dict(load_file(file))
+    return network.eval()

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from benchmark.data.decode import Decoded, Undecodable, decode, read_file
+from benchmark.data.decode import LARGE_BYTES, Decoded, Undecodable, decode, large, read_file
 from registry.errors import UserError
 from registry.specs import STUDY_INPUT, InputSpec
 
-Picture: TypeAlias = "str | PathLike[str] | Image.Image | NDArray[Any]"
-"""A file, an image of PIL, or (H, W), (H, W, 3) or (H, W, 4): uint8, or floats in [0, 1]."""
+Picture: TypeAlias = "str | PathLike[str] | bytes | Image.Image | NDArray[Any]"
+"""A file or its content, an image of PIL, or (H, W), (H, W, 3) or (H, W, 4): uint8, or floats in
+[0, 1]."""
+T = TypeVar("T")
+U = TypeVar("U")
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
 def as_list(pictures: Picture | Sequence[Picture]) -> list[Picture]:
     """One picture as a list of it; an array of four dimensions as its pictures."""
-    if isinstance(pictures, str | PathLike | Image.Image):
+    if isinstance(pictures, str | PathLike | bytes | Image.Image):
         return [pictures]
     if isinstance(pictures, np.ndarray) and pictures.ndim < 4:
         return [pictures]
@@ -37,25 +40,51 @@ def name_of(picture: Picture, place: int) -> str:
     return str(getattr(picture, "filename", "")) or str(place)
 
 
-def read_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_INPUT) -> Decoded:
+def decode_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_INPUT) -> Decoded:
     """Decode a picture as images are decoded for training; see `decode`.
+
+    Raises:
+        Undecodable: It is none, or a damaged one; the message is the reason alone.
+        UserError: It is an array of another shape or kind.
+    """
+    if isinstance(picture, bytes):
+        content = picture
+    elif isinstance(picture, Image.Image):
+        content = _reading(_encoded, picture)
+    elif isinstance(picture, str | PathLike):
+        path = Path(picture)
+        with large(_reading(lambda file: file.stat().st_size, path) > LARGE_BYTES):
+            return decode(read_file(path), image_size, input_)
+    else:
+        content = _encoded(_from_array(picture))
+    with large(len(content) > LARGE_BYTES):
+        return decode(content, image_size, input_)
+
+
+def read_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_INPUT) -> Decoded:
+    """Decode a picture as `decode_picture` does, or say in a line which cannot be.
 
     Raises:
         UserError: It is none, or a damaged one.
     """
     try:
-        if isinstance(picture, str | PathLike):
-            content = read_file(Path(picture))
-        elif isinstance(picture, Image.Image):
-            content = _encoded(picture)
-        else:
-            content = _encoded(_from_array(picture))
-        return decode(content, image_size, input_)
-    except (OSError, Undecodable) as error:
-        causes = (getattr(one, "strerror", None) for one in (error, error.__cause__))
-        reason = next(filter(None, causes), error)
-        name = picture if isinstance(picture, str | PathLike) else "a picture"
-        raise UserError(f"{name} cannot be read ({reason}); name picture files") from error
+        return decode_picture(picture, image_size, input_)
+    except Undecodable as error:
+        raise unreadable(picture, str(error)) from error
+
+
+def unreadable(picture: Picture, reason: str) -> UserError:
+    """Say in a line which picture cannot be read, and why."""
+    name = picture if isinstance(picture, str | PathLike) else "a picture"
+    return UserError(f"{name} cannot be read ({reason}); name picture files")
+
+
+def _reading(read: Callable[[T], U], source: T) -> U:
+    """Read from a file, which may be gone or damaged."""
+    try:
+        return read(source)
+    except (OSError, ValueError) as error:  # ValueError: a null character in its name
+        raise Undecodable(getattr(error, "strerror", None) or str(error)) from error
 
 
 def _encoded(image: Image.Image) -> bytes:

@@ -1,52 +1,69 @@
-"""Turns a run's name into its trained classifier, for pictures from outside."""
+"""Turns pictures from outside into a trained classifier's probabilities, and where it looked."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmark.classifier.completed import find_runs
-from benchmark.classifier.network import load_network, read_embeddings
-from benchmark.classifier.pictures import Picture, as_list, name_of, read_picture
-from benchmark.data.decode import Decoded
-from benchmark.data.framing import shown_size
-from benchmark.evaluation.predictions import CLASSES_FILE, probability_columns
-from benchmark.explain.deletion import measure_deletion
-from benchmark.explain.explainers import (
-    Explainer,
-    HeadExplainer,
-    NetworkExplainer,
-    heatmaps,
+from benchmark.classifier.pictures import (
+    Picture,
+    as_list,
+    decode_picture,
+    name_of,
+    read_picture,
+    unreadable,
 )
+from benchmark.data.decode import Decoded, Undecodable
+from benchmark.data.framing import shown_size
+from benchmark.evaluation.predictions import probability_columns
+from benchmark.explain.deletion import measure_deletion
+from benchmark.explain.explainers import Explainer, heatmaps
 from benchmark.explain.panels import PANEL
 from benchmark.study.config import Precision
-from benchmark.study.inputs import read_input
-from benchmark.study.plan import DataSpec
-from benchmark.study.suite import System
-from benchmark.tracking.reader import search
-from benchmark.tracking.store import Store
-from benchmark.tracking.writer import Tracker
-from benchmark.training.devices import autocast, find_device
-from benchmark.training.heads import HEAD_FILES, head_probabilities, load_head
+from benchmark.training.devices import autocast
+from benchmark.training.heads import head_probabilities
 from benchmark.training.inference import classify, inference_batch
+from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
-from registry import HeadSpec, InputSpec, heads, models
+from registry import HeadSpec, InputSpec
 from registry.core import near
 from registry.errors import UserError, one_line
 
-if TYPE_CHECKING:
-    from mlflow.entities import Run
-
 logger = logging.getLogger(__name__)
+AHEAD = 4
+"""So many batches of pictures are decoded while earlier ones go through the network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a classifier says of one picture of a stream.
+
+    Attributes:
+        picture: As it was given.
+        name: Its file's, or which of all it is, from 0.
+        decoded: As the classifier sees it; None if it cannot be read.
+        probabilities: (C,) float32; empty if it cannot be read.
+        reason: Why it cannot be read; else empty.
+    """
+
+    picture: Picture
+    name: str
+    decoded: Decoded | None
+    probabilities: NDArray[np.float32]
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +94,8 @@ class TrackedClassifier:
     """A trained classifier from MLflow.
 
     Attributes:
-        explainer: The classifier.
+        name: Of the run.
+        make_explainer: Makes what shows where it looked.
         network: Its network.
         head: On the network's embeddings, and fitted; None for the network itself.
         class_names: In the order of its probabilities.
@@ -87,7 +105,8 @@ class TrackedClassifier:
         device: Where it is.
     """
 
-    explainer: Explainer
+    name: str
+    make_explainer: Callable[[], Explainer]
     network: Network
     head: tuple[HeadSpec, Any] | None
     class_names: list[str]
@@ -96,11 +115,20 @@ class TrackedClassifier:
     precision: Precision
     device: torch.device
 
+    @cached_property
+    def explainer(self) -> Explainer:
+        """The classifier as what shows where it looked.
+
+        Raises:
+            UserError: What that takes is gone.
+        """
+        return self.make_explainer()
+
     def predict(self, pictures: Picture | Sequence[Picture]) -> pd.DataFrame:
         """Classify pictures, decoded as in training.
 
         Args:
-            pictures: Files, images of PIL or arrays; one of them or many.
+            pictures: Files, their contents, images of PIL or arrays; one of them or many.
 
         Returns:
             A row a picture: ``image`` (its file, or which one it is, from 0), ``predicted``, and a
@@ -109,37 +137,116 @@ class TrackedClassifier:
         Raises:
             UserError: One is no picture.
         """
-        listed = as_list(pictures)
-        size = inference_batch(self.device)
-        parts = [
-            self._probabilities(
-                [read_picture(one, self.image_size, self.input) for one in listed[start:][:size]]
-            )
-            for start in range(0, len(listed), size)
-        ]
-        probabilities = np.concatenate([np.empty((0, len(self.class_names))), *parts])
+        answers = list(self.stream(as_list(pictures)))
+        if reasons := [(one.picture, one.reason) for one in answers if one.reason]:
+            raise unreadable(*reasons[0])
+        probabilities = np.concatenate(
+            [np.empty((0, len(self.class_names))), *(one.probabilities[None] for one in answers)]
+        )
         classes = np.array(self.class_names)
         named = pd.DataFrame(
             {
-                "image": [name_of(one, place) for place, one in enumerate(listed)],
+                "image": [one.name for one in answers],
                 "predicted": classes[probabilities.argmax(axis=1)],
             }
         )
         return named.join(probability_columns(probabilities, self.class_names))
 
-    def _batch(self, pictures: Sequence[Decoded]) -> torch.Tensor:
-        batch = torch.from_numpy(np.stack([one.pixels for one in pictures])).to(self.device)
-        return batch.permute(0, 3, 1, 2) / 255
+    def stream(self, pictures: Iterable[Picture], batch: int | None = None) -> Iterator[Answer]:
+        """Classify any number of pictures, in their order, holding a few batches in memory.
+
+        Args:
+            pictures: Files, their contents, images of PIL or arrays; may be endless.
+            batch: How many go through the network at once; None for as many as the benchmark's
+                own inference.
+
+        Yields:
+            An answer a picture; of one that cannot be read, the reason.
+        """
+        size = batch or inference_batch(self.device)
+        waiting: list[tuple[Picture, str, Decoded | str]] = []
+        readable = 0
+        for one in self._decoded(pictures, AHEAD * size):
+            waiting.append(one)
+            readable += not isinstance(one[2], str)
+            if readable == size or len(waiting) == AHEAD * size:
+                yield from self._answers(waiting)
+                waiting, readable = [], 0
+        yield from self._answers(waiting)
+
+    def _decoded(
+        self, pictures: Iterable[Picture], ahead: int
+    ) -> Iterator[tuple[Picture, str, Decoded | str]]:
+        """Decode in threads, at most so many ahead; in place of an unreadable one, the reason."""
+        queue: deque[tuple[Picture, str, Future[Decoded | str]]] = deque()
+        pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        try:
+            for place, picture in enumerate(pictures):
+                queue.append((picture, name_of(picture, place), pool.submit(self._decode, picture)))
+                if len(queue) >= ahead:
+                    picture, name, future = queue.popleft()
+                    yield picture, name, future.result()
+            while queue:
+                picture, name, future = queue.popleft()
+                yield picture, name, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _decode(self, picture: Picture) -> Decoded | str:
+        try:
+            return self.decode(picture)
+        except Undecodable as error:
+            return str(error)
+
+    def _answers(self, waiting: Sequence[tuple[Picture, str, Decoded | str]]) -> Iterator[Answer]:
+        seen = [decoded.pixels for _, _, decoded in waiting if isinstance(decoded, Decoded)]
+        rows = iter(self.probabilities(np.stack(seen)) if seen else ())
+        for picture, name, decoded in waiting:
+            if isinstance(decoded, str):
+                nothing = np.empty(0, dtype=np.float32)
+                yield Answer(
+                    picture=picture,
+                    name=name,
+                    decoded=None,
+                    probabilities=nothing,
+                    reason=decoded,
+                )
+            else:
+                yield Answer(picture=picture, name=name, decoded=decoded, probabilities=next(rows))
+
+    def decode(self, picture: Picture) -> Decoded:
+        """Make of a picture the square that the network is shown, exactly as in training.
+
+        Raises:
+            Undecodable: It is none, or a damaged one; the message is the reason alone.
+            UserError: It is an array of another shape or kind.
+        """
+        return decode_picture(picture, self.image_size, self.input)
 
     @torch.inference_mode()
-    def _probabilities(self, pictures: Sequence[Decoded]) -> NDArray[np.floating[Any]]:
-        """As the run itself did: in its precision, and the last layer in float32."""
-        with autocast(self.device, self.precision):
-            features = self.network.embed(self._batch(pictures))
-        embeddings: NDArray[np.float32] = features.float().cpu().numpy()
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Classify one batch, as the run itself did: in its precision, the last layer in float32.
+
+        Args:
+            pixels: (N, S, S, 3), as `decode` gives them; if the device's memory does not hold the
+                batch, it goes through it in pieces.
+
+        Returns:
+            (N, C).
+        """
+
+        def embed(pieces: Sequence[Tensor]) -> Tensor:
+            with autocast(self.device, self.precision):
+                return torch.cat([self.network.embed(self._batch(one)).float() for one in pieces])
+
+        embeddings = Pieces().fit(torch.from_numpy(pixels), embed).cpu().numpy()
         if self.head is None:
             return classify(self.network, embeddings)
-        return head_probabilities(*self.head, embeddings, len(self.class_names))
+        found = head_probabilities(*self.head, embeddings, len(self.class_names))
+        return found.astype(np.float32, copy=False)
+
+    def _batch(self, pixels: Tensor) -> Tensor:
+        return pixels.to(self.device).permute(0, 3, 1, 2) / 255
 
     def look_at(self, path: Path, class_name: str | None = None) -> Look:
         """Classify a picture, decoded as in training, and explain a class.
@@ -156,7 +263,7 @@ class TrackedClassifier:
                 f"no class is called {class_name!r}; {near(class_name, self.class_names)}"
             )
         decoded = read_picture(path, self.image_size, self.input)
-        batch = self._batch([decoded])
+        batch = self._batch(torch.from_numpy(np.stack([decoded.pixels])))
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")
         shown = int(order[0]) if class_name is None else self.class_names.index(class_name)
@@ -177,69 +284,3 @@ class TrackedClassifier:
             kind=kind,
             told=told,
         )
-
-
-def find_classifier(store: Store, name: str, context: str | None = None) -> TrackedClassifier:
-    """Load the newest completed run of a name that kept its weights.
-
-    Args:
-        store: Where runs are tracked.
-        name: Of a run, such as ``resnet18-frozen/xgboost-n100-d10``, or its id.
-        context: How the id of its context begins; None for any.
-
-    Raises:
-        UserError: There is none, or it did not keep what it takes; says what to type.
-    """
-    runs = find_runs(store, name, context)
-    kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
-    for run in runs:
-        backbone = run.data.tags.get("backbone_run_id", run.info.run_id)
-        if {run.info.run_id, backbone} <= kept:
-            return _load(Tracker(store), run, backbone)
-    raise UserError(
-        f"{name} kept no weights; repeat it with the same --data and settings: "
-        f"bench run {name} --save-weights all --force"
-    )
-
-
-def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
-    run_id = run.info.run_id
-    with tracker.artifact(run_id, "config.json") as file:
-        settings = json.loads(file.read_text())
-        data, input_ = DataSpec(**settings["data"]), read_input(settings)
-        params = tuple((key, value) for key, value in settings["system"]["params"])
-        system = System(**{**settings["system"], "params": params})
-    class_names = _read_classes(tracker, run_id, data.num_classes)
-    size = input_.size or data.image_size
-    device = find_device("auto")
-    shape = size, data.num_classes
-    network = load_network(tracker, backbone, system.backbone, shape, device)
-    model = models[system.model]
-    explainer: Explainer = NetworkExplainer(network, model)
-    on_network: tuple[HeadSpec, Any] | None = None
-    if system.head is not None:
-        kept = {entry.path for entry in tracker.client.list_artifacts(run_id)}
-        name = next((name for name in HEAD_FILES if name in kept), HEAD_FILES[0])
-        with tracker.artifact(run_id, name) as file:
-            head = load_head(system.head, file)
-        on_network = heads[system.head], head
-        embeddings, _ = read_embeddings(tracker, backbone)
-        explainer = HeadExplainer(network, model, head, heads[system.head], embeddings.mean(0))
-    return TrackedClassifier(
-        explainer=explainer,
-        network=network,
-        head=on_network,
-        class_names=class_names,
-        image_size=size,
-        input=input_,
-        precision=settings["train"]["precision"],
-        device=device,
-    )
-
-
-def _read_classes(tracker: Tracker, run_id: str, count: int) -> list[str]:
-    with tracker.artifact(run_id, f"predictions/{CLASSES_FILE}") as file:
-        names = json.loads(file.read_text())
-        if not isinstance(names, list) or len({*map(str, names)}) != count:
-            raise ValueError(f"it does not name {count} classes")
-    return [*map(str, names)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.commands.options import classifier_options
 from benchmark.commands.outputs import SOFTWARE, check_file, is_picture
 from registry.errors import UserError
 from registry.printable import printable, shortened
@@ -23,16 +24,7 @@ STEM = 60
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    "name",
-    metavar="NAME",
-    required=True,
-    help="A completed run, such as resnet18-frozen; bench ls runs lists them.",
-)
-@click.option(
-    "--context", metavar="ID", help="Its data and settings. [default: those of its newest run]"
-)
+@classifier_options
 @click.option(
     "--out",
     metavar="DIR",
@@ -47,28 +39,33 @@ STEM = 60
     help="What to look for. [default: the most probable class]",
 )
 def explain(
-    images: tuple[Path, ...], name: str, context: str | None, out: Path, class_name: str | None
+    images: tuple[Path, ...],
+    name: str,
+    seed: int | None,
+    context: str | None,
+    out: Path,
+    class_name: str | None,
 ) -> None:
     """Classify your own IMAGES and draw where the classifier looked.
 
-    It takes the newest completed run that kept its weights: backbones of tree heads do, other
+    The classifier is a completed run that kept its weights: backbones of tree heads do, other
     networks and heads with: bench run --save-weights all.
     """
-    from benchmark.classifier.tracked import find_classifier
+    from benchmark.classifier.loading import find_classifier
     from benchmark.data.figures import label
     from benchmark.explain.panels import draw_panels
     from benchmark.tracking.store import Store
 
-    run = re.sub(r"[/:]", "-", name)
+    classifier = find_classifier(Store(), name, seed=seed, context=context)
+    run = re.sub(r"[/:]", "-", classifier.name)
     files = {image: out / f"{shortened(image.stem, STEM)}-{run}.png" for image in images}
     for file, count in Counter(files.values()).items():
         if count > 1:
             raise UserError(f"{count} images would be drawn to {file}; name them one at a time")
         check_file(file, "--out DIR", is_picture)
-    classifier = find_classifier(Store(), name, context)
     for image, file in files.items():
         look = classifier.look_at(image, class_name)
-        click.echo(printable(f"{image} by {name}:"))
+        click.echo(printable(f"{image} by {classifier.name}:"))
         for class_, probability in look.ranking[:TOP]:
             click.echo(printable(f"  {probability:7.2%}  {class_}"))
         if look.heat is None:

@@ -1,13 +1,119 @@
-"""Completed runs are found by their names, whatever somebody called them in MLflow."""
+"""What users call a classifier stands for completed runs, the one to take first."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmark.classifier.completed import find_runs
+from benchmark.tracking.items import Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from tests.ranking.test_tables import NETWORK_TAGS, log
+from registry import UserError
+from tests.ranking.test_tables import NETWORK_TAGS, PARAMS, log
+
+TITLES = {"convmixer": "ConvMixer Model", "basic_cnn": "Basic CNN"}
+POINT, OTHER_POINT = "basic_cnn/knn-k5", "basic_cnn/knn-k10"
+
+
+@pytest.fixture
+def runs(store: Store) -> dict[str, str]:
+    """Ids of runs, in the order in which they were made; the last context is the newest."""
+    tracker = Tracker(store)
+    made = {}
+    for name, seed, context, val, test in (
+        ("convmixer", 0, "old", 0.9, 0.9),
+        ("convmixer", 0, "new", 0.5, 0.8),
+        ("convmixer", 1, "new", 0.6, 0.4),
+        ("basic_cnn", 0, "new", 0.3, 0.9),
+        (POINT, 0, "new", 0.4, 0.1),
+        (OTHER_POINT, 0, "new", 0.2, 0.9),
+    ):
+        network, _, head = name.partition("/")
+        tags = {
+            "system": "Neighbours on Basic CNN Features" if head else TITLES[name],
+            "group": "from scratch",
+            "model": network,
+            "head": head and "knn",
+            "weights": "none",
+            "data": "mine",
+            "context": context,
+        }
+        with tracker.start(name, tags) as run:
+            run.log(*(Param(key, value) for key, value in (PARAMS | {"seed": seed}).items()))
+            run.log(Metric("best_val_accuracy", val), Metric("test_accuracy", test))
+        made[f"{name} {seed} {context}"] = run.id
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "context", "wanted"),
+    [
+        ("best", None, None, "convmixer 1 new"),
+        ("best", 0, None, "convmixer 0 new"),
+        ("best", None, "ol", "convmixer 0 old"),
+        ("convmixer", None, None, "convmixer 1 new"),
+        ("convmixer", 0, "old", "convmixer 0 old"),
+        ("ConvMixer Model", None, None, "convmixer 1 new"),
+        ("basic cnn", None, None, "basic_cnn 0 new"),
+        ("Neighbours on Basic CNN Features", None, None, f"{POINT} 0 new"),
+        ("basic_cnn/knn", None, None, f"{POINT} 0 new"),
+        (OTHER_POINT, None, None, f"{OTHER_POINT} 0 new"),
+    ],
+)
+def test_a_name_stands_for_the_best_seed_of_the_newest_context_by_validation(
+    runs: dict[str, str],
+    store: Store,
+    name: str,
+    seed: int | None,
+    context: str | None,
+    wanted: str,
+) -> None:
+    found = find_runs(store, name, seed=seed, context=context)
+    assert found[0].info.run_id == runs[wanted]
+
+
+def test_an_id_and_a_registered_model_stand_for_their_run(
+    runs: dict[str, str], store: Store
+) -> None:
+    first, second, *_ = runs.values()
+    assert [run.info.run_id for run in find_runs(store, first)] == [first]
+    client = Tracker(store).client
+    client.create_registered_model("pokedex")
+    for run_id in (first, second):
+        client.create_model_version("pokedex", f"runs:/{run_id}/model", run_id)
+    client.set_registered_model_alias("pokedex", "champion", "2")
+    for address, wanted in (
+        ("models:/pokedex/1", first),
+        ("models:/pokedex@champion", second),
+        ("models:/pokedex", second),
+    ):
+        assert find_runs(store, address)[0].info.run_id == wanted
+    for address, told in (
+        ("models:/pokedx@champion", "did you mean pokedex"),
+        ("models:/pokedex/3", "models:/pokedex@champion, models:/pokedex/1, models:/pokedex/2"),
+        ("models:/pokedex@chmpion", "there is models:/pokedex@champion"),
+        ("models:/", "no address of a model"),
+    ):
+        with pytest.raises(UserError, match=told):
+            find_runs(store, address)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("convmixr", {}, "did you mean convmixer"),
+        ("ConvMixer Modell", {}, "did you mean ConvMixer Model"),
+        ("bset", {}, "did you mean best"),
+        ("convmixer", {"seed": 7}, "no run with this seed, but with 0, 1"),
+        ("basic_cnn", {"context": "old"}, "basic_cnn has no run in the context 'old'"),
+        ("best", {"context": "x"}, "best has no run in the context 'x'"),
+    ],
+)
+def test_what_stands_for_nothing_is_told_with_what_is_near(
+    runs: dict[str, str], store: Store, name: str, options: dict[str, str], told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        find_runs(store, name, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["Bob's best", 'the "best"', "50% \\ new"])

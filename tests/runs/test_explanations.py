@@ -13,7 +13,7 @@ import pytest
 from mlflow.entities import Run
 from PIL import Image
 
-from benchmark.classifier.tracked import find_classifier
+from benchmark.classifier.loading import find_classifier
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.tracking.store import Store

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from benchmark.classifier.tracked import find_classifier
+from benchmark.classifier.loading import find_classifier
 from benchmark.data.framing import make_square
 from benchmark.ranking.runs import fetch
 from benchmark.ranking.tables import summary
