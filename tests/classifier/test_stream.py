@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.classifier.pictures import Picture
 from benchmark.classifier.tracked import AHEAD, TrackedClassifier
 from benchmark.training.network import build_network
 from registry.specs import STUDY_INPUT
@@ -38,7 +39,14 @@ def test_files_contents_and_broken_ones_are_answered_in_order(
     files = sorted(image_folder.glob("*/*.png"))
     broken = tmp_path / "broken.png"
     broken.write_bytes(files[0].read_bytes()[:80])
-    given = [*files[:5], broken, files[5].read_bytes(), b"text", tmp_path / "gone.png", *files[6:9]]
+    given: list[Picture] = [
+        *files[:5],
+        broken,
+        files[5].read_bytes(),
+        b"text",
+        tmp_path / "gone.png",
+        *files[6:9],
+    ]
     alone = [classifier.predict(file).iloc[0, 2:].to_numpy(float) for file in files[:9]]
     for batch in (1, 2, 4, 100):
         answers = list(classifier.stream(iter(given), batch))
