@@ -42,6 +42,7 @@ CASES = (
     "trees",
     "boosting",
     "training",
+    "limits",
     "growth",
     "peer",
     "seeds",

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark.ranking.runs import fetch
 from benchmark.study.config import Config
@@ -17,6 +18,7 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.network import build_network
 from registry.specs import Schedule
+from tests.performance import limits
 from tests.performance.__main__ import CASES, describe, main
 from tests.performance.leaderboard import SYSTEMS, fill
 from tests.performance.measure import Measurement, Side, SideFailed, compare
@@ -144,3 +146,18 @@ def test_accuracies_agree_only_within_chance() -> None:
     assert "near: test accuracies agree" in agreement(sides, "near")
     assert "worse: test accuracies DISAGREE" in agreement(sides, "worse")
     assert "mean difference -10.00 points" in agreement(sides, "worse")
+
+
+def test_what_training_has_to_move_is_weights_and_what_the_backward_pass_needs() -> None:
+    network = torch.nn.Linear(8, 2, bias=False)
+    batch = torch.zeros(4, 8)
+    step = 10 * 8 * 2 * 4 + 2 * 4 * 8 * 4  # weights ten times; the batch written and read
+    assert limits.training_bytes(network, batch, images=12) == 3 * step
+
+
+def test_processor_time_is_told_by_kind_of_operator() -> None:
+    found = limits.by_kind({"aten::mkldnn_convolution": 3.0, "aten::_fused_adam_": 1.0, "x": 4.0})
+    assert found["convolution_percent"] == 37.5
+    assert found["optimizer_percent"] == 12.5
+    assert found["other_percent"] == 50.0
+    assert sum(found.values()) == 100
