@@ -130,7 +130,8 @@ class TrainConfig(Section, RecipeConfig):
     )
     precision: Precision = Field(
         "auto",
-        description="auto is bfloat16 autocast where the device computes in it, else float32.",
+        description="auto is bfloat16 autocast where the device computes in it, else float32. "
+        "Depthwise convolutions train in float32 on a CPU, which is faster.",
     )
     compile: bool = Field(
         False,
