@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.runs import fetch
-from benchmark.ranking.tables import representatives
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import SCHEME, registered_run
 from benchmark.tracking.store import Store
@@ -70,10 +69,8 @@ def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     else:
         grid = runs["run"].str.startswith(f"{name}-") & (runs["head"] == name.rpartition("/")[2])
         of_rows = runs[grid | (_titles(runs).str.casefold() == name.casefold())]
-    rows = [best_row(rows) for _, rows in of_rows.groupby("context", sort=False)]
-    keys = ["context", "run", "weights"]
-    chosen = pd.DataFrame(rows, columns=runs.columns)[keys].drop_duplicates()
-    return runs.merge(chosen, on=keys)
+    chosen = [best_runs(rows) for _, rows in of_rows.groupby("context", sort=False)]
+    return pd.concat(chosen) if chosen else of_rows
 
 
 def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
@@ -89,14 +86,16 @@ def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | 
     return UserError(f"{name} has no run with this seed, but with {', '.join(map(str, seeds))}")
 
 
-def best_row(runs: pd.DataFrame) -> pd.Series[Any]:
-    """The run that stands for the row with the best validation accuracy.
+def best_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """All seeds of the row with the best mean validation accuracy, of equals the first.
 
     Args:
         runs: Of one context, as `benchmark.ranking.runs.fetch` gives them.
     """
-    rows = representatives(runs)
-    return rows.sort_values("best_val_accuracy", ascending=False, kind="stable").iloc[0]
+    oldest_first = runs.sort_values("started", kind="stable")
+    of_settings = oldest_first.groupby(["run", "weights"], sort=False)
+    run, weights = of_settings["best_val_accuracy"].mean().idxmax()
+    return runs[(runs["run"] == run) & (runs["weights"] == weights)]
 
 
 def _titles(runs: pd.DataFrame) -> pd.Series[str]:

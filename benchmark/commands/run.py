@@ -43,10 +43,11 @@ EXIT_FAILED = 1
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
 @click.option(
     "--save-weights",
-    type=click.Choice(["all", "needed", "none"]),
-    default="needed",
+    type=click.Choice(["all", "best", "needed", "none"]),
+    default="best",
     show_default=True,
-    help="Whose weights to keep in MLflow; needed: those that tree heads build on.",
+    help="Whose weights to keep in MLflow. needed: those that heads build on; best: those of the "
+    "best row by validation accuracy, too, for bench predict.",
 )
 @click.option("--explain/--no-explain", default=True, help="Draw where the classifiers looked.")
 @click.option(

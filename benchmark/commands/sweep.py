@@ -189,6 +189,7 @@ def _show_status(storage: str | None) -> None:
 def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     _quiet_optuna()
 
+    from benchmark.runs.kept_weights import leave_best
     from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
@@ -208,6 +209,9 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
         failed |= result.best is None or (
             result.row is not None and result.row.status != "completed"
         )
+    if options.keep_best:
+        contexts = {sweep.target.base.context for sweep in sweeps}
+        leave_best(options.store, open_tracker(options.store), contexts)
     console.print("bench leaderboard shows the best of each study; bench ui, its trials")
     return EXIT_FAILED if failed else 0
 

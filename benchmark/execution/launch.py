@@ -14,6 +14,7 @@ from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
 from benchmark.runs.exploration import log_exploration
+from benchmark.runs.kept_weights import leave_best
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.species import is_studied
@@ -50,7 +51,7 @@ class Launch:
     home: Path
     device: str = "auto"
     weights_folder: Path | None = None
-    save_weights: SaveWeights = "needed"
+    save_weights: SaveWeights = "best"
     explain: bool = True
     jobs: int = 1
 
@@ -70,6 +71,7 @@ class Launch:
             studied=is_studied(self.study.data.class_names),
             weights_folder=self.weights_folder,
             save_weights=weights_ids(plan, self.save_weights),
+            keep_best=self.save_weights == "best",
             save_embeddings=embedding_ids(plan),
             save_train_predictions=teacher_ids(plan),
             explain=self.explain,
@@ -99,3 +101,6 @@ class Launch:
         for outcome in executor.execute(self.study.plan, self.options, listener, force=force):
             listener.ended(outcome)
             yield outcome
+        if self.options.keep_best:
+            contexts = {spec.context for spec in self.study.plan}
+            leave_best(self.options.store, tracker, contexts)

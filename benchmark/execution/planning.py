@@ -28,7 +28,7 @@ from benchmark.study.suite import EMBEDDED, System
 from registry import PluginError, models
 
 logger = logging.getLogger(__name__)
-SaveWeights = Literal["all", "needed", "none"]
+SaveWeights = Literal["all", "best", "needed", "none"]
 PRETRAINING_SPECIES = 1000
 """The first demo species for pretraining; the data's own are counted from zero."""
 _BYTES_PER_PARAMETER = 4
@@ -182,22 +182,22 @@ def weights_ids(plan: Plan, save: SaveWeights) -> frozenset[str]:
 
     Args:
         plan: The runs.
-        save: ``needed`` keeps those that other runs build on. Pretrained weights are kept in any
-            case, since they reach their network through MLflow.
+        save: ``needed`` and ``best`` keep those that other runs build on; whose row is the best
+            shows when all are made. Pretrained weights are kept in any case, since they reach their
+            network through MLflow.
     """
-    return frozenset(
-        spec.id
-        for spec in plan
-        if spec.pretraining
-        or save == "all"
-        or (save == "needed" and (spec.id in embedding_ids(plan) or plan.dependants(spec.id)))
-    )
+    if save == "all":
+        return frozenset(spec.id for spec in plan)
+    needed = {spec.id for spec in plan if spec.pretraining}
+    if save != "none":
+        needed |= embedding_ids(plan) | {need for spec in plan for need in spec.needs}
+    return frozenset(needed)
 
 
-def weights_bytes(plan: Plan, kept: frozenset[str]) -> int:
-    """Disk that the kept networks' weights take, in bytes; a head's is known once it is fitted."""
+def weights_bytes(plan: Plan, kept: frozenset[str]) -> list[int]:
+    """Disk that each kept network's weights take, in bytes; a head's is known once it is fitted."""
     networks = [spec for spec in plan if spec.id in kept and spec.system.head is None]
-    return int(sum(parameters(spec) or 0 for spec in networks)) * _BYTES_PER_PARAMETER
+    return [int(parameters(spec) or 0) * _BYTES_PER_PARAMETER for spec in networks]
 
 
 def parameters(spec: RunSpec) -> float | None:

@@ -33,6 +33,7 @@ METRICS = (
     "fit_seconds",
     "head_fit_seconds",
     "inference_ms",
+    "size_mb",
     "explain_seconds",
     "deletion_auc",
     "deletion_auc_random",

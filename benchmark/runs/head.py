@@ -16,15 +16,23 @@ from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import predict_split
 from benchmark.explain.explainers import HeadExplainer
 from benchmark.runs.explanations import log_explanations
+from benchmark.runs.kept_weights import keeps
 from benchmark.runs.options import RunOptions
 from benchmark.runs.results import log_predictions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Param, Tag, metrics
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import PeakMemory, find_device
-from benchmark.training.heads import fit_head, head_probabilities, predict_held_out, save_head
+from benchmark.training.heads import (
+    fit_head,
+    head_bytes,
+    head_probabilities,
+    predict_held_out,
+    save_head,
+)
 from benchmark.training.network import Network
 from registry import heads, models
+from registry.errors import PluginError, one_line
 
 
 def run_head(
@@ -70,6 +78,7 @@ def run_head(
     classes = data.spec.num_classes
     val = embeddings[data.rows("val")]
     validation = predict_split(data, "val", head_probabilities(kind, head, val, classes))
+    validation.save(scratch / "predictions")
     yield from metrics(score(validation))
     yield Metric("best_val_accuracy", score(validation)["val_accuracy"])
 
@@ -78,6 +87,7 @@ def run_head(
     probabilities = head_probabilities(kind, head, embeddings[test], classes)
     own_ms = 1000 * (time.perf_counter() - start) / len(test)
     yield Metric("inference_ms", backbone_ms + own_ms)
+    yield Metric("size_mb", tracker.read_metric(run_id, "size_mb") + head_bytes(kind, head) / 1e6)
     yield from metrics(memory.metrics())
     predictions = predict_split(data, "test", probabilities)
     yield from log_predictions(predictions, spec.label, scratch)
@@ -93,9 +103,18 @@ def run_head(
         with kind.code():
             size = kind.describe(head)
         yield from metrics(size)
-    if spec.id in options.save_weights:
-        yield Artifact(save_head(head, scratch))
-        yield Tag("weights_file", "kept")
+    val_accuracy = score(validation)["val_accuracy"]
+    if tags := [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]:
+        try:
+            with kind.code():
+                file = save_head(head, scratch)
+        except PluginError as error:
+            if spec.id in options.save_weights:
+                raise
+            yield Tag("no_weights", one_line(error))  # nobody asked for them
+        else:
+            yield Artifact(file)
+            yield from tags
 
 
 def _kept_backbone(spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device) -> Network:

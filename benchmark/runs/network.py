@@ -17,6 +17,7 @@ from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.explain.explainers import NetworkExplainer
 from benchmark.runs.explanations import log_explanations
 from benchmark.runs.initial_weights import start_network
+from benchmark.runs.kept_weights import keeps
 from benchmark.runs.options import Report, RunOptions
 from benchmark.runs.pooled_features import pooled_features
 from benchmark.runs.results import log_predictions
@@ -58,6 +59,7 @@ class NetworkRun:
         self.options = options
         self.data = data
         self.scratch = scratch
+        self.tracker = tracker
         self.device = find_device(options.device)
         self.network = start_network(spec, options, tracker)
         self.teacher = read_teacher(spec, data, tracker)
@@ -90,6 +92,8 @@ class NetworkRun:
         yield from self._log_training(trainer, history)
         inference_ms = time_inference(self.network, images, spec.train)
         yield Metric("inference_ms", inference_ms)
+        stored = sum(tensor.nbytes for tensor in self.network.state_dict().values())
+        yield Metric("size_mb", stored / 1e6)
         predictions = yield from self._log_results(trainer.features or images, inference_ms)
         yield from metrics(memory.metrics())
         if self.options.explain and not spec.pretraining:
@@ -101,11 +105,13 @@ class NetworkRun:
                 self.device,
                 self.scratch,
             )
-        if spec.id in self.options.save_weights:
+        val_images = len(self.data.rows("val"))
+        val_accuracy = max(result.val_accuracy for result in history)
+        if tags := [*keeps(spec, self.options, self.tracker, val_accuracy, val_images)]:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             save_file(state, self.scratch / WEIGHTS_FILE)
             yield Artifact(self.scratch / WEIGHTS_FILE)
-            yield Tag("weights_file", "kept")
+            yield from tags
 
     def _log_training(self, trainer: Trainer, history: list[EpochResult]) -> Iterator[LogItem]:
         best = trainer.best.result
@@ -145,9 +151,12 @@ class NetworkRun:
             save_embeddings(self.scratch / EMBEDDINGS_FILE, embeddings, inference_ms)
             yield Artifact(self.scratch / EMBEDDINGS_FILE)
             yield Tag("embeddings", "kept")
-            embeddings = embeddings[test]
+            val, embeddings = embeddings[self.data.rows("val")], embeddings[test]
         else:
+            val = embed(self.network, examples, examples.rows("val"), config)
             embeddings = embed(self.network, examples, examples.rows("test"), config)
+        validation = predict_split(self.data, "val", classify(self.network, val))
+        validation.save(self.scratch / "predictions")
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
         yield from log_predictions(predictions, self.spec.label, self.scratch)

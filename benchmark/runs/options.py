@@ -29,6 +29,7 @@ class RunOptions:
         studied: Whether the images are of the study's kind: its accuracies then stand beside.
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Ids of the runs whose weights are kept.
+        keep_best: Whether to keep, besides, those of runs whose row may be the best.
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
         save_train_predictions: Ids of the runs that others learn from.
         explain: Whether to draw explanations.
@@ -43,6 +44,7 @@ class RunOptions:
     studied: bool = False
     weights_folder: Path | None = None
     save_weights: frozenset[str] = frozenset()
+    keep_best: bool = False
     save_embeddings: frozenset[str] = frozenset()
     save_train_predictions: frozenset[str] = frozenset()
     explain: bool = True

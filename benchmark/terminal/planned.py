@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmark.execution.launch import Launch
     from benchmark.execution.planning import Study
     from benchmark.runs.options import RunOptions
-    from benchmark.study.plan import RunSpec
+    from benchmark.study.plan import Plan, RunSpec
 
 QUICK = (
     "The quick preset shows everything at work; its accuracies say little about the systems. "
@@ -66,7 +66,6 @@ def _sizes(study: Study) -> str:
 def print_plan(console: Console, launch: Launch) -> None:
     """Show the plan as a tree, under each run those that need it, and how long it will take."""
     from benchmark.execution.forecast import time_unknown
-    from benchmark.execution.planning import weights_bytes
 
     plan, options, forecast = launch.study.plan, launch.options, launch.forecast
     open_runs = [spec for spec in plan if spec.id not in launch.complete]
@@ -89,14 +88,30 @@ def print_plan(console: Console, launch: Launch) -> None:
     console.print(tree, highlight=False)
     if open_runs:
         print_lines(console, line(_time(forecast.total(open_runs), known, timed, options)))
-    kept = options.save_weights
-    megabytes = weights_bytes(plan, kept) / 1e6
-    heads = sum(1 for spec in plan if spec.id in kept and spec.system.head)
-    and_heads = f", and the files of {heads} heads" if heads else ""
     views = {(spec.data, spec.input): spec for spec in plan}.values()
     pixels = sum(3 * spec.data.num_images * spec.image_size**2 for spec in views)
     print_lines(console, line(f"decoded images: {pixels / 1e6:,.0f} MB"))
-    print_lines(console, line(f"weights that will be kept: {megabytes:,.0f} MB{and_heads}"))
+    print_lines(console, line(f"weights that will be kept: {_weights(plan, options)}"))
+
+
+def _weights(plan: Plan, options: RunOptions) -> str:
+    """Say what disk the weights take in the end, and before the best row is known."""
+    from benchmark.execution.planning import weights_bytes
+
+    kept = options.save_weights
+    others = frozenset(spec.id for spec in plan) - kept if options.keep_best else frozenset()
+    heads = sum(1 for spec in plan if spec.id in kept | others and spec.system.head)
+    told = f"{sum(weights_bytes(plan, kept)) / 1e6:,.0f} MB"
+    if heads and not others:
+        told += f", and the files of {heads} heads"
+    if candidates := weights_bytes(plan, others):
+        most, whole = max(candidates) / 1e6, sum(candidates) / 1e6
+        or_head = " or a head's file" if heads else ""
+        told += f", and the best row's, at most {most:,.0f} MB{or_head} a seed"
+        told += f"; until it is known, at most {whole:,.0f} MB" * (whole > most)
+    elif others and heads:
+        told += ", and the file of the best row, if it is a head's"
+    return told
 
 
 def _time(seconds: float | None, known: int, timed: int, options: RunOptions) -> str:

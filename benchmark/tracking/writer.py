@@ -235,6 +235,25 @@ class Tracker:
         """Give a figure of a run; not a number where it has none."""
         return float(self.client.get_run(run_id).data.metrics.get(name, "nan"))
 
+    def highest(self, query: str, metric: str) -> float:
+        """The highest value of a metric among the runs of a query; 0 if there is none."""
+        found = self.client.search_runs(
+            [self.experiment_id],
+            f"{query} and metrics.{metric} > 0",
+            max_results=1,
+            order_by=[f"metrics.{metric} DESC"],
+        )
+        return float(found[0].data.metrics[metric]) if found else 0.0
+
+    def remove_artifact(self, run_id: str, name: str) -> None:
+        """Remove a file of a run, if it is there."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        place = self.client.get_run(run_id).info.artifact_uri
+        repository = get_artifact_repository(place, self.client.tracking_uri)
+        if name in {entry.path for entry in repository.list_artifacts()}:
+            repository.delete_artifacts(name)
+
     def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
         """Attach data sets to a run as its inputs."""
         from mlflow.exceptions import MlflowException

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry import HeadSpec, heads
-from registry.errors import UserError
+from registry.errors import PluginError, UserError
 
 HEAD_FILES = ("head.skops", "head.ubj")
 """scikit-learn's by skops, and what a classifier writes itself, as XGBoost's does."""
@@ -99,6 +100,30 @@ def save_head(classifier: Any, folder: Path) -> Path:
     path = folder / HEAD_FILES[0]
     dump(classifier, path, compression=ZIP_DEFLATED)
     return path
+
+
+def head_bytes(head: HeadSpec, fitted: Any) -> float:
+    """How much memory a fitted classifier takes, in bytes; nan if that cannot be told."""
+    count = _Count()
+    try:
+        with head.code():
+            pickle.Pickler(count, protocol=5).dump(fitted)  # written nowhere, and never read
+    except (PluginError, pickle.PicklingError, AttributeError, TypeError):
+        return float("nan")
+    return float(count.bytes)
+
+
+class _Count:
+    """A file that counts what is written to it."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def write(self, data: Any) -> int:
+        """Count."""
+        size = memoryview(data).nbytes
+        self.bytes += size
+        return size
 
 
 def load_head(name: str, path: Path) -> Any:

@@ -1,0 +1,81 @@
+"""Turns a finished run, or all of a context, into whose weights are kept: the best row's."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Iterator
+
+from benchmark.classifier.completed import best_runs
+from benchmark.classifier.network import WEIGHTS_FILE
+from benchmark.ranking.runs import TRIAL_GROUP, fetch
+from benchmark.runs.options import RunOptions
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.items import Tag
+from benchmark.tracking.reader import search
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from benchmark.training.heads import HEAD_FILES
+from registry.errors import UserError
+
+logger = logging.getLogger(__name__)
+STANDARD_ERRORS = 2
+"""A run whose validation accuracy is so close to the best so far may yet be of the best row."""
+KEPT = Tag("weights_file", "kept")
+_WHILE_BEST = Tag("weights_kept", "while best")
+
+
+def keeps(
+    spec: RunSpec, options: RunOptions, tracker: Tracker, val_accuracy: float, val_images: int
+) -> Iterator[Tag]:
+    """Say whether a run's weights are to be kept: for good, or while its row may be the best.
+
+    Args:
+        spec: The run.
+        options: Whose are kept.
+        tracker: Knows the completed runs of its context.
+        val_accuracy: Of the run, a share of one.
+        val_images: On how many images.
+
+    Yields:
+        The tags of a run that keeps them; of another, none.
+    """
+    if spec.id in options.save_weights:
+        yield KEPT
+    elif options.keep_best:
+        query = f"tags.context = '{spec.context}' and tags.completed = 'true'"
+        query += f" and tags.group != '{TRIAL_GROUP}'"
+        best = tracker.highest(query, "best_val_accuracy")
+        spread = math.sqrt(best * (1 - best) / val_images)
+        if val_accuracy >= best - STANDARD_ERRORS * spread:
+            yield KEPT
+            yield _WHILE_BEST
+
+
+def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> None:
+    """Remove the weights that were kept in case their row would be the best, and it is not.
+
+    Those of the best row stay, with all its seeds, and of each seed those of the best run: with
+    more seeds to come, its row may be the best.
+
+    Args:
+        store: Where the runs are.
+        tracker: Of the store.
+        contexts: Whose runs.
+    """
+    try:
+        runs = fetch(store)
+    except UserError:  # no run is completed
+        return
+    kept: set[str] = set()
+    for context in contexts:
+        own = runs[runs["context"] == context]
+        for some in [own, *(of_seed for _, of_seed in own.groupby("seed"))]:
+            if not some.empty:
+                kept |= {*best_runs(some)["run_id"]}
+    query = f"tags.{KEPT.name} = '{KEPT.value}' and tags.{_WHILE_BEST.name} = '{_WHILE_BEST.value}'"
+    for run in list(search(store, query)):
+        if run.data.tags["context"] in contexts and run.info.run_id not in kept:
+            tracker.client.set_tag(run.info.run_id, KEPT.name, "removed")  # first: it may be used
+            for name in (WEIGHTS_FILE, *HEAD_FILES):
+                tracker.remove_artifact(run.info.run_id, name)

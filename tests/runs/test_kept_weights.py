@@ -1,0 +1,102 @@
+"""Of all that is run, the best row's weights are there in the end, and no others by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.classifier.completed import find_runs
+from benchmark.classifier.loading import find_classifier
+from benchmark.execution.launch import Launch
+from benchmark.execution.listener import Listener
+from benchmark.execution.planning import plan_study
+from benchmark.runs.kept_weights import keeps, leave_best
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.study.plan import RunSpec
+from benchmark.study.suite import find_systems
+from benchmark.tracking.items import Artifact, Metric, Param
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from tests.ranking.test_tables import PARAMS
+from tests.studies import FROZEN, HEAD, files, run
+
+
+def kept(store: Store) -> set[str]:
+    """Names of the runs that have weights, and say so."""
+    tracker = open_tracker(store)
+    having = set()
+    for one in tracker.search("tags.completed = 'true'"):
+        has = {"weights.safetensors", "head.skops"} & files(tracker, one.info.run_id)
+        assert bool(has) == (one.data.tags.get("weights_file") == "kept")
+        having |= {one.info.run_name} if has else set()
+    return having
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_best_row_can_be_used_after_any_number_of_commands(
+    config: Config, store: Store, image_folder: Path, jobs: int
+) -> None:
+    commands = [["basic_cnn-scratch", "convmixer"], [HEAD, FROZEN, "basic_cnn-scratch"]]
+    for names in commands[jobs - 1 :]:
+        study = plan_study(config, find_systems(names), Path("home"))
+        launch = Launch(study=study, home=Path("home"), device="cpu", explain=False, jobs=jobs)
+        assert {one.status for one in launch.execute(Listener(), force=False)} == {"completed"}
+        best = find_runs(store)[0].info.run_name
+        with_weights = {name for name in kept(store) if "pretrained" not in name}
+        assert best in with_weights
+        assert with_weights <= {best, FROZEN}
+        file = image_folder / "red" / "00.png"
+        assert len(find_classifier(store).predict([file])) == 1
+
+
+def spec_of(config: Config, workplace: Path) -> RunSpec:
+    return next(iter(plan_study(config, find_systems(["convmixer"]), workplace / "home").plan))
+
+
+def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
+    config: Config, store: Store, workplace: Path, tmp_path: Path
+) -> None:
+    spec, tracker = spec_of(config, workplace), Tracker(store)
+    options = RunOptions(store=store, home=workplace / "home", keep_best=True)
+
+    def tags(val_accuracy: float, options: RunOptions = options) -> dict[str, str]:
+        found = keeps(spec, options, tracker, val_accuracy, 100)
+        return {tag.name: tag.value for tag in found}
+
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+
+    def make(name: str, seed: int, val_accuracy: float) -> str:
+        labels = {"context": spec.context, "group": "from scratch", "system": name}
+        with tracker.start(name, {**labels, "model": name, **tags(val_accuracy)}) as made:
+            made.log(*(Param(key, value) for key, value in (PARAMS | {"seed": seed}).items()))
+            made.log(Metric("best_val_accuracy", val_accuracy), Metric("test_accuracy", 0.5))
+            made.log(Artifact(tmp_path / "weights.safetensors"))
+        return made.id
+
+    assert tags(0.01)["weights_file"] == "kept"  # the first
+    steady = [make("steady", seed, 0.8) for seed in (0, 1)]
+    varied = [make("varied", seed, val) for seed, val in ((0, 0.85), (1, 0.74))]
+    assert "weights_file" in tags(0.78)  # within two standard errors of 0.85 in 100 images
+    assert not tags(0.77)
+    assert not tags(0.9, RunOptions(store=store, home=workplace / "home"))
+    asked = RunOptions(store=store, home=workplace / "home", save_weights=frozenset([spec.id]))
+    assert tags(0.1, asked) == {"weights_file": "kept"}
+    third = make("third", 0, 0.79)
+    for _ in range(2):
+        leave_best(store, tracker, {"another"})
+        assert files(tracker, third)
+    for _ in range(2):
+        leave_best(store, tracker, {spec.context})
+        has = {run_id: bool(files(tracker, run_id)) for run_id in (*steady, *varied, third)}
+        # The best row, the best run of each seed; that which never kept them is left alone.
+        assert has == {
+            steady[0]: True,
+            steady[1]: True,
+            varied[0]: True,
+            varied[1]: True,
+            third: False,
+        }
+    assert tracker.client.get_run(third).data.tags["weights_file"] == "removed"
