@@ -15,6 +15,8 @@ import click
 
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
+from benchmark.commands.predict import predict
+from benchmark.commands.register import register
 from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.sweep import sweep
@@ -162,7 +164,18 @@ def main(traceback: bool) -> None:
     """Benchmark image classifiers on any folder of images, tracked in MLflow."""
 
 
-for command in (run, sweep, leaderboard, report, explain, data_command, ls_command, ui):
+for command in (
+    run,
+    sweep,
+    leaderboard,
+    report,
+    predict,
+    explain,
+    register,
+    data_command,
+    ls_command,
+    ui,
+):
     assert command.name is not None
     assert command.help is not None
     command.epilog = epilog(command.name)

@@ -94,8 +94,9 @@ def best_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """
     oldest_first = runs.sort_values("started", kind="stable")
     of_settings = oldest_first.groupby(["run", "weights"], sort=False)
-    run, weights = of_settings["best_val_accuracy"].mean().idxmax()
-    return runs[(runs["run"] == run) & (runs["weights"] == weights)]
+    means = of_settings["best_val_accuracy"].mean().reset_index()
+    best = means.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    return runs.merge(best[["run", "weights"]].head(1))
 
 
 def _titles(runs: pd.DataFrame) -> pd.Series[str]:

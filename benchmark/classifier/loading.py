@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.classifier.calibration import Calibration, calibrate
 from benchmark.classifier.completed import BEST, find_runs
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.classifier.tracked import TrackedClassifier
-from benchmark.evaluation.predictions import CLASSES_FILE
+from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
 from benchmark.explain.explainers import Explainer, HeadExplainer, NetworkExplainer
+from benchmark.study.config import Precision
 from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
@@ -18,17 +22,31 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import HEAD_FILES, load_head
-from registry import HeadSpec, heads, models
+from registry import HeadSpec, InputSpec, heads, models
 from registry.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+RECORD_FILE = "config.json"
+
 
 def find_classifier(
     store: Store, name: str = BEST, *, seed: int | None = None, context: str | None = None
 ) -> TrackedClassifier:
-    """Load the first of the completed runs that a name stands for that kept its weights.
+    """Load what `find_trained` finds, which see.
+
+    Raises:
+        UserError: There is none, or it did not keep what it takes; says what to type.
+    """
+    tracker = Tracker(store)
+    return load_classifier(tracker, find_trained(store, name, seed=seed, context=context))
+
+
+def find_trained(
+    store: Store, name: str = BEST, *, seed: int | None = None, context: str | None = None
+) -> Run:
+    """Find the first of the completed runs that a name stands for that kept its weights.
 
     Args:
         store: Where runs are tracked.
@@ -42,9 +60,8 @@ def find_classifier(
     runs = find_runs(store, name, seed=seed, context=context)
     kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
     for run in runs:
-        backbone = run.data.tags.get("backbone_run_id", run.info.run_id)
-        if {run.info.run_id, backbone} <= kept:
-            return _load(Tracker(store), run, backbone)
+        if {run.info.run_id, backbone_of(run)} <= kept:
+            return run
     run_name = runs[0].info.run_name
     called = run_name if name in (run_name, runs[0].info.run_id) else f"{name}, {run_name},"
     raise UserError(
@@ -53,15 +70,60 @@ def find_classifier(
     )
 
 
-def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
-    run_id = run.info.run_id
-    with tracker.artifact(run_id, "config.json") as file:
-        settings = json.loads(file.read_text())
-        data, input_ = DataSpec(**settings["data"]), read_input(settings)
-        params = tuple((key, value) for key, value in settings["system"]["params"])
-        system = System(**{**settings["system"], "params": params})
+def backbone_of(run: Run) -> str:
+    """Id of the run that made a run's embeddings; a network's own."""
+    return str(run.data.tags.get("backbone_run_id", run.info.run_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a run says of itself: what it trained, on which images, shown how, how precisely."""
+
+    system: System
+    data: DataSpec
+    input: InputSpec
+    precision: Precision
+    test_flip: bool = False
+
+
+def read_record(tracker: Tracker, run_id: str) -> Record:
+    """Read a completed run's record.
+
+    Raises:
+        UserError: It is gone, or of another version.
+    """
+    with tracker.artifact(run_id, RECORD_FILE) as file:
+        return parse_record(file)
+
+
+def parse_record(file: Path) -> Record:
+    """Read a run's record from its file.
+
+    Raises:
+        Exception: Of several kinds: it is of another version, or another file.
+    """
+    settings = json.loads(file.read_text())
+    params = tuple((key, value) for key, value in settings["system"]["params"])
+    return Record(
+        system=System(**{**settings["system"], "params": params}),
+        data=DataSpec(**settings["data"]),
+        input=read_input(settings),
+        precision=settings["train"]["precision"],
+        test_flip=bool(settings["train"].get("test_flip")),
+    )
+
+
+def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
+    """Load the classifier that a completed run trained and kept.
+
+    Raises:
+        UserError: What it kept is gone, or is something else.
+    """
+    run_id, backbone = run.info.run_id, backbone_of(run)
+    record = read_record(tracker, run_id)
+    system, data = record.system, record.data
     class_names = _read_classes(tracker, run_id, data.num_classes)
-    size = input_.size or data.image_size
+    size = record.input.size or data.image_size
     device = find_device("auto")
     shape = size, data.num_classes
     network = load_network(tracker, backbone, system.backbone, shape, device)
@@ -86,15 +148,33 @@ def _load(tracker: Tracker, run: Run, backbone: str) -> TrackedClassifier:
         head=head,
         class_names=class_names,
         image_size=size,
-        input=input_,
-        precision=settings["train"]["precision"],
+        input=record.input,
+        precision=record.precision,
         device=device,
+        calibration=_calibration(tracker, run_id),
     )
+
+
+def _calibration(tracker: Tracker, run_id: str) -> Calibration | None:
+    stored = {entry.path for entry in tracker.client.list_artifacts(run_id, "predictions")}
+    if "predictions/val.safetensors" not in stored:
+        return None
+    with tracker.artifact(run_id, "predictions") as folder:
+        return calibrate(Predictions.load(folder, "val"))
 
 
 def _read_classes(tracker: Tracker, run_id: str, count: int) -> list[str]:
     with tracker.artifact(run_id, f"predictions/{CLASSES_FILE}") as file:
-        names = json.loads(file.read_text())
-        if not isinstance(names, list) or len({*map(str, names)}) != count:
-            raise ValueError(f"it does not name {count} classes")
+        return parse_classes(file, count)
+
+
+def parse_classes(file: Path, count: int) -> list[str]:
+    """Read the names of so many classes.
+
+    Raises:
+        ValueError: The file names others.
+    """
+    names = json.loads(file.read_text())
+    if not isinstance(names, list) or len({*map(str, names)}) != count:
+        raise ValueError(f"it does not name {count} classes")
     return [*map(str, names)]

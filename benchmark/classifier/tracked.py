@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.classifier.calibration import Calibration
 from benchmark.classifier.pictures import (
     Picture,
     as_list,
@@ -103,6 +104,7 @@ class TrackedClassifier:
         input: How they are made of pictures.
         precision: In which its network was run.
         device: Where it is.
+        calibration: From its val images; None if its run stored nothing of them.
     """
 
     name: str
@@ -114,6 +116,7 @@ class TrackedClassifier:
     input: InputSpec
     precision: Precision
     device: torch.device
+    calibration: Calibration | None = None
 
     @cached_property
     def explainer(self) -> Explainer:

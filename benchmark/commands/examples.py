@@ -24,9 +24,19 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench leaderboard --view all --csv runs.csv",
     ),
     "report": ("bench report", "bench report --out pokemon.html --title 'All systems'"),
+    "predict": (
+        "bench predict photos",
+        "bench predict photos.zip '*.heic' --model resnet18-staged --csv photos.csv",
+        "find . -name '*.jpg' | bench predict - --top 3",
+    ),
     "explain": (
-        "bench explain cat.jpg --model resnet18-staged",
+        "bench explain cat.jpg",
         "bench explain *.jpg --model resnet18-frozen/extra_trees-n100-d10 --class cat --out looks",
+    ),
+    "register": (
+        "bench register",
+        "bench register resnet18-staged --as pokedex",
+        "bench register resnet18-staged --as pokedex --force",
     ),
     "data": ("bench data DIR", "bench data DIR --out explored", "bench data --table classes"),
     "ls": (

@@ -88,8 +88,8 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name a trained classifier: ``name``, ``seed`` and ``context``."""
+def seed_and_context_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose among the runs of one name: ``seed`` and ``context``."""
     for option in (
         click.option(
             "--context", metavar="ID", help="Its data and settings. [default: those of its newest]"
@@ -99,18 +99,22 @@ def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.IntRange(0),
             help="Which of its seeds. [default: the best by validation accuracy]",
         ),
-        click.option(
-            "--model",
-            "name",
-            metavar="NAME",
-            default="best",
-            show_default=True,
-            help="A run, such as resnet18-frozen; a row of bench leaderboard, by its system; "
-            "models:/NAME@champion; or best: of the newest runs, by validation accuracy.",
-        ),
     ):
         command = option(command)
     return command
+
+
+def classifier_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that name a trained classifier: ``name``, ``seed`` and ``context``."""
+    return click.option(
+        "--model",
+        "name",
+        metavar="NAME",
+        default="best",
+        show_default=True,
+        help="A run, such as resnet18-frozen; a row of bench leaderboard, by its system; "
+        "models:/NAME@champion; or best: of the newest runs, by validation accuracy.",
+    )(seed_and_context_options(command))
 
 
 format_option = click.option(

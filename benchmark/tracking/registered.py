@@ -1,15 +1,25 @@
-"""Turns the address of a registered model, such as ``models:/NAME@champion``, into its run."""
+"""Turns runs into versions of registered models, and ``models:/NAME@champion`` back into a run."""
 
 from __future__ import annotations
 
 import re
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.connection import connect
 from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from registry.core import near
 from registry.errors import UserError
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
 SCHEME = "models:/"
+MODEL_FOLDER = "model"
 CHAMPION = "champion"
 _ADDRESS = re.compile(rf"{SCHEME}(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))?")
 
@@ -52,3 +62,102 @@ def registered_run(store: Store, address: str) -> str:
     if not found.run_id:
         raise UserError(f"{address} was not made of a run of bench; name another model")
     return str(found.run_id)
+
+
+def champion_of(store: Store, name: str) -> tuple[str, str] | None:
+    """Find the version that a registered model's alias `CHAMPION` names, and its run.
+
+    Returns:
+        Both as MLflow calls them; None if there is no such model or alias.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client, _ = connect(store, write=False)
+    try:
+        found = client.get_model_version_by_alias(name, CHAMPION)
+    except MlflowException:
+        return None
+    return str(found.version), str(found.run_id)
+
+
+def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
+    """Log a pyfunc of a packed classifier to its run, as the artifact `MODEL_FOLDER`.
+
+    Args:
+        tracker: Of the store.
+        run: The classifier's.
+        packed: Its folder.
+        code: File that MLflow runs to load it; the packages that it imports go along.
+    """
+    from importlib.metadata import requires, version
+
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
+
+    names = [re.split(r"[\s>=<;\[]", one)[0] for one in requires("classifier-bench") or ()]
+    packages = [name for name in names if "extra ==" not in name and name != "kagglehub"]
+    told: dict[str, Any] = {
+        **dict.fromkeys(("probability", "margin", "p_value"), DataType.double),
+        "unknown": DataType.boolean,
+        "labels": Array(DataType.string),
+        "probabilities": Array(DataType.double),
+    }
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "image")]),
+        outputs=Schema(
+            [ColSpec(DataType.string, "label"), *(ColSpec(kind, key) for key, kind in told.items())]
+        ),
+        params=ParamSchema([ParamSpec("top", DataType.long, 5)]),
+    )
+    home = code.parents[2]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow would rather have an example of the input
+        place = Path(folder) / MODEL_FOLDER
+        save_model(
+            path=str(place),
+            python_model=str(code),
+            artifacts={packed.name: str(packed)},
+            code_paths=[str(home / "benchmark"), str(home / "registry")],
+            signature=signature,
+            pip_requirements=[f"{name}=={version(name)}" for name in packages],
+        )
+        tracker.client.log_artifacts(run.info.run_id, str(place), MODEL_FOLDER)
+
+
+def add_version(
+    tracker: Tracker, run: Run, name: str, *, card: str, tags: Mapping[str, str]
+) -> str:
+    """Register what `log_model` logged as a new version of a model.
+
+    Args:
+        tracker: Of the store.
+        run: The classifier's.
+        name: The model's; it is made where it is missing.
+        card: What people should know of it, in Markdown.
+        tags: Figures and names, to be found by.
+
+    Returns:
+        The version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = tracker.client
+    try:
+        client.get_registered_model(name)
+    except MlflowException:
+        client.create_registered_model(name)
+    made = client.create_model_version(
+        name,
+        f"{run.info.artifact_uri}/{MODEL_FOLDER}",
+        run.info.run_id,
+        tags=dict(tags),
+        description=card,
+    )
+    return str(made.version)
+
+
+def promote(tracker: Tracker, name: str, version: str) -> None:
+    """Let the alias `CHAMPION` name a version."""
+    tracker.client.set_registered_model_alias(name, CHAMPION, version)

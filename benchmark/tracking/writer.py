@@ -250,7 +250,7 @@ class Tracker:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         place = self.client.get_run(run_id).info.artifact_uri
-        repository = get_artifact_repository(place, self.client.tracking_uri)
+        repository: Any = get_artifact_repository(place, self.client.tracking_uri)
         if name in {entry.path for entry in repository.list_artifacts()}:
             repository.delete_artifacts(name)
 

@@ -21,7 +21,7 @@ from benchmark.tracking.items import Artifact, Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import PARAMS
-from tests.studies import FROZEN, HEAD, files, run
+from tests.studies import FROZEN, HEAD, files
 
 
 def kept(store: Store) -> set[str]:

@@ -1,0 +1,151 @@
+"""Turns what a user names, files, folders, zips, globs and lists, into files of pictures."""
+
+from __future__ import annotations
+
+import glob
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from benchmark.data.archive import other_archive, unpack
+from benchmark.data.decode import is_image
+from benchmark.data.findings import LeftOut
+from benchmark.data.folder import list_folder
+from benchmark.data.names import natural_key, spelling, text
+from registry.errors import UserError
+
+STANDARD_INPUT = "-"
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFile:
+    """A file that should be a picture.
+
+    Attributes:
+        path: Where it lies.
+        name: As the user knows it: a member of a zip by the zip's name.
+        folders: Names of the folders that it lies in, from the outermost that was named.
+    """
+
+    path: Path
+    name: str
+    folders: tuple[str, ...]
+
+    def label(self, spelled: Mapping[str, str]) -> str | None:
+        """The class that the innermost folder of a class's name stands for, if there is one.
+
+        Args:
+            spelled: Classes by their `spelling`.
+        """
+        known = (spelled.get(spelling(folder)) for folder in reversed(self.folders))
+        return next(filter(None, known), None)
+
+
+@dataclass(kw_only=True)
+class Pictures:
+    """What was named.
+
+    Attributes:
+        files: Those that should be pictures, each once, in natural order within what was named.
+        left_out: What is passed over though it may be a picture, and why.
+    """
+
+    files: list[PictureFile] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def add(self, place: str, home: Path) -> None:
+        """Add a file, a folder with all below it, or a zip's content.
+
+        Args:
+            place: Its path.
+            home: Folder for what is unpacked.
+
+        Raises:
+            UserError: A zip cannot be unpacked.
+        """
+        path = Path(place)
+        if path.is_dir():
+            self._add_folder(path, text(path))
+        elif not path.is_file() or is_image(path):
+            self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))
+        elif zipfile.is_zipfile(path):
+            unpacked = unpack(path, home)
+            self.left_out += [
+                LeftOut(name=f"{text(path)}/{one.name}", reason=one.reason)
+                for one in unpacked.left_out
+            ]
+            self._add_folder(unpacked.folder, text(path))
+        else:
+            kind = other_archive(path)
+            reason = f"a {kind} archive; unpack it" if kind else "not an image"
+            self.left_out.append(LeftOut(name=text(path), reason=reason))
+
+    def _add_folder(self, folder: Path, name: str) -> None:
+        listing = list_folder(folder)
+        own = folder.resolve().name
+        names = {one.path: "/".join((*one.folders, one.file)) for one in listing.found}
+        found = sorted(listing.found, key=lambda one: natural_key(names[one.path]))
+        self.files += [
+            PictureFile(
+                path=one.path,
+                name=f"{name}/{names[one.path]}",
+                folders=(own, *one.folders),
+            )
+            for one in found
+        ]
+        self.left_out += [
+            LeftOut(name=f"{name}/{one.name}", reason=one.reason) for one in listing.left_out
+        ]
+
+
+def collect(places: Sequence[str], home: Path, lines: Iterable[str] = ()) -> Pictures:
+    """Find the pictures that paths, globs, and ``-`` for the names of a list stand for.
+
+    Args:
+        places: As typed.
+        home: Folder for what is unpacked.
+        lines: Of standard input, a name each.
+
+    Raises:
+        UserError: A path is not there, a glob matches nothing, or nothing at all is found.
+    """
+    pictures = Pictures()
+    for place in places:
+        if place == STANDARD_INPUT:
+            for one in lines:
+                if name := one.rstrip("\r\n"):
+                    pictures.add(name, home)
+            continue
+        found = [place]
+        if not _exists(place):
+            found = sorted(glob.glob(place, recursive=True), key=natural_key)  # noqa: PTH207
+            if not found and _WILD.isdisjoint(place):
+                raise UserError(
+                    f"there is no file or folder {place!r}; name pictures, folders or zips of them"
+                )
+            if not found:
+                raise UserError(
+                    f"nothing matches {place!r}; name pictures, folders or zips of them"
+                )
+        for name in found:
+            pictures.add(name, home)
+    once = {file.path.absolute(): file for file in reversed(pictures.files)}
+    pictures.files = [once[path] for path in reversed(once)]
+    if not pictures.files:
+        raise UserError(_nothing(places, pictures.left_out))
+    return pictures
+
+
+def _exists(place: str) -> bool:
+    try:
+        return (PurePath(place).name != "" and Path(place).exists()) or Path(place).is_dir()
+    except (OSError, ValueError):  # ValueError: a null character
+        return False
+
+
+def _nothing(places: Sequence[str], left_out: Sequence[LeftOut]) -> str:
+    named = ", ".join(places[:3]) + (", …" if len(places) > 3 else "")
+    example = f": {left_out[0].name}, {left_out[0].reason}" if left_out else ""
+    return f"there is no picture in {named}{example}; name pictures, folders or zips of them"

@@ -1,0 +1,93 @@
+"""Turns a classifier's probabilities of a picture into what people want to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.classifier.calibration import LEVEL, Calibration
+from registry.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is said of one picture.
+
+    Attributes:
+        ranking: Classes and their probabilities, the most probable first.
+        p_value: How often a picture like those trained on is at least as strange; None if the run
+            stored nothing of its val images.
+        unknown: Whether that is no more than the level: it resembles nothing trained on; None if
+            there were too few val images to tell.
+        possible: The classes that it may be of, such that no more than a share of the level of
+            pictures like those trained on are of none of theirs; the most probable first.
+    """
+
+    ranking: list[tuple[str, float]]
+    p_value: float | None
+    unknown: bool | None
+    possible: list[str] | None
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.ranking[0][0]
+
+    @property
+    def probability(self) -> float:
+        """Of the most probable class."""
+        return self.ranking[0][1]
+
+    @property
+    def margin(self) -> float:
+        """By how much that is more than the second's."""
+        return self.probability - (self.ranking[1][1] if len(self.ranking) > 1 else 0.0)
+
+
+def judge(
+    probabilities: NDArray[np.float32],
+    class_names: Sequence[str],
+    calibration: Calibration | None,
+    level: float = LEVEL,
+) -> Verdict:
+    """Judge a picture.
+
+    Args:
+        probabilities: (C,).
+        class_names: In their order.
+        calibration: Of the classifier; None if its run stored nothing of its val images.
+        level: In (0, 1); see `Verdict`.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    ranking = [(class_names[place], float(probabilities[place])) for place in order]
+    if calibration is None:
+        return Verdict(ranking=ranking, p_value=None, unknown=None, possible=None)
+    row = probabilities[None]
+    p_value = float(calibration.p_values(row)[0])
+    among = calibration.sets(row, level)[0]
+    return Verdict(
+        ranking=ranking,
+        p_value=p_value,
+        unknown=p_value <= level if calibration.tells(level) else None,
+        possible=[class_names[place] for place in order if among[place]],
+    )
+
+
+def check_level(calibration: Calibration | None, level: float | None) -> float:
+    """Make sure that there were enough val images for a level; None gives the default.
+
+    Raises:
+        UserError: There were too few.
+    """
+    if level is None:
+        return LEVEL
+    if calibration is not None and not calibration.tells(level):
+        images = len(calibration.strangeness)
+        raise UserError(
+            f"--level {level:g} takes at least {round(1 / level) - 1:,} val images, and the "
+            f"classifier was chosen on {images:,}; write --level {1 / images:.2g} or more"
+        )
+    return level

@@ -1,0 +1,158 @@
+"""`bench predict`: pictures of any kind and number, and what cannot be read, as rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import benchmark as bench
+from benchmark.cli import main
+from tests.conftest import COLOURS
+from tests.test_cli import assert_one_line_error
+
+NETWORK = "basic_cnn-scratch"
+HEAD = "basic_cnn-scratch/logistic_regression"
+SETTINGS = {"data.image_size": 32, "train.epochs": 3, "train.batch_size": 8}
+
+
+def bench_(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, list(arguments), input=stdin)
+
+
+def rows(*arguments: str, stdin: str | None = None) -> tuple[list[dict[str, str]], Result]:
+    result = bench_("predict", *arguments, "--csv", "-", stdin=stdin)
+    return list(csv.DictReader(io.StringIO(result.stdout))), result
+
+
+@pytest.fixture(scope="module", autouse=True)
+def studied(
+    image_folder: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A folder with a network and heads on it that are trained, by default options."""
+    folder = tmp_path_factory.mktemp("photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("BENCH_HOME", "home")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
+        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+        study = bench.plan(image_folder, [NETWORK, HEAD], preset="study", settings=SETTINGS)
+        assert {one.status for one in bench.run(study, device="cpu", explain=False)} == {
+            "completed"
+        }
+        shutil.copytree(image_folder, "mine")
+        yield folder
+
+
+def test_folder_zip_glob_and_list_give_the_rows_of_the_benchmark(image_folder: Path) -> None:
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        for file in image_folder.rglob("*.png"):
+            archive.write(file, file.relative_to(image_folder))
+    stored = bench.predictions(NETWORK).set_index("image")
+    listed = "\n".join(f"mine/{image}" for image in stored.index)
+    for arguments, stdin, count in (
+        (["mine"], None, 42),
+        (["mine.zip"], None, 42),
+        (["mine/*/0?.png"], None, 30),
+        (["mine/**/*.png", "mine"], None, 42),
+        (["-"], listed, 6),
+    ):
+        found, result = rows(*arguments, "--model", NETWORK, "--batch", "5", stdin=stdin)
+        assert result.exit_code == 0, result.output
+        assert len(found) == count
+        by_name = {row["image"].partition("/")[2]: row for row in found}
+        for image, row in stored.iterrows():
+            if str(image) in by_name:
+                own = by_name[str(image)]
+                assert own["label"] == row["predicted"]
+                assert float(own["probability"]) == pytest.approx(row[own["label"]], abs=1e-5)
+                second = float(own["probability_2"])
+                assert float(own["margin"]) == pytest.approx(
+                    float(own["probability"]) - second, abs=2e-6
+                )
+                assert own["unknown"] == ""  # six val images do not tell at a level of 5%
+                assert own["possible"].split("; ")[0] == own["label"]
+        assert "in folders that are called as classes are" in result.stderr
+        assert "95% interval" in result.stderr
+
+
+def test_best_by_default_and_every_row_by_its_name() -> None:
+    best = bench.load().name
+    told = bench_("predict", "mine/red/03.png", "--top", "2")
+    assert f"1 picture by {best}" in told.output
+    line = told.output.splitlines()[0]
+    assert line.startswith("mine/red/03.png  ")
+    assert line.count("%") == 3  # its own probability, the margin, the second's
+    by_title = bench_("predict", "mine/red", "--model", "basic cnn")
+    assert f"14 pictures by {NETWORK}" in by_title.output
+
+
+def test_what_cannot_be_read_is_listed_and_the_rest_is_told() -> None:
+    odd = Path("odd")
+    shutil.copytree("mine/red", odd)
+    (odd / "broken.png").write_bytes((odd / "00.png").read_bytes()[:90])
+    (odd / "old.tar.gz").write_bytes(b"\x1f\x8b")
+    found, result = rows("odd", "-", stdin="gone.png\n")
+    assert result.exit_code == 1
+    assert len(found) == 14
+    unread = [line for line in result.stderr.splitlines() if line.startswith("not read: ")]
+    assert unread[0].startswith("not read: odd/broken.png: damaged")
+    assert unread[1:] == [
+        "not read: gone.png: No such file or directory",
+        "not read: odd/old.tar.gz: an archive; unpack it",
+    ]
+
+
+def test_file_is_written_anew_and_no_other_programs_is() -> None:
+    arguments = ["predict", "mine/red", "--csv", "out/rows.csv", "--top", "1"]
+    for _ in range(2):
+        assert bench_(*arguments).exit_code == 0
+        with Path("out/rows.csv").open() as file:
+            table = list(csv.DictReader(file))
+        assert len(table) == 14
+        assert [*table[0]] == [
+            *("image", "label", "probability", "margin", "p_value", "unknown", "possible")
+        ]
+    Path("mine.csv").write_text("a,b\n1,2\n")
+    assert_one_line_error(
+        bench_("predict", "mine", "--csv", "mine.csv"), "mine.csv", "not by bench"
+    )
+    assert Path("mine.csv").read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere.png"], ["there is no file or folder 'nowhere.png'"]),
+        (["no*.png"], ["nothing matches 'no*.png'"]),
+        (["mlflow.db"], ["mlflow.db", "not an image"]),
+        (["mine", "--model", "basic_cnn-scrach"], ["did you mean basic_cnn-scratch"]),
+        (["mine", "--model", "models:/pokedex"], ["pokedex", "bench register"]),
+        (["mine", "--batch", "0"], ["--batch", "0"]),
+        (["mine", "--batch", "1000000"], ["--batch", "4096"]),
+        (["mine", "--seed", "3"], ["no run with this seed, but with 0"]),
+        (["mine", "--level", "0.01"], ["--level 0.01 takes at least 99 val images", "on 6;"]),
+        ([], ["PATHS"]),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments: list[str], told: list[str]) -> None:
+    assert_one_line_error(bench_("predict", *arguments), *told)
+
+
+def test_one_unreadable_picture_is_a_mistake() -> None:
+    Path("half.png").write_bytes(Path("mine/red/00.png").read_bytes()[:90])
+    assert_one_line_error(bench_("predict", "half.png"), "half.png: damaged")
+
+
+def test_colours_are_told() -> None:
+    found, _ = rows("mine", "--level", "0.5")
+    assert {row["label"] for row in found} <= {*COLOURS}
+    assert {row["unknown"] for row in found} <= {"true", "false"}
