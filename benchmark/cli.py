@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import click
 
+from benchmark.commands.catalogue import catalogue
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
 from benchmark.commands.predict import predict
@@ -171,6 +172,7 @@ for command in (
     report,
     predict,
     explain,
+    catalogue,
     register,
     data_command,
     ls_command,

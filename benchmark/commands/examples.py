@@ -33,6 +33,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench explain cat.jpg",
         "bench explain *.jpg --model resnet18-frozen/extra_trees-n100-d10 --class cat --out looks",
     ),
+    "catalogue": (
+        "bench catalogue photos",
+        "bench catalogue photos.zip --out album --title 'My cards'",
+        "bench catalogue photos --sort-into sorted --copy",
+    ),
     "register": (
         "bench register",
         "bench register resnet18-staged --as pokedex",

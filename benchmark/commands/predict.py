@@ -21,7 +21,7 @@ from registry.printable import printable
 
 if TYPE_CHECKING:
     from benchmark.classifier.collection import PictureFile, Pictures
-    from benchmark.classifier.tracked import TrackedClassifier
+    from benchmark.classifier.tracked import Answer, TrackedClassifier
     from benchmark.classifier.verdict import Verdict
 
 EXIT_UNREADABLE = 1
@@ -96,9 +96,9 @@ def predict(
     unread, right = [], []
     spelled = {spelling(label): label for label in classifier.class_names}
     with _rows(csv_file, top) as write:
-        for file, verdict, reason in judged(classifier, pictures, level=level, batch=batch):
+        for file, answer, verdict in judged(classifier, pictures, level=level, batch=batch):
             if verdict is None:
-                unread.append(f"{file.name}: {reason}")
+                unread.append(f"{file.name}: {answer.reason}")
                 continue
             write(file.name, verdict)
             if label := file.label(spelled):
@@ -122,8 +122,8 @@ def predict(
 
 def judged(
     classifier: TrackedClassifier, pictures: Pictures, *, level: float, batch: int | None
-) -> Iterator[tuple[PictureFile, Verdict | None, str]]:
-    """Classify files, showing how many are done; each with its verdict, or why there is none."""
+) -> Iterator[tuple[PictureFile, Answer, Verdict | None]]:
+    """Classify files, showing how many are done; one that cannot be read has no verdict."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -137,11 +137,11 @@ def judged(
     ):
         warnings.simplefilter("ignore")  # Pillow's, of odd data beside the pixels
         for file, answer in zip(bar.track(pictures.files, description=""), answers, strict=True):
-            if answer.reason:
-                yield file, None, answer.reason
-                continue
-            told = answer.probabilities, classifier.class_names, classifier.calibration
-            yield file, judge(*told, level), ""
+            verdict = None
+            if not answer.reason:
+                told = answer.probabilities, classifier.class_names, classifier.calibration
+                verdict = judge(*told, level)
+            yield file, answer, verdict
 
 
 def is_predictions(beginning: bytes) -> bool:

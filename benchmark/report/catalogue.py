@@ -1,0 +1,190 @@
+"""Turns judged pictures into a collector's catalogue: a table, and one page for any browser."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmark.classifier.collection import PictureFile
+from benchmark.classifier.tracked import Answer
+from benchmark.classifier.verdict import Verdict
+from benchmark.data.findings import LeftOut
+from benchmark.data.framing import shown_size
+from benchmark.data.names import natural_key
+from registry import InputSpec
+from registry.printable import printable
+
+THUMBNAIL = 144
+"""Longest side in pixels of a picture on the page."""
+SIDE = 16
+"""Of what pictures are compared by."""
+ALIKE = 0.985
+"""Correlation from which on two pictures are copies: of another size or compression."""
+_FLAT = 4.0
+_CHUNK = 1024
+COLUMNS = ("image", "class", "probability", "doubtful", "reason", "copy_of")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A picture of a catalogue.
+
+    Attributes:
+        name: Its file's.
+        link: Address of the file.
+        verdict: What it is.
+        thumbnail: JPEG, for the page.
+        small: (SIDE, SIDE) grey values, to find copies by.
+        digest: Of the file's bytes.
+    """
+
+    name: str
+    link: str
+    verdict: Verdict
+    thumbnail: bytes
+    small: NDArray[np.float32]
+    digest: str
+
+    @classmethod
+    def of(cls, file: PictureFile, answer: Answer, verdict: Verdict, input_: InputSpec) -> Entry:
+        """Take what is to be shown of a picture that could be read."""
+        assert answer.decoded is not None
+        size = shown_size(answer.decoded.size, input_, THUMBNAIL)
+        thumbnail, small = shrink(answer.decoded.pixels, size)
+        with file.path.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return cls(
+            name=file.name,
+            link=file.path.resolve().as_uri(),
+            verdict=verdict,
+            thumbnail=thumbnail,
+            small=small,
+            digest=digest,
+        )
+
+    @property
+    def doubt(self) -> str:
+        """Why a person should look; empty if there is no reason to."""
+        verdict = self.verdict
+        if verdict.unknown:
+            return "resembles nothing known"
+        if verdict.possible is not None and len(verdict.possible) > 1:
+            others = ", ".join(verdict.possible[1:4]) + (", …" if len(verdict.possible) > 4 else "")
+            return f"or {others}"
+        if verdict.possible is None and verdict.margin < 0.5:
+            return f"or {verdict.ranking[1][0]}" if len(verdict.ranking) > 1 else ""
+        return ""
+
+    @property
+    def source(self) -> str:
+        """The thumbnail as an address."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail).decode()}"
+
+
+def shrink(pixels: NDArray[np.uint8], size: tuple[int, int]) -> tuple[bytes, NDArray[np.float32]]:
+    """Make of the square that a network sees what a catalogue shows and what it compares.
+
+    Args:
+        pixels: (S, S, 3).
+        size: Width and height of the thumbnail.
+    """
+    picture = Image.fromarray(pixels)
+    file = io.BytesIO()
+    picture.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=80)
+    small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return file.getvalue(), np.asarray(small, dtype=np.float32)
+
+
+def copies(entries: Sequence[Entry]) -> list[int]:
+    """Find of each picture the first that it is a copy of: itself, if of none.
+
+    Copies are of the same bytes, or of nearly the same pixels in another size or compression.
+    """
+    first: list[int] = []
+    by_digest: dict[str, int] = {}
+    for place, entry in enumerate(entries):
+        first.append(by_digest.setdefault(entry.digest, place))
+    vectors = np.stack([entry.small.ravel() for entry in entries])
+    uneven = np.flatnonzero(vectors.std(axis=1) > _FLAT)
+    vectors = vectors[uneven] - vectors[uneven].mean(axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for start in range(0, len(uneven), _CHUNK):
+        alike = vectors[start : start + _CHUNK] @ vectors.T >= ALIKE
+        for row, near in enumerate(alike):
+            place = int(uneven[start + row])
+            first[place] = min(first[place], first[int(uneven[np.flatnonzero(near)[0]])])
+    return first
+
+
+def write_table(file: Path, entries: Sequence[Entry], left_out: Sequence[LeftOut]) -> None:
+    """Write a row a picture, the doubtful first, then what could not be read."""
+    first = copies(entries) if entries else []
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for place in _doubtful_first(entries):
+            one = entries[place]
+            copy_of = entries[first[place]].name if first[place] != place else ""
+            doubtful = "yes" if one.doubt else "no"
+            share = f"{one.verdict.probability:.4f}"
+            row = [one.name, one.verdict.label, share, doubtful, one.doubt, copy_of]
+            writer.writerow([printable(value) for value in row])
+        for other in left_out:
+            row = [other.name, "", "", "", f"not read: {other.reason}", ""]
+            writer.writerow([printable(value) for value in row])
+
+
+def render_catalogue(
+    title: str, classifier: str, entries: Sequence[Entry], left_out: Sequence[LeftOut]
+) -> str:
+    """Fill the page: the doubtful first, then each class with its pictures, copies together."""
+    environment = Environment(
+        loader=PackageLoader("benchmark.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, own = (
+        environment.loader.get_source(environment, name)[0]  # type: ignore[union-attr]
+        for name in ("report.css", "catalogue.css")
+    )
+    first = copies(entries) if entries else []
+    order = _doubtful_first(entries)
+    classes: dict[str, dict[int, list[Entry]]] = {}
+    for place in sorted(order, key=lambda place: natural_key(entries[place].verdict.label)):
+        label = entries[first[place]].verdict.label  # copies stay with the first
+        classes.setdefault(label, {}).setdefault(first[place], []).append(entries[place])
+    groups = {
+        label: [*own.values()]
+        for label, own in sorted(classes.items(), key=lambda item: natural_key(item[0]))
+    }
+    return environment.get_template("catalogue.html.j2").render(
+        title=title,
+        classifier=classifier,
+        style=Markup(style + own),
+        count=len(entries),
+        different=len(set(first)),
+        doubtful=[entries[place] for place in order if entries[place].doubt],
+        groups=groups,
+        left_out=left_out,
+    )
+
+
+def _doubtful_first(entries: Sequence[Entry]) -> list[int]:
+    """Places of the entries: the doubtful first, the least probable first."""
+    return sorted(
+        range(len(entries)),
+        key=lambda place: (not entries[place].doubt, entries[place].verdict.probability),
+    )

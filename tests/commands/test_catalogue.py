@@ -1,0 +1,129 @@
+"""`bench catalogue`: a collection by class, copies together, and nothing of the user's touched."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import benchmark as bench
+from benchmark.cli import main
+from tests.conftest import COLOURS
+from tests.test_cli import assert_one_line_error
+
+NETWORK = "basic_cnn-scratch"
+SETTINGS = {"data.image_size": 32, "train.epochs": 3, "train.batch_size": 8}
+
+
+def catalogue(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["catalogue", *arguments])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collection(
+    image_folder: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A folder ``album`` of pictures of three classes without a word of what they are."""
+    folder = tmp_path_factory.mktemp("collection")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("BENCH_HOME", "home")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
+        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+        study = bench.plan(image_folder, [NETWORK], preset="study", settings=SETTINGS)
+        bench.run(study, device="cpu", explain=False)
+        Path("album/more").mkdir(parents=True)
+        for name in COLOURS:
+            for number in range(3):
+                shutil.copy(image_folder / name / f"0{number}.png", f"album/{name}-{number}.png")
+        shutil.copy("album/red-0.png", "album/more/red-0.png")  # the same bytes
+        smaller = Image.open("album/blue-1.png").resize((80, 60), Image.Resampling.LANCZOS)
+        smaller.save("album/<b>blue & co.jpg", quality=95)
+        yield folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
+    result = catalogue("album", "--level", "0.3")
+    assert result.exit_code == 0, result.output
+    with Path("catalogue/catalogue.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 11
+    copies = {row["image"]: row["copy_of"] for row in rows if row["copy_of"]}
+    same = [{name, copy} for name, copy in copies.items()]
+    assert {"album/red-0.png", "album/more/red-0.png"} in same
+    assert {"album/blue-1.png", "album/<b>blue & co.jpg"} in same
+    assert len(copies) == 2
+    doubtful = [row["doubtful"] for row in rows]
+    assert doubtful == sorted(doubtful, reverse=True)  # yes before no
+    page = Path("catalogue/catalogue.html").read_text()
+    assert "<b>blue" not in page
+    assert "&lt;b&gt;blue &amp; co.jpg" in page
+    assert not re.search(r"(src|href)=\"https?:", page)
+    assert page.count("2 copies of one picture") == 2
+    assert "9 different ones" in page
+    counts = re.findall(r"<a href=\"#class-\d+\">(\w+)</a> <b>(\d+)</b>", page)
+    assert sum(int(number) for _, number in counts) == 11
+    predicted = {row["image"]: row["class"] for row in rows}
+    loaded = bench.load(NETWORK).predict([*predicted])
+    assert dict(zip(loaded["image"], loaded["predicted"], strict=True)) == predicted
+    assert catalogue("album").exit_code == 0  # its own files may be replaced
+
+
+def test_sorting_links_or_copies_and_neither_moves_nor_replaces() -> None:
+    before = contents(Path("album"))
+    result = catalogue("album", "--sort-into", "sorted", "--level", "0.3")
+    assert "sorted: 10 linked, 1 there already" in result.output
+    links = [path for path in Path("sorted").rglob("*") if path.is_symlink()]
+    assert len(links) == 10
+    assert all(path.read_bytes() == before[f"album/{path.name}"] for path in links)
+    theirs = Path("copied") / links[0].parent.name / links[0].name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"somebody's own")
+    again = catalogue("album", "--sort-into", "sorted", "--level", "0.3")
+    assert "sorted: 11 there already" in again.output
+    copied = catalogue("album", "--sort-into", "copied", "--copy", "--level", "0.3")
+    assert "10 copied" in copied.output
+    assert theirs.read_bytes() == b"somebody's own"
+    beside = theirs.with_stem(f"{theirs.stem}-2")
+    assert beside.read_bytes() == links[0].read_bytes()
+    assert not beside.is_symlink()
+    assert contents(Path("album")) == before
+
+
+def test_what_cannot_be_read_is_told_on_the_page_too() -> None:
+    shutil.copytree("album", "damaged")
+    Path("damaged/half.png").write_bytes(Path("album/red-0.png").read_bytes()[:90])
+    result = catalogue("damaged", "--out", "of damaged")
+    assert result.exit_code == 1
+    assert "not read: damaged/half.png: damaged" in result.stderr
+    assert "damaged/half.png" in Path("of damaged/catalogue.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "there is no file or folder 'nowhere'"),
+        (["album", "--copy"], "--sort-into OUT"),
+        (["album", "--sort-into", "album/sorted"], "name another OUT"),
+        (["album", "--model", "basic_cnn-scrach"], "did you mean basic_cnn-scratch"),
+        (["album", "--out", "mlflow.db"], "--out FOLDER"),
+        (["album", "--out", "theirs"], "not by bench"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments: list[str], told: str) -> None:
+    Path("theirs").mkdir(exist_ok=True)
+    Path("theirs/catalogue.html").write_text("<html>mine</html>")
+    assert_one_line_error(catalogue(*arguments), told)
+    assert Path("theirs/catalogue.html").read_text() == "<html>mine</html>"
