@@ -45,7 +45,8 @@ def make_config(
 
     if data is not None and not data.strip():
         raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
-    chosen |= {"data.source": data, "data.classes_at": chosen.pop("classes_at", None)}
+    chosen |= {"data.source": data}
+    chosen |= {f"data.{key}": chosen.pop(key, None) for key in ("classes_at", "exclude")}
     given = {key: str(value) for key, value in chosen.items() if value is not None}
     for setting in settings:
         key, _, value = setting.partition("=")
@@ -63,10 +64,19 @@ classes_at_option = click.option(
 )
 
 
+exclude_option = click.option(
+    "--exclude",
+    metavar="FILE",
+    help="Leave out the images that a list names, such as that of bench data --fix; none is "
+    "deleted.",
+)
+
+
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that make a configuration."""
     for option in (
         classes_at_option,
+        exclude_option,
         click.option(
             "--set",
             "settings",

@@ -66,6 +66,7 @@ def run(
     preset: str | None,
     settings: tuple[str, ...],
     classes_at: int | None,
+    exclude: str | None,
     weights: str | None,
     seed: int | None,
     seeds: str | None,
@@ -93,7 +94,9 @@ def run(
     chosen = find_systems(names) if names else systems()
     if seeds is not None and (seed is not None or any(s.startswith("seed=") for s in settings)):
         raise UserError("--seed and --seeds name the seeds twice; leave one of them out")
-    config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
+    config = make_config(
+        data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
+    )
 
     from benchmark.study.seeds import read_seeds
 

@@ -93,6 +93,7 @@ def sweep(
     preset: str | None,
     settings: tuple[str, ...],
     classes_at: int | None,
+    exclude: str | None,
     weights: str | None,
     seed: int | None,
     device: str,
@@ -127,7 +128,9 @@ def sweep(
         for head in dict.fromkeys(name.partition("/")[2] for name in found.heads):
             if head in {one.name for one in heads}:
                 head_grid(head, axes)  # a wrong one is told before images are decoded
-    config = make_config(data, preset, settings, classes_at=classes_at, weights=weights, seed=seed)
+    config = make_config(
+        data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
+    )
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store

@@ -10,6 +10,7 @@ import click
 from benchmark.commands.options import (
     classes_at_option,
     config_options,
+    exclude_option,
     format_option,
     make_config,
 )
@@ -68,6 +69,7 @@ def leaderboard(view: str, context: str | None, csv_file: Path | None, format_: 
 @click.command("data")
 @click.argument("source", required=False)
 @classes_at_option
+@exclude_option
 @click.option(
     "--set",
     "settings",
@@ -91,6 +93,7 @@ def leaderboard(view: str, context: str | None, csv_file: Path | None, format_: 
 def data_command(
     source: str | None,
     classes_at: int | None,
+    exclude: str | None,
     settings: tuple[str, ...],
     out: Path | None,
     which: str | None,
@@ -101,21 +104,19 @@ def data_command(
     SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
     """
     from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
-    from benchmark.data.limits import limit_training
     from benchmark.data.prepared import prepare
-    from benchmark.data.sources import open_source
+    from benchmark.data.selection import select_images
     from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
     if out is not None:
         check_folder(out, "--out DIR", () if is_exploration(out) else FILES)
-    config = make_config(source, "study", settings, classes_at=classes_at)
+    config = make_config(source, "study", settings, classes_at=classes_at, exclude=exclude)
     console = make_console()
     with decoding(console) as progress:
-        found = open_source(config, home())
         images = prepare(
-            limit_training(found, config.data.images_per_class, config.data.split_seed),
+            select_images(config, home(), progress),
             image_size=config.data.size,
             seed=config.data.split_seed,
             home=home(),
@@ -142,6 +143,7 @@ def ls_command(
     preset: str | None,
     settings: tuple[str, ...],
     classes_at: int | None,
+    exclude: str | None,
     format_: Format,
 ) -> None:
     """List models, heads, systems, runs, presets or settings.
@@ -154,5 +156,5 @@ def ls_command(
     from benchmark.terminal.tables import show
 
     preset = "study" if preset is None else preset
-    config = make_config(data, preset, settings, classes_at=classes_at)
+    config = make_config(data, preset, settings, classes_at=classes_at, exclude=exclude)
     show(LISTINGS[what](config), format_, make_console())

@@ -7,10 +7,11 @@ import os
 import stat
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeVar
 
 import numpy as np
 import pi_heif
@@ -51,10 +52,26 @@ _OTHERS = {
 _DARK, _FEW = 24, 0.005
 """Up to which value all but so few are nearly black."""
 Shade = Literal["", "black", "white"]
+T = TypeVar("T")
 
 
 class Undecodable(Exception):
     """The bytes are no image that can be used; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A decoded picture in its own size.
+
+    Attributes:
+        picture: RGB, upright.
+        bits: Of each channel, in the file.
+        kind: Of the file, by its content: Pillow's name, such as ``JPEG``.
+    """
+
+    picture: Image.Image
+    bits: int
+    kind: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +148,26 @@ def decode(data: bytes, image_size: int, input_: InputSpec = STUDY_INPUT) -> Dec
     Raises:
         Undecodable: They are no image, a damaged one, or a decompression bomb.
     """
+
+    def take(opened: Opened) -> Decoded:
+        square = make_square(opened.picture, image_size, input_)
+        return Decoded(pixels=np.asarray(square), size=opened.picture.size, bits=opened.bits)
+
+    return open_picture(data, take)
+
+
+def open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
+    """Decode an image by its content, as `decode` does, and make something of it.
+
+    Args:
+        data: A file's bytes.
+        take: Called once with the picture, which is closed afterwards.
+
+    Raises:
+        Undecodable: They are no image, a damaged one, or a decompression bomb.
+    """
     try:
-        return _decode(data, image_size, input_)
+        return _open_picture(data, take)
     except UnidentifiedImageError as error:
         other = next((kind for start, kind in _OTHERS.items() if data.startswith(start)), None)
         raise Undecodable(f"{other}; convert it" if other else "not an image") from error
@@ -143,21 +178,20 @@ def decode(data: bytes, image_size: int, input_: InputSpec = STUDY_INPUT) -> Dec
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
         bare = _without_texts(data)
         if len(bare) < len(data):
-            return decode(bare, image_size, input_)
+            return open_picture(bare, take)
         raise Undecodable(f"damaged: {error or type(error).__name__}") from error
 
 
-def _decode(data: bytes, image_size: int, input_: InputSpec) -> Decoded:
+def _open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         pixels = image.width * image.height
         if pixels > MAX_PIXELS:
             raise Undecodable(f"{image.width} x {image.height} pixels: too large")
-        bits = _bits(image)
+        bits, kind = _bits(image), image.format or ""
         with large(pixels > LARGE_PIXELS):
             image.load()
             _turn_upright(image)
-            square = make_square(_rgb(image), image_size, input_)
-        return Decoded(pixels=np.asarray(square), size=image.size, bits=bits)
+            return take(Opened(picture=_rgb(image), bits=bits, kind=kind))
 
 
 def large(is_large: bool) -> AbstractContextManager[object]:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from benchmark.data.audit import audit
+from benchmark.data.checks import audit
 from benchmark.data.figures import label, write_figure
 from benchmark.data.fonts import draw_line
 from benchmark.data.prepared import PreparedData

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import warnings
@@ -36,6 +35,8 @@ class Sample:
     label: str
     split: Split | None
     digest: str
+    group: str
+    shared: bool
     width: int
     height: int
     bits: int
@@ -53,11 +54,6 @@ def store_folder(home: Path, fingerprint: str, image_size: int, input_: InputSpe
     return home / "data" / "-".join(parts + [str(own) for own, study in ways if own != study])
 
 
-def digest_of(data: bytes) -> str:
-    """Hash a file's content."""
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
 def decode_all(
     files: Sequence[ImageFile],
     input_: InputSpec,
@@ -69,7 +65,7 @@ def decode_all(
     """Write images.npy and index.json, which are there together or not at all.
 
     Args:
-        files: What to decode.
+        files: What to decode, once it is identified.
         input_: How, and at which size.
         store: The folder that is to be.
         progress: Called with (images done, images in all).
@@ -147,7 +143,9 @@ def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np
         name=file.name,
         label=file.label,
         split=file.split,
-        digest=digest_of(data),
+        digest=file.digest,
+        group=file.group,
+        shared=file.shared,
         width=width,
         height=height,
         bits=decoded.bits,

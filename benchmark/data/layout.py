@@ -29,6 +29,9 @@ class ImageFile:
         label: Name of its class.
         split: The split that its folder stands for; None if the data set has no such folders.
         rest: The end of its name, below the folder of its class.
+        digest: Hash of its bytes; empty until it is identified.
+        group: The same for all copies of an image, near ones included; empty until it is known.
+        shared: Whether a copy was left out of another of the data set's own parts.
     """
 
     path: Path
@@ -36,6 +39,9 @@ class ImageFile:
     label: str
     split: Split | None
     rest: str
+    digest: str = ""
+    group: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from benchmark.data.decode import Undecodable, read_file
-from benchmark.data.image_store import digest_of
+from benchmark.data.identity import identify
 from benchmark.data.layout import ImageFile
 from benchmark.data.sources import Source
 from benchmark.data.splits import split_stratified
@@ -20,15 +19,16 @@ def limit_training(source: Source, images_per_class: int | None, seed: int) -> S
     whole.
 
     Args:
-        source: The files; parts that they stand for are kept.
+        source: The files; parts that they stand for are kept, and so are known groups.
         images_per_class: None for all, and then no division here.
         seed: Of the division.
     """
     if images_per_class is None:
         return source
+    source = identify(source)
     parts = split_stratified(
         [file.label for file in source.files],
-        [_digest(file) for file in source.files],
+        [file.group for file in source.files],
         [file.split for file in source.files],
         seed,
     )
@@ -37,14 +37,6 @@ def limit_training(source: Source, images_per_class: int | None, seed: int) -> S
     ]
     kept = set(_kept(divided, images_per_class))
     return replace(source, files=tuple(file for file in divided if file in kept))
-
-
-def _digest(file: ImageFile) -> str:
-    """Hash a file's content; what cannot be read is left out later, and is like nothing else."""
-    try:
-        return digest_of(read_file(file.path))
-    except Undecodable:
-        return file.name
 
 
 def _kept(files: list[ImageFile], images_per_class: int) -> Iterator[ImageFile]:

@@ -38,5 +38,6 @@ def spelling(name: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 image``, ``2 images``, ``1,000 images``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """``1 image``, ``2 images``, ``1,000 copies``."""
+    many = f"{noun[:-1]}ies" if noun.endswith("py") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"

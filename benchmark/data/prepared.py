@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,20 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.cache import cache_folder, keeps_images
-from benchmark.data.decode import Undecodable, read_file
-from benchmark.data.findings import Finding, LeftOut
+from benchmark.data.findings import Finding
 from benchmark.data.framing import shown_size
-from benchmark.data.image_store import decode_all, digest_of, read_index, store_folder
-from benchmark.data.layout import ImageFile
+from benchmark.data.identity import fingerprint, identify
+from benchmark.data.image_store import decode_all, read_index, store_folder
 from benchmark.data.names import counted, natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import Split, missing_parts, split_stratified
 from benchmark.study.plan import DataSpec
 from registry.errors import UserError
 from registry.specs import STUDY_INPUT, InputSpec
-
-STORE_VERSION = 2
-"""Raise it when decoding changes: it is part of every fingerprint."""
 
 
 class PreparedData:
@@ -50,7 +45,7 @@ class PreparedData:
         self.class_names = sorted({sample.label for sample in self.samples}, key=natural_key)
         self.splits = split_stratified(
             [sample.label for sample in self.samples],
-            [sample.digest for sample in self.samples],
+            self.groups,
             [sample.split for sample in self.samples],
             spec.seed,
         )
@@ -73,17 +68,21 @@ class PreparedData:
         """Indices of the images of a split, ascending."""
         return np.flatnonzero(self.splits == split)
 
+    @property
+    def groups(self) -> list[str]:
+        """(N,) which images are copies of each other: those of one group."""
+        return [sample.group for sample in self.samples]
+
     def too_small(self, least: int = 0) -> dict[str, str]:
         """Classes that have fewer different images, or none in a part, and what they have."""
-        digests = [sample.digest for sample in self.samples]
         labels = [sample.label for sample in self.samples]
-        images = Counter(label for label, _ in set(zip(labels, digests, strict=True)))
+        images = Counter(label for label, _ in set(zip(labels, self.groups, strict=True)))
         few = {
             label: counted(images[label], "different image")
             for label in self.class_names
             if images[label] < least
         }
-        return few | missing_parts(labels, digests, self.splits)
+        return few | missing_parts(labels, self.groups, self.splits)
 
     def shown_size(self, row: int, longest: int) -> tuple[int, int]:
         """Width and height at which an image is shown to people: in its true shape."""
@@ -115,8 +114,9 @@ def prepare(
     Raises:
         UserError: Nothing can be read.
     """
-    known, fingerprint = _identify(source)
-    folder = store_folder(home, fingerprint, image_size, input_)
+    known = identify(source)
+    content = fingerprint(known)
+    folder = store_folder(home, content, image_size, input_)
     if not folder.exists():
         own = replace(input_, size=input_.size or image_size)
         cache_folder(home, "data")
@@ -128,7 +128,7 @@ def prepare(
         raise UserError(f"{source.name} has no image that can be read{example}")
     spec = DataSpec(
         name=source.name,
-        fingerprint=fingerprint,
+        fingerprint=content,
         image_size=image_size,
         num_classes=len({sample.label for sample in samples}),
         num_images=len(samples),
@@ -156,24 +156,3 @@ def _lost_classes(source: Source, data: PreparedData) -> list[Finding]:
         Finding(kind="no images", name=label, detail="nothing in its folder could be read")
         for label in sorted(lost, key=natural_key)
     ]
-
-
-def _identify(source: Source) -> tuple[Source, str]:
-    """Hash the content of all files that can be read; the others are left out.
-
-    Returns:
-        The source without them, and the hash of every file's part, class, name and bytes.
-    """
-    whole = hashlib.sha256(f"version {STORE_VERSION}".encode())
-    files: list[ImageFile] = []
-    left_out: list[LeftOut] = []
-    for file in source.files:
-        try:
-            digest = digest_of(read_file(file.path))
-        except Undecodable as error:
-            left_out.append(LeftOut(name=file.name, reason=str(error)))
-        else:
-            files.append(file)
-            whole.update(f"\0{file.split}\0{file.label}\0{file.rest}\0{digest}".encode())
-    known = replace(source, files=tuple(files), left_out=(*source.left_out, *left_out))
-    return known, whole.hexdigest()[:16]

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.data.archive import other_archive, unpack
 from benchmark.data.cache import cache_folder
 from benchmark.data.demo import DemoSpec, write_demo
+from benchmark.data.exclusion import leave_out
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.folder import kind_of, list_folder
 from benchmark.data.layout import ImageFile, read_layout
@@ -136,10 +137,14 @@ def folder_source(
     listing = list_folder(folder)
     listing.left_out[:0] = left_out
     layout = read_layout(listing, shown or folder, config.classes_at)
+    files, excluded = layout.files, list[LeftOut]()
+    if config.exclude is not None:
+        files, excluded = leave_out(files, Path(config.exclude))
+    passed_over = listing.left_out + layout.left_out + excluded
     source = Source(
         name=folder.name if name is None else name,
-        files=tuple(layout.files),
-        left_out=tuple(sorted(listing.left_out + layout.left_out, key=lambda one: one.name)),
+        files=tuple(files),
+        left_out=tuple(sorted(passed_over, key=lambda one: one.name)),
         findings=tuple(layout.findings),
         min_images=config.min_images,
     )

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from benchmark.data.audit import check_classes
+from benchmark.data.checks import check_classes
 from benchmark.data.demo import DemoSpec
-from benchmark.data.limits import limit_training
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.sources import Source, demo_source, open_source
+from benchmark.data.selection import select_images
+from benchmark.data.sources import Source, demo_source
 from benchmark.study.checks import check_definitions, check_growing_images
 from benchmark.study.config import Config, DataConfig
 from benchmark.study.inputs import input_of
@@ -77,9 +77,7 @@ def plan_study(
     everything = [*chosen, *find_teachers(chosen, config).values()]
     _tell_broken(everything, config)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
-    source = limit_training(
-        open_source(config, home), config.data.images_per_class, config.data.split_seed
-    )
+    source = select_images(config, home, progress)
     data = view.prepare(source, everything)
     check_classes(data)
     pretraining = None

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmark.data.audit import audit
+from benchmark.data.checks import audit
 from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.record import dataset_inputs

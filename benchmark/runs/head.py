@@ -90,7 +90,7 @@ def run_head(
     yield Metric("size_mb", tracker.read_metric(run_id, "size_mb") + head_bytes(kind, head) / 1e6)
     yield from metrics(memory.metrics())
     predictions = predict_split(data, "test", probabilities)
-    yield from log_predictions(predictions, spec.label, scratch)
+    yield from log_predictions(predictions, data, spec.label, scratch)
     if options.explain:
 
         def explainer() -> HeadExplainer:

@@ -159,7 +159,7 @@ class NetworkRun:
         validation.save(self.scratch / "predictions")
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
-        yield from log_predictions(predictions, self.spec.label, self.scratch)
+        yield from log_predictions(predictions, self.data, self.spec.label, self.scratch)
         return predictions
 
 

@@ -75,6 +75,13 @@ class DataConfig(Section):
         "is an error if there are such.",
     )
 
+    exclude: str | None = Field(
+        None,
+        min_length=1,
+        description="A CSV file whose column image names images to leave out; see bench data "
+        "--fix.",
+    )
+
     @property
     def size(self) -> int:
         """Side in pixels of the images for the study's systems."""

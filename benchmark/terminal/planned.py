@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.tree import Tree
 
-from benchmark.data.audit import warnings
+from benchmark.data.checks import warnings
 from benchmark.data.splits import SPLITS
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line, print_lines

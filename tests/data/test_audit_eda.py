@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data.audit import audit
+from benchmark.data.checks import audit
 from benchmark.data.eda import (
     class_pictures,
     class_table,

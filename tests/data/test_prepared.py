@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmark.data.audit import audit, check_classes
-from benchmark.data.audit import warnings as warnings_of
 from benchmark.data.cache import without_writing
+from benchmark.data.checks import audit, check_classes
+from benchmark.data.checks import warnings as warnings_of
 from benchmark.data.decode import Decoded, decode
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.sources import Source, folder_source

@@ -85,6 +85,14 @@ def test_copies_share_a_part_within_and_across_classes(seed: int) -> None:
     assert all(min(counts) >= 4 for counts in by_class(pairs, parts).values())
 
 
+@pytest.mark.parametrize("given", [None, "train"])
+def test_images_of_two_classes_are_trained_on(given: Split | None) -> None:
+    pairs = images(a=20, b=20) + [(label, f"both-{i}") for label in "ab" for i in range(10)]
+    parts = divided(pairs, given=[given] * len(pairs))
+    assert set(parts[40:].tolist()) == {"train"}
+    assert "val" in parts[:40].tolist()
+
+
 def test_given_division_is_kept() -> None:
     pairs = images(a=9, b=9)
     once: list[Split | None] = ["test", "train", "train", "val", "test", "train"]
@@ -121,7 +129,7 @@ def test_copy_in_val_and_test_is_tested() -> None:
 
 
 def test_copies_do_not_straddle_a_carved_val() -> None:
-    pairs = [(label, f"both-{i}") for label in "ab" for i in range(20)] + images(a=9, b=9)
+    pairs = [("a", f"twice-{i}") for _ in "12" for i in range(20)] + images(a=9, b=9)
     given = TRAIN * 40 + (TRAIN * 7 + TEST * 2) * 2
     parts = divided(pairs, given=given)
     np.testing.assert_array_equal(parts[:20], parts[20:40])

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmark.data.findings import Finding
+from benchmark.data.image_store import Sample
 from benchmark.data.names import counted, natural_key
 from benchmark.data.prepared import PreparedData
 from registry.errors import UserError
 
+ACROSS = " in another class"
+"""How kinds of findings end that name a copy of an image of another class."""
 _NAMED = 12
 """How many classes a line names."""
 
@@ -44,18 +47,19 @@ def _some(names: Sequence[str]) -> str:
 def audit(data: PreparedData) -> list[Finding]:
     """List what a careful user would look at, the worst first: copies across classes.
 
-    Copies stay in the data; the splits keep them together.
+    Copies stay in the data: the splits keep them together, and those in several classes are
+    trained on.
     """
     copies = list(_copies(data))
     return [
-        *(finding for finding in copies if finding.kind != "copy"),
+        *(finding for finding in copies if finding.kind.endswith(ACROSS)),
         *data.findings,
         *(
             Finding(kind="too few images", name=label, detail=reason)
             for label, reason in data.too_small().items()
         ),
         *_shades(data),
-        *(finding for finding in copies if finding.kind == "copy"),
+        *(finding for finding in copies if not finding.kind.endswith(ACROSS)),
         *(Finding(kind="left out", name=one.name, detail=one.reason) for one in data.left_out),
     ]
 
@@ -68,6 +72,7 @@ def warnings(data: PreparedData) -> list[str]:
     lines = [f"{kind}: {_some(names)}" for kind, names in kinds.items()]
     shades = Counter(sample.shade for sample in data.samples if sample.shade)
     counts = [f"{counted(n, 'image')} nearly {shade}" for shade, n in shades.items()]
+    counts += _told_copies(data)
     if data.left_out:
         counts.append(f"{counted(len(data.left_out), 'file')} left out")
     if lines or counts:
@@ -75,13 +80,25 @@ def warnings(data: PreparedData) -> list[str]:
     return [*lines, "; ".join(counts)] if counts else lines
 
 
+def _told_copies(data: PreparedData) -> Iterator[str]:
+    kinds = Counter(finding.kind.endswith(ACROSS) for finding in _copies(data))
+    if kinds[False]:
+        yield f"{counted(kinds[False], 'copy')}, which share a part"
+    if kinds[True]:
+        yield f"{counted(kinds[True], 'image')} also in another class, which are trained on"
+    if shared := sum(sample.shared for sample in data.samples):
+        yield f"{counted(shared, 'image')} of val and test whose copies in other parts are left out"
+
+
 def _copies(data: PreparedData) -> Iterator[Finding]:
-    first: dict[str, tuple[str, str]] = {}
+    first: dict[str, Sample] = {}
     for sample in data.samples:
-        label, name = first.setdefault(sample.digest, (sample.label, sample.name))
-        if name != sample.name:
-            kind = "copy" if label == sample.label else "copy in another class"
-            yield Finding(kind=kind, name=sample.name, detail=f"of {name}")
+        original = first.setdefault(sample.group, sample)
+        if original is not sample:
+            kind = "copy" if sample.digest == original.digest else "near copy"
+            if sample.label != original.label:
+                kind += ACROSS
+            yield Finding(kind=kind, name=sample.name, detail=f"of {original.name}")
 
 
 def _shades(data: PreparedData) -> Iterator[Finding]:
