@@ -90,10 +90,9 @@ class PlaceLayer:
         outputs: list[Tensor] = []
 
         def record(module: nn.Module, args: Any, output: Any) -> Any:
-            parts = _parts(output)
-            outputs.append(parts[self.part].detach().requires_grad_())
-            parts[self.part] = outputs[-1].clone()  # what follows may write to it
-            return parts[0] if isinstance(output, Tensor) else type(output)(parts)
+            outputs.append(_parts(output)[self.part].detach().requires_grad_())
+            # A copy, since what follows may write to it.
+            return _with_part(output, self.part, outputs[-1].clone())
 
         handle = self.module.register_forward_hook(record)
         try:
@@ -122,7 +121,13 @@ def find_place_layer(
         NotImplementedError: No layer has places.
     """
     backbone, image = network.backbone, images[:1].detach().clone()
-    found = _seeing(network, _named(backbone, name) if name else _stages(backbone), image)
+    if name:
+        found = _seeing(network, _named(backbone, name), image)
+    else:
+        # Where convolutions have no padding, grids are smaller than timm says.
+        found = _seeing(network, _stages(backbone, sized=True), image) or _seeing(
+            network, _stages(backbone, sized=False), image
+        )
     if not found and name is None:
         layers = _seeing(network, _all_layers(backbone), image)
         found = [one for one in layers[:_TRIES] if not _is_bypassed(network, one, image)] or layers
@@ -134,6 +139,7 @@ def find_place_layer(
         raise NotImplementedError(
             "no layer of the backbone has a square of places that reach the embedding"
         )
+    found = [one for one in found if not _is_shuffled(network, one, image)] or found
     last = found[0].layout.side
     enough = [layer for layer in found if layer.layout.side >= side]
     chosen = enough[0] if enough else max(found, key=lambda layer: layer.layout.side)
@@ -145,6 +151,16 @@ class _Candidate:
     name: str
     module: nn.Module
     channels: int | None = None
+    reduction: float | None = None
+    """Side of the image over that of the grid, rounded or not."""
+
+    def layout(self, output: Tensor, image: Tensor, prefix: int | None) -> Layout | None:
+        """Lay an output out over an image, if its grid is that of the stage."""
+        found = layout_of(output.shape, self.channels, prefix)
+        if found is None or self.reduction is None:
+            return found
+        expected = image.shape[-1] / self.reduction
+        return found if abs(found.side - expected) < 1 else None
 
 
 def _named(backbone: nn.Module, name: str) -> list[_Candidate]:
@@ -154,12 +170,22 @@ def _named(backbone: nn.Module, name: str) -> list[_Candidate]:
         raise PluginError(f"cam_layer {name!r} is no layer of the backbone") from error
 
 
-def _stages(backbone: Any) -> list[_Candidate]:
-    """The stages that timm's models, and those in its vocabulary, name with their channels."""
+def _stages(backbone: Any, *, sized: bool) -> list[_Candidate]:
+    """The stages that timm's models, and those in its vocabulary, name with their channels.
+
+    Args:
+        backbone: The backbone.
+        sized: Whether their grids are to be as large as it says.
+    """
     stages = getattr(backbone, "feature_info", None) or []
     modules = dict(backbone.named_modules())
     return [
-        _Candidate(stage["module"], modules[stage["module"]], stage["num_chs"])
+        _Candidate(
+            stage["module"],
+            modules[stage["module"]],
+            stage["num_chs"],
+            stage.get("reduction") if sized else None,
+        )
         for stage in stages
         if stage.get("module") in modules
     ]
@@ -172,18 +198,22 @@ def _all_layers(backbone: nn.Module) -> list[_Candidate]:
 def _seeing(network: Network, candidates: list[_Candidate], image: Tensor) -> list[PlaceLayer]:
     """Those in whose output the embedding depends on more than one place, the last first."""
     calls: list[tuple[PlaceLayer, Tensor]] = []
+    times: Counter[str] = Counter()
     prefix = getattr(network.backbone, "num_prefix_tokens", None)
 
-    def recorder(candidate: _Candidate) -> Callable[..., None]:
-        def record(module: nn.Module, args: Any, output: Any) -> None:
-            for i, part in enumerate(_parts(output)):
+    def recorder(candidate: _Candidate) -> Callable[..., Any]:
+        def record(module: nn.Module, args: Any, output: Any) -> Any:
+            times[candidate.name] += 1
+            for i, part in [*enumerate(_parts(output))][::-1]:  # the first comes first below
                 if not isinstance(part, Tensor) or len(part) != len(image):
                     continue
-                layout = layout_of(part.shape, candidate.channels, prefix)
+                layout = candidate.layout(part, image, prefix)
                 if layout is not None and part.requires_grad:
                     layer = PlaceLayer(name=candidate.name, module=module, layout=layout, part=i)
-                    calls.append((layer, part))
-                    return
+                    # A copy tells what follows the layer from what uses the same tensor in it.
+                    calls.append((layer, part.clone()))
+                    output = _with_part(output, i, calls[-1][1])
+            return output
 
         return record
 
@@ -192,7 +222,6 @@ def _seeing(network: Network, candidates: list[_Candidate], image: Tensor) -> li
             handle = candidate.module.register_forward_hook(recorder(candidate))
             hooks.callback(handle.remove)
         gradients = _gradients(network, image, lambda: [output for _, output in calls])
-    times = Counter(layer.name for layer, _ in calls)
     return [
         layer
         for (layer, _), gradient in reversed([*zip(calls, gradients, strict=True)])
@@ -207,6 +236,20 @@ def _is_bypassed(network: Network, layer: PlaceLayer, image: Tensor) -> bool:
     with layer.cut():
         (gradient,) = _gradients(network, image, lambda: [image])
     return gradient is not None
+
+
+@torch.no_grad()
+def _is_shuffled(network: Network, layer: PlaceLayer, image: Tensor) -> bool:
+    """Whether timm lays the layer's tokens out in another order, as Hiera's units are."""
+    backbone = network.backbone
+    if layer.layout.prefix is None or not hasattr(backbone, "forward_intermediates"):
+        return False
+    with layer.cut() as outputs:
+        backbone.forward_features(image)
+    maps = layer.layout.maps(outputs[0])
+    own = backbone.forward_intermediates(image, intermediates_only=True)
+    alike = [one for one in own if isinstance(one, Tensor) and one.shape == maps.shape]
+    return bool(alike) and not any(torch.allclose(one, maps, atol=1e-4) for one in alike)
 
 
 def _gradients(
@@ -228,3 +271,10 @@ def _gradients(
 
 def _parts(output: Any) -> list[Any]:
     return [*output] if isinstance(output, tuple | list) else [output]
+
+
+def _with_part(output: Any, part: int, replaced: Tensor) -> Any:
+    """A layer's output with one of its tensors in another's place."""
+    parts = _parts(output)
+    parts[part] = replaced
+    return type(output)(parts) if isinstance(output, tuple | list) else replaced
