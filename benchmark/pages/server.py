@@ -113,7 +113,7 @@ def serving(store: Store, host: str, port: int) -> Iterator[subprocess.Popen[byt
         port: A free one.
 
     Raises:
-        UserError: The server ends instead; the message has its last line.
+        RuntimeError: The server ends instead; the message has all that it said.
     """
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port)]
     command += ["--app-name", "bench", "--workers", "1", "--uvicorn-opts", _UVICORN]
@@ -148,5 +148,5 @@ def _wait_for(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> 
         except URLError:
             time.sleep(0.2)
     log.seek(0)
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    raise UserError(f"MLflow's server has ended: {lines[-1] if lines else server.returncode}")
+    told = log.read().decode(errors="replace").strip()
+    raise RuntimeError(f"MLflow's server has ended with exit code {server.returncode}: {told}")

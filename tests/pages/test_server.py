@@ -108,6 +108,14 @@ def test_the_server_takes_no_module_from_the_current_folder_and_names_no_store(
     assert not (workplace / "it ran").exists()
 
 
+def test_all_that_a_server_said_is_told_if_it_ends(store: Store) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        serves = serving(store, "127.0.0.1", other.getsockname()[1])
+        with pytest.raises(RuntimeError, match=r"exit code \d+: (.|\n)*address already in use"):
+            serves.__enter__()
+
+
 def test_a_busy_port_is_told_in_one_line(store: Store) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
