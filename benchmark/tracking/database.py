@@ -124,8 +124,9 @@ def check_tables(store: Store) -> str | None:
         version = None
         if _VERSION in tables:
             version = connection.scalar(text(f"SELECT version_num FROM {_VERSION}"))
-    if not tables - {_VERSION}:
-        return None
+        if not tables - {_VERSION}:
+            _check_rights(connection, store)
+            return None
     if not tables >= {"experiments", "runs"}:
         some = ", ".join(sorted(tables - {_VERSION})[:3])
         raise unusable(store, f"it holds tables of another program ({some} …)")
@@ -136,6 +137,21 @@ def check_tables(store: Store) -> str | None:
     _check_version(store, str(version))
     with connected(store) as connection:
         return find_experiment(connection, store)
+
+
+def _check_rights(connection: Connection, store: Store) -> None:
+    """Make sure that MLflow may make its tables: it would try again and again."""
+    from sqlalchemy import text
+
+    if connection.dialect.name != "postgresql":
+        return
+    may = "SELECT has_schema_privilege(current_schema(), 'CREATE')"
+    if not connection.scalar(text(may)):
+        raise unusable(
+            store,
+            "its role may not make tables there; let its owner type: GRANT CREATE ON SCHEMA public "
+            "TO that role",
+        )
 
 
 def _check_version(store: Store, version: str) -> None:
