@@ -19,6 +19,10 @@ from benchmark.explain.panels import draw_panels, overlay
 
 SHOWN_IMAGES = 8
 MISTAKES = 12
+STRIP = "strip.png"
+"""File with the overlays that all runs show, side by side."""
+_STRIP_SIDE = 72
+"""In pixels: eight fit beside what MLflow says about a run."""
 _WEBP_QUALITY = 85
 _FILE_NAME = 60
 """So many characters of a class's name are in a file's; MLflow adds its own to them."""
@@ -101,7 +105,7 @@ def worst_mistakes(predictions: Predictions) -> NDArray[np.int64]:
 
 
 def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
-    """Write originals, overlays and explanations.json, and draw captioned panels as in the study.
+    """Write originals, overlays, a strip of these and explanations.json, and draw captioned panels.
 
     Args:
         gallery: The images that all runs show, whose files are called alike in all runs, then the
@@ -109,7 +113,8 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
         folder: Where to; created.
 
     Returns:
-        The panels of the images that all runs show, by names that are alike in all runs.
+        The panels, as in the study, of the images that all runs show, by names that are alike in
+        all runs.
     """
     shown = len(gallery.deletion.auc)
     for name in ("originals", "overlays"):
@@ -124,6 +129,11 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
         "mistakes": [asdict(entry) for entry in entries[shown:]],
     }
     (folder / "explanations.json").write_text(json.dumps(content, indent=2))
+    strip = Image.new("RGB", (shown * _STRIP_SIDE, _STRIP_SIDE), "white")
+    for i in range(shown):
+        picture = overlay(gallery.pixels[i], gallery.heat[i])
+        strip.paste(picture.resize((_STRIP_SIDE, _STRIP_SIDE)), (i * _STRIP_SIDE, 0))
+    strip.save(folder / STRIP)
     panels = {}
     for i, entry in enumerate(entries[:shown]):
         true, predicted = label(entry.true), label(entry.predicted)

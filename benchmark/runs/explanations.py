@@ -13,9 +13,15 @@ from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
 from benchmark.explain.deletion import measure_deletion
 from benchmark.explain.explainers import Explainer, heatmaps
-from benchmark.explain.gallery import Gallery, shown_positions, worst_mistakes, write_gallery
+from benchmark.explain.gallery import (
+    STRIP,
+    Gallery,
+    shown_positions,
+    worst_mistakes,
+    write_gallery,
+)
 from benchmark.explain.panels import PANEL
-from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Tag
+from benchmark.tracking.items import Artifact, Banner, LoggedImage, LogItem, Metric, Tag
 from benchmark.training.devices import now
 from benchmark.training.images import Examples
 from registry.errors import masked, one_line
@@ -87,6 +93,7 @@ def _explained(
     )
     panels = write_gallery(gallery, scratch / FOLDER)
     yield Artifact(scratch / FOLDER, FOLDER)
+    yield Banner(f"{FOLDER}/{STRIP}", f"{heat.kind}: where it looked")
     for name, panel in panels.items():
         yield LoggedImage(f"explanation/{name}", panel)
     yield Metric("deletion_auc", float(deletion.auc.mean()))

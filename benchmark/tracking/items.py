@@ -57,7 +57,20 @@ class LoggedImage:
     image: Image
 
 
-LogItem = Param | Metric | Tag | Artifact | LoggedImage
+@dataclass(frozen=True)
+class Banner:
+    """A picture among the run's artifacts that MLflow shows above the run's description.
+
+    Attributes:
+        file: Its path in the run.
+        title: What it shows, in plain words.
+    """
+
+    file: str
+    title: str
+
+
+LogItem = Param | Metric | Tag | Artifact | LoggedImage | Banner
 
 
 def metrics(values: Mapping[str, float], step: int = 0) -> list[Metric]:

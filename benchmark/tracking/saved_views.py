@@ -106,7 +106,8 @@ def comparison_view(run_ids: Sequence[str], images: Sequence[str]) -> SavedView:
     folded = []
     if images:
         sections.append(_section("Images", columns=1, height=900))
-        charts.append(_chart("IMAGE", "Images", "Images") | {"imageKeys": images, "step": 0})
+        grid = {"imageKeys": images, "step": 0, "showRunParams": False}
+        charts.append(_chart("IMAGE", "Images", "Images") | grid)
         # MLflow adds a chart for each image by itself.
         own = {image.rpartition("/")[0] or _OTHERS for image in images} - {_OTHERS}
         folded = [_section(name, display=False) for name in sorted(own)]

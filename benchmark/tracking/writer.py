@@ -9,13 +9,14 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from benchmark.processes.identity import this_process
 from benchmark.tracking.artifacts import lent
 from benchmark.tracking.claims import PROCESS
 from benchmark.tracking.connection import connect
 from benchmark.tracking.database import unusable
-from benchmark.tracking.items import Artifact, LoggedImage, LogItem, Metric, Param, Tag
+from benchmark.tracking.items import Artifact, Banner, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.new_store import let_readers_in
 from benchmark.tracking.patience import Patience, StoreAway
@@ -32,6 +33,8 @@ _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
 _NAME_LENGTH = 250
 """Its databases hold no longer names of runs."""
+_NOTE = "mlflow.note.content"
+"""Tag that MLflow keeps a description in, in Markdown."""
 _ABOUT = """\
 Image classifiers of one study, side by side. The menu of views, above the table on the right, has
 *Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
@@ -71,6 +74,8 @@ class TrackedRun:
                 self._upload(item)
             elif isinstance(item, LoggedImage):
                 self._client.log_image(self.id, item.image, key=item.key, step=0)
+            elif isinstance(item, Banner):
+                self._describe(item)
             else:
                 kind, entity = _entity(item)
                 self._pending[kind].append(entity)
@@ -92,6 +97,12 @@ class TrackedRun:
         """Take the run back: it is not to be made after all."""
         self._client.set_terminated(self.id, "KILLED")
         self._client.delete_run(self.id)
+
+    def _describe(self, item: Banner) -> None:
+        text = self._client.get_run(self.id).data.tags.get(_NOTE, "")
+        # Beside MLflow's pages, wherever they are.
+        address = "get-artifact?" + urlencode({"path": item.file, "run_uuid": self.id})
+        self._client.set_tag(self.id, _NOTE, f"![{item.title}]({address})\n\n{text}")
 
     def _upload(self, item: Artifact) -> None:
         if item.path.is_dir():
@@ -175,7 +186,7 @@ class Tracker:
                 tags={
                     # Without it, MLflow's pages open in the mode for language models.
                     "mlflow.experimentKind": "custom_model_development",
-                    "mlflow.note.content": _ABOUT,
+                    _NOTE: _ABOUT,
                     **dict(view.tag() for view in study_views()),
                 },
             )

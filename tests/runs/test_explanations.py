@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
@@ -47,6 +49,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
         assert 0 <= one.data.metrics["deletion_auc"] <= 1
         assert 0 <= one.data.metrics["deletion_auc_random"] <= 1
         assert one.data.metrics["explain_seconds"] > 0
+        assert_banner_is_there(tracker, one)
     assert told["basic_cnn-scratch"]["mistakes"]
     (pretraining,) = tracked(store, "resnet18-pretrained")
     assert pretraining.data.tags["completed"] == "true"
@@ -61,6 +64,18 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
     ]
     assert keys[0] == keys[1] == keys[2]
     assert {f"images/explanation~{Path(name).stem}" for name in shown[0]} == keys[0]
+
+
+def assert_banner_is_there(tracker: Tracker, run: Run) -> None:
+    """MLflow's page of the run opens with its overlays, above its description."""
+    banner, _, text = run.data.tags["mlflow.note.content"].partition("\n\n")
+    found = re.fullmatch(r"!\[.+: where it looked\]\(get-artifact\?(.+)\)", banner)
+    assert found is not None
+    asked = parse_qs(found[1])
+    assert asked["run_uuid"] == [run.info.run_id]
+    with Image.open(artifact(tracker, run.info.run_id, asked["path"][0])) as strip:
+        assert strip.size == (6 * 72, 72)
+    assert text.startswith("**")
 
 
 def assert_told_as_predicted(tracker: Tracker, run: Run, told: dict[str, Any]) -> None:
