@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 
 from benchmark.commands.catalogue import catalogue
+from benchmark.commands.compare import compare
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
 from benchmark.commands.predict import predict
@@ -169,6 +170,7 @@ for command in (
     run,
     sweep,
     leaderboard,
+    compare,
     report,
     predict,
     explain,

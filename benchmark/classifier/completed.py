@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.runs import fetch
+from benchmark.ranking.systems import best_runs
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import SCHEME, registered_run
 from benchmark.tracking.store import Store
@@ -84,19 +85,6 @@ def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | 
         )
     seeds = sorted({*map(int, there["seed"])})
     return UserError(f"{name} has no run with this seed, but with {', '.join(map(str, seeds))}")
-
-
-def best_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """All seeds of the row with the best mean validation accuracy, of equals the first.
-
-    Args:
-        runs: Of one context, as `benchmark.ranking.runs.fetch` gives them.
-    """
-    oldest_first = runs.sort_values("started", kind="stable")
-    of_settings = oldest_first.groupby(["run", "weights"], sort=False)
-    means = of_settings["best_val_accuracy"].mean().reset_index()
-    best = means.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    return runs.merge(best[["run", "weights"]].head(1))
 
 
 def _titles(runs: pd.DataFrame) -> pd.Series[str]:

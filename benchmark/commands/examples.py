@@ -22,6 +22,12 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench leaderboard",
         "bench leaderboard --view trees --format markdown",
         "bench leaderboard --view all --csv runs.csv",
+        "bench leaderboard --check promised.csv",
+    ),
+    "compare": (
+        "bench compare best resnet18-frozen/extra_trees",
+        "bench compare convmixer-scratch basic_cnn-scratch --out differ.html",
+        "bench compare convmixer-scratch basic_cnn-scratch --table images --format csv",
     ),
     "report": ("bench report", "bench report --out pokemon.html --title 'All systems'"),
     "predict": (

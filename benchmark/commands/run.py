@@ -138,9 +138,11 @@ def run(
 
 def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.ranking.runs import fetch
-    from benchmark.ranking.tables import summary
-    from benchmark.terminal.progress import ProgressDisplay, print_at_chance, print_end
-    from benchmark.terminal.tables import show
+    from benchmark.ranking.systems import rank_systems
+    from benchmark.runs.run_one import open_tracker
+    from benchmark.terminal.leaderboard import show_ranking
+    from benchmark.terminal.progress import ProgressDisplay, print_end
+    from benchmark.tracking.ranks import write_ranks
 
     start = time.monotonic()
     complete = () if force else launch.complete
@@ -150,9 +152,11 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
         runs = fetch(launch.options.store)
-        table = summary(runs[runs["context"] == context])
-        show(table, "table", console)
-        print_at_chance(console, table, launch.study)
+        runs = runs[runs["context"] == context]
+        ranking = rank_systems(launch.options.store, runs)
+        before = dict(zip(runs["run_id"], runs["rank"], strict=True))
+        write_ranks(open_tracker(launch.options.store), before, ranking.table["run_ids"])
+        show_ranking(ranking, launch.options.store, "table", console)
     print_end(console, outcomes, seconds)
     statuses = {outcome.status for outcome in outcomes}
     return EXIT_FAILED if "failed" in statuses or statuses == {"skipped"} else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-Kind = Literal["data", "demo", "unpacked", "features"]
+Kind = Literal["data", "demo", "unpacked", "features", "answers"]
 _KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked")
 _TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
@@ -18,7 +18,7 @@ _PASSING = "passing"
 
 
 def cache_folder(home: Path, kind: Kind) -> Path:
-    """Make the folder for decoded or drawn images, unpacked zips or features, marked as a cache."""
+    """Make the folder for what is kept of a kind, marked as a cache."""
     folder = home / kind
     tag = folder / _TAG
     if not tag.exists():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,19 @@ class Predictions:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     class_names: list[str]
+    groups: list[str] = field(default_factory=list)
+    """(N,) which of the images are copies of each other; empty where that is not known."""
+
+    @cached_property
+    def copy_of(self) -> list[str]:
+        """(N,) the first of the images that each is a copy of; empty for one without copies."""
+        if not self.groups:
+            return [""] * len(self.names)
+        first: dict[str, str] = {}
+        for name, group in zip(self.names, self.groups, strict=True):
+            first.setdefault(group, name)
+        count = Counter(self.groups)
+        return [first[group] if count[group] > 1 else "" for group in self.groups]
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
@@ -50,7 +64,7 @@ class Predictions:
         """A row an image: ``image``, ``true``, ``predicted``, ``probability``, ``correct``.
 
         Then what comes next in its probabilities, up to the fifth: ``predicted_2``,
-        ``probability_2`` and so on. SPLIT.safetensors has them all.
+        ``probability_2`` and so on, and ``copy_of``. SPLIT.safetensors has all probabilities.
         """
         classes = np.array(self.class_names)
         order = np.argsort(-self.probabilities, axis=1, kind="stable")
@@ -69,7 +83,7 @@ class Predictions:
             table[f"probability_{place + 1}"] = np.take_along_axis(self.probabilities, nth, axis=1)[
                 :, 0
             ].round(4)
-        return table
+        return table.assign(copy_of=self.copy_of)
 
     def all_probabilities(self) -> pd.DataFrame:
         """A row an image: ``image``, ``true``, ``predicted``, and a column for each class."""
@@ -92,12 +106,14 @@ class Predictions:
         """Read what `save` wrote."""
         table = pd.read_csv(folder / f"{split}.csv", dtype=str, keep_default_na=False)
         arrays = load_file(folder / f"{split}.safetensors")
+        first = table["copy_of"] if "copy_of" in table else pd.Series("", table.index)
         return cls(
             split=split,
             names=table["image"].tolist(),
             labels=arrays["labels"],
             probabilities=arrays["probabilities"],
             class_names=json.loads((folder / CLASSES_FILE).read_text()),
+            groups=first.where(first != "", table["image"]).tolist(),
         )
 
 
@@ -121,4 +137,5 @@ def predict_split(
         labels=data.labels[rows],
         probabilities=probabilities,
         class_names=data.class_names,
+        groups=[data.groups[row] for row in rows],
     )

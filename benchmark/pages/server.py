@@ -19,12 +19,12 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-import pandas as pd
-
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
 from benchmark.ranking.runs import choose_contexts, fetch
+from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.tracking.claims import end_dead_runs
+from benchmark.tracking.ranks import write_ranks
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -65,8 +65,12 @@ def save_views(store: Store) -> dict[str, str]:
         pass
     else:
         context = choose_contexts(runs, None)[0][0].id
+        runs = runs[runs["context"] == context]
         views = study_views(f"tags.context = '{context}' and {SCORED}")
-        best = _best(runs[runs["context"] == context])
+        ranking = rank_systems(store, runs)
+        before = dict(zip(runs["run_id"], runs["rank"], strict=True))
+        write_ranks(tracker, before, ranking.table["run_ids"])
+        best = _best(ranking)
         views.append(comparison_view(best, _images(tracker, best)))
         title = "The best of each experiment, side by side"
         addresses[title] = _address(tracker, "best", compareRunsMode="CHART")
@@ -74,9 +78,10 @@ def save_views(store: Store) -> dict[str, str]:
     return addresses
 
 
-def _best(runs: pd.DataFrame) -> list[str]:
-    ranked = runs.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    return list(ranked.drop_duplicates("group")["run_id"])
+def _best(ranking: Ranking) -> list[str]:
+    """The first repeat of the system of each part of the study that validation prefers."""
+    ranked = ranking.table.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    return [run_ids[0] for run_ids in ranked.drop_duplicates("group")["run_ids"]]
 
 
 def _images(tracker: Tracker, run_ids: list[str]) -> list[str]:

@@ -56,9 +56,12 @@ TAGS = (
     "git_commit",
     "context",
     "spec_version",
+    "rank",
 )
 _PARAMS = {
     "data.num_images": "images",
+    "data.val_images": "val_images",
+    "data.test_images": "test_images",
     "data.num_classes": "classes",
     "data.image_size": "image_size_px",
     "train.epochs": "epochs",
@@ -109,8 +112,8 @@ def fetch(store: Store) -> pd.DataFrame:
     Returns:
         A row a run, the newest first; of runs alike, only the newest: ``run``, `METRICS`,
         ``study_accuracy``, ``backbone`` (from scratch, fine-tuned or frozen), `TAGS`, what
-        `_PARAMS` names, ``started`` and ``run_id``. Accuracies are shares of one, counts whole
-        numbers.
+        `_PARAMS` names, ``started``, ``run_id`` and ``artifact_uri``. Accuracies are shares of one,
+        counts whole numbers.
 
     Raises:
         UserError: The store has no such runs.
@@ -129,7 +132,7 @@ def fetch(store: Store) -> pd.DataFrame:
     runs[list(TAGS)] = runs[list(TAGS)].fillna("")
     runs["backbone"] = runs[_SCHEDULE].map(BACKBONES)
     order = ["run", *METRICS[:2], "study_accuracy", *METRICS[2:], "backbone", *TAGS]
-    runs = runs[[*order, *_PARAMS.values(), "started", "run_id"]]
+    runs = runs[[*order, *_PARAMS.values(), "started", "run_id", "artifact_uri"]]
     return runs.drop_duplicates(["context", "run", "weights", "seed"]).reset_index(drop=True)
 
 

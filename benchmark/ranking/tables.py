@@ -1,71 +1,88 @@
-"""Turns rows of runs into the study's tables."""
+"""Turns ranked systems and rows of runs into the study's tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
 from benchmark.ranking.runs import Context, choose_contexts, fetch, with_settings
+from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems
 from benchmark.tracking.store import Store
 
-_SYSTEM_KEYS = ["system", "group", "weights", "model", "head"]
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")
+_COLUMNS = (
+    "system",
+    "run",
+    "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
+    "verdict",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "p_holm",
+    "rank_low",
+    "rank_high",
+    "seeds",
+    "seeds_missing",
+    "test_images",
+    "error_images",
+    "error_seeds",
+    "best_val_accuracy",
+    "study_accuracy",
+    "study_difference",
+    "study_difference_low",
+    "study_difference_high",
+    "study_verdict",
+    "backbone",
+    "group",
+    "settings",
+    "params_total",
+    "weights",
+    "inference_ms",
+    "fit_seconds",
+)
+_CALLED = {
+    "error_images": "standard_error_images",
+    "error_seeds": "standard_error_seeds",
+    "group": "experiment",
+    "params_total": "parameters",
+}
+"""Columns of a ranking in the summary, and what some of them are called there."""
 
 
-def representatives(runs: pd.DataFrame) -> pd.DataFrame:
-    """Choose the run that stands for each system, the best test accuracy first.
-
-    Of a head's grid, it is the point with the best validation accuracy, of equals the first;
-    likewise the best of its sweeps, besides.
-
-    Args:
-        runs: Of one context, as `benchmark.ranking.runs.fetch` gives them.
+def summary(ranking: Ranking) -> pd.DataFrame:
+    """The study's summary table: each system once, the best first.
 
     Returns:
-        Rows of ``runs``.
+        ``system``, ``run``, ``test_accuracy`` (the mean of the seeds, as all figures), its 95%
+        interval ``test_accuracy_low`` to ``_high``, ``verdict``, what `Ranking` tells besides,
+        ``seeds`` (how many), the study's where they stand beside, ``backbone`` (how the network was
+        trained, whose features a head takes), ``experiment``, ``settings`` (the chosen grid point,
+        or what a sweep found), ``parameters`` (a network's count), ``weights``, ``inference_ms``
+        (an image), ``fit_seconds`` (a head's with its backbone's); if there was a sweep, ``gain``:
+        its test accuracy above that of the same system without it. Accuracies, differences and
+        errors are shares of one.
     """
-    oldest_first = runs.sort_values("started", kind="stable")
-    best_first = oldest_first.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    sweeps = best_first.assign(from_sweep=best_first["tuned"] != "")
-    best = best_first[~sweeps.duplicated([*_SYSTEM_KEYS, "from_sweep"])]
-    return best.sort_values("test_accuracy", ascending=False, kind="stable")
-
-
-def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """The study's summary table: each system once, as `representatives` chooses and orders them.
-
-    Args:
-        runs: Of one context.
-
-    Returns:
-        ``system``, ``run``, ``test_accuracy``, ``study_accuracy`` (where the study's stand beside),
-        ``backbone`` (how the network was trained, whose features a head takes), ``experiment``,
-        ``settings`` (the chosen grid point, or what a sweep found), ``parameters`` (a network's
-        count), ``weights``, ``fit_seconds`` (a head's with its backbone's); if there was a sweep,
-        ``gain``: its test accuracy above that of the same system without it.
-    """
-    ranked = representatives(runs)
+    ranked = ranking.table
     tuned = ranked["tuned"] != ""
-    table = pd.DataFrame(
-        {
-            "system": ranked["system"] + tuned.map({True: " (tuned)", False: ""}),
-            "run": ranked["run"],
-            "test_accuracy": ranked["test_accuracy"],
-            "study_accuracy": ranked["study_accuracy"],
-            "backbone": ranked["backbone"],
-            "experiment": ranked["group"],
-            "settings": ranked["head_params"].where(ranked["head_params"] != "", ranked["tuned"]),
-            "parameters": ranked["params_total"],
-            "weights": ranked["weights"],
-            "fit_seconds": ranked["fit_seconds"],
-        }
+    told = ranked.assign(
+        system=ranked["system"] + tuned.map({True: " (tuned)", False: ""}),
+        seeds=ranked["seeds"].map(len),
+        settings=ranked["head_params"].where(ranked["head_params"] != "", ranked["tuned"]),
     )
+    whole = ["rank_low", "rank_high", "test_images"]
+    told[whole] = told[whole].astype("Int64")
+    columns = list(_COLUMNS)
     if tuned.any():
-        grid = ranked[~tuned].set_index(_SYSTEM_KEYS)["test_accuracy"].rename("grid")
-        beside = ranked[_SYSTEM_KEYS].join(grid, on=_SYSTEM_KEYS)["grid"]
-        table.insert(3, "gain", (ranked["test_accuracy"] - beside).where(tuned))
-    return _with_study(table).reset_index(drop=True)
+        grid = ranked[~tuned].set_index(SYSTEM_KEYS)["test_accuracy"].rename("grid")
+        beside = ranked[SYSTEM_KEYS].join(grid, on=SYSTEM_KEYS)["grid"]
+        told["gain"] = (ranked["test_accuracy"] - beside).where(tuned)
+        columns.insert(columns.index("verdict"), "gain")
+    return _with_study(told[columns].rename(columns=_CALLED))
 
 
 def trees(runs: pd.DataFrame) -> pd.DataFrame:
@@ -75,8 +92,8 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
         runs: Of one context.
 
     Returns:
-        ``head``, ``settings``, ``weights``, and for both experiments the test accuracy, beside the
-        study's where those stand beside.
+        ``head``, ``settings``, ``weights``, and for both experiments the test accuracy, the mean of
+        the seeds, beside the study's where those stand beside.
     """
     in_grid = (runs["head"] != "") & (runs["tuned"] == "")
     fitted = runs[in_grid].rename(columns={"head_params": "settings"})
@@ -84,7 +101,8 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     keys = ["head", "settings", "weights"]
     sides = [
         fitted[fitted["group"] == group]
-        .set_index(keys)[["test_accuracy", "study_accuracy"]]
+        .groupby(keys)[["test_accuracy", "study_accuracy"]]
+        .mean()
         .set_axis([f"accuracy_{short}", f"study_accuracy_{short}"], axis=1)
         for group, short in (("experiment 1", "exp1"), ("experiment 2", "exp2"))
     ]
@@ -96,35 +114,49 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_study(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave the study's accuracies out where none stands beside: the data are of another kind."""
-    study = [name for name in table if "study_accuracy" in str(name)]
-    return table.drop(columns=study) if table[study].isna().all(axis=None) else table
+    """Leave the study's figures out where none stands beside: the data are of another kind."""
+    study = [name for name in table if str(name).startswith("study_")]
+    accuracies = [name for name in study if "study_accuracy" in str(name)]
+    return table.drop(columns=study) if table[accuracies].isna().all(axis=None) else table
 
 
 def every_run(runs: pd.DataFrame) -> pd.DataFrame:
     """All columns of all runs, the best test accuracy first."""
+    runs = runs.drop(columns=["artifact_uri", "rank"])
     return _with_study(runs.sort_values("test_accuracy", ascending=False, kind="stable"))
 
 
-VIEWS: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "summary": summary,
-    "trees": trees,
-    "all": every_run,
-}
+VIEWS: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {"trees": trees, "all": every_run}
+"""Tables of runs; ``summary`` is one of systems."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """A table of one set of runs.
+
+    Attributes:
+        context: Whose runs.
+        table: As ``bench leaderboard --format csv`` prints it.
+        ranking: What the summary is made of; None for other views.
+    """
+
+    context: Context
+    table: pd.DataFrame
+    ranking: Ranking | None
 
 
 def make_tables(
     store: Store, view: str, context: str | None
-) -> tuple[list[tuple[Context, pd.DataFrame]], list[Context]]:
+) -> tuple[list[Leaderboard], list[Context]]:
     """Make a table of each chosen set of runs.
 
     Args:
         store: Where the runs are.
-        view: One of `VIEWS`; ``all`` has all settings, too.
+        view: ``summary`` or one of `VIEWS`; ``all`` has all settings, too.
         context: The beginning of a context's id, ``all``, or None for that of the newest run.
 
     Returns:
-        The chosen sets with their tables, and the other sets.
+        The tables of the chosen sets, and the other sets.
 
     Raises:
         UserError: There are no runs, or no such context.
@@ -134,11 +166,16 @@ def make_tables(
     runs = runs[runs["context"].isin([one.id for one in chosen])]
     if view == "all":
         runs = with_settings(runs, store)
-    tables = [(one, VIEWS[view](runs[runs["context"] == one.id])) for one in chosen]
-    return tables, others
+    made = []
+    for one in chosen:
+        own = runs[runs["context"] == one.id]
+        ranking = rank_systems(store, own) if view == "summary" else None
+        table = VIEWS[view](own) if ranking is None else summary(ranking)
+        made.append(Leaderboard(context=one, table=table, ranking=ranking))
+    return made, others
 
 
-def together(tables: Sequence[tuple[Context, pd.DataFrame]]) -> pd.DataFrame:
+def together(boards: Sequence[Leaderboard]) -> pd.DataFrame:
     """Put the tables of `make_tables` below each other; ``data`` and ``context`` say whose."""
-    named = (table.assign(data=one.title, context=one.id) for one, table in tables)
+    named = (one.table.assign(data=one.context.title, context=one.context.id) for one in boards)
     return pd.concat(named, ignore_index=True)

@@ -76,7 +76,7 @@ class Artifacts:
             store: Of the runs.
             folder: Empty; for files on their way.
         """
-        self._store = store
+        self.store = store
         self._folder = folder
         self._repositories: dict[str, Any] = {}
 
@@ -87,7 +87,7 @@ class Artifacts:
         folder.mkdir(exist_ok=True)
         # MlflowClient would look the run up for every file, which takes 40 times as long.
         if uri not in self._repositories:
-            self._repositories[uri] = get_artifact_repository(uri, self._store.uri)
+            self._repositories[uri] = get_artifact_repository(uri, self.store.uri)
         try:
             return bring(self._repositories[uri], name, folder).read_bytes()
         except (MlflowException, OSError):

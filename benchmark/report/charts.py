@@ -12,6 +12,8 @@ from benchmark.report.labels import Box, Label, Spot, place
 
 BAR = 140
 """Width of an accuracy bar in pixels."""
+RANKS = 80
+"""Width of the line of ranks in pixels."""
 TIMES: dict[float, str] = {
     **{seconds: f"{seconds:g} s" for seconds in (0.1, 0.3, 1, 3, 10, 30)},
     **{60 * minutes: f"{minutes} min" for minutes in (1, 3, 10, 30)},
@@ -28,6 +30,7 @@ class Mark:
     Attributes:
         x: What it costs, positive.
         y: Its test accuracy.
+        interval: The bounds of that.
         label: Its text.
         title: What a pointer over it shows.
         group: Name of its style.
@@ -37,6 +40,7 @@ class Mark:
 
     x: float
     y: float
+    interval: tuple[float, float]
     label: str
     title: str
     group: str
@@ -96,8 +100,12 @@ class Frame:
 
 def accuracy_bar(share: float, interval: tuple[float, float], study: float | None) -> Markup:
     """Draw an accuracy as a bar from 0 to 100% with its interval, and the study's as a tick."""
-    low, high = (BAR * bound for bound in interval)
-    tick = Markup("")
+    whisker, tick = Markup(""), Markup("")
+    if not math.isnan(interval[0]):
+        low, high = (BAR * bound for bound in interval)
+        whisker = Markup(
+            '<path class="interval" d="M{0:.1f} 9H{1:.1f}M{0:.1f} 5.5v7M{1:.1f} 5.5v7"/>'
+        ).format(low, high)
     if study is not None and not math.isnan(study):
         tick = Markup('<path class="study" d="M{0:.1f} 1v16"/>').format(BAR * study)
     return Markup(
@@ -105,9 +113,18 @@ def accuracy_bar(share: float, interval: tuple[float, float], study: float | Non
         'preserveAspectRatio="none" aria-hidden="true">'
         '<rect class="track" y="5" width="{width}" height="8" rx="2"/>'
         '<rect class="value" y="5" width="{value:.1f}" height="8" rx="2"/>'
-        '<path class="interval" d="M{low:.1f} 9H{high:.1f}M{low:.1f} 5.5v7M{high:.1f} 5.5v7"/>'
-        "{tick}</svg>"
-    ).format(width=BAR, value=BAR * share, low=low, high=high, tick=tick)
+        "{whisker}{tick}</svg>"
+    ).format(width=BAR, value=BAR * share, whisker=whisker, tick=tick)
+
+
+def rank_line(low: int, high: int, count: int) -> Markup:
+    """Draw the interval of a rank on the places from 1 to the number of systems."""
+    step = RANKS / count
+    return Markup(
+        '<svg class="bar" width="{0}" height="18" viewBox="0 0 {0} 18" preserveAspectRatio="none" '
+        'aria-hidden="true"><rect class="track" y="7" width="{0}" height="4" rx="2"/>'
+        '<rect class="rank" x="{1:.1f}" y="5" width="{2:.1f}" height="8" rx="2"/></svg>'
+    ).format(RANKS, step * (low - 1), step * (high - low + 1))
 
 
 def pareto(marks: Iterable[Mark]) -> list[Mark]:
@@ -150,7 +167,7 @@ def scatter(marks: Sequence[Mark], size: tuple[int, int], axis: Axis) -> Markup:
         height=size[1],
         low=min(costs) / 1.6,
         high=max(costs) * 1.6,
-        top=min(1.0, (math.floor(max(mark.y for mark in marks) * 10) + 1) / 10),
+        top=min(1.0, (math.floor(max(_top(mark) for mark in marks) * 10) + 1) / 10),
     )
     front = pareto(marks)
     labels = place(
@@ -169,6 +186,11 @@ def scatter(marks: Sequence[Mark], size: tuple[int, int], axis: Axis) -> Markup:
         _front(front, frame),
         drawn,
     )
+
+
+def _top(mark: Mark) -> float:
+    """The highest that is drawn of a mark."""
+    return mark.y if math.isnan(mark.interval[1]) else mark.interval[1]
 
 
 def _axes(frame: Frame, axis: Axis) -> Markup:
@@ -224,14 +246,19 @@ def _mark(mark: Mark, label: Label | None, frame: Frame, on_front: bool) -> Mark
         text = Markup('{}<text class="label{}" x="{:.1f}" y="{:.1f}">{}</text>').format(
             leader, " end" if label.left_of_point else "", end, baseline, mark.label
         )
+    whisker = Markup("")
+    if not math.isnan(mark.interval[0]):
+        low, high = map(frame.y, mark.interval)
+        whisker = Markup('<path class="whisker" d="M{:.1f} {:.1f}V{:.1f}"/>').format(x, low, high)
     return Markup(
-        '<g class="{}{}{}" data-system="{}"><title>{}</title>{}<path d="{}"/></g>'
+        '<g class="{}{}{}" data-system="{}"><title>{}</title>{}{}<path d="{}"/></g>'
     ).format(
         mark.group,
         " hollow" if mark.hollow else "",
         " best" if on_front else "",
         mark.system,
         mark.title,
+        whisker,
         text,
         symbol(mark.group, x, y),
     )

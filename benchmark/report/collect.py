@@ -13,8 +13,8 @@ from mlflow.entities import Run
 
 from benchmark.data.splits import SPLITS
 from benchmark.ranking.runs import TRIAL_GROUP, Context, choose_contexts, fetch, state
-from benchmark.ranking.statistics import wilson_interval
-from benchmark.ranking.tables import representatives, summary
+from benchmark.ranking.systems import Ranking, rank_systems
+from benchmark.ranking.tables import summary
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
 from benchmark.study.suite import GROUPS
 from benchmark.tracking.reader import search
@@ -33,9 +33,9 @@ class RankedSystem:
     Attributes:
         rank: Its place in the summary, from 1.
         name: Short, unlike any other's.
-        run: Its run.
-        row: The same, with the columns of `leaderboard.fetch`.
-        summary: Its row of `leaderboard.summary`.
+        run: The first of its repeats, whose pictures, curves and predictions are shown.
+        row: Its row of `Ranking.table`.
+        summary: Its row of `benchmark.ranking.tables.summary`.
         interval: 95% interval of its test accuracy.
         curves: Of a network: by metric, the values of all epochs.
         unfrozen: The epoch, from 1, from which all layers trained; None where none were frozen.
@@ -67,8 +67,9 @@ class Material:
     Attributes:
         context: Whose runs.
         others: What else is in the store.
-        runs: Of the context, as `leaderboard.fetch` gives them.
-        systems: The summary's rows.
+        runs: Of the context, as `benchmark.ranking.runs.fetch` gives them.
+        ranking: Its systems.
+        systems: The same with what their runs logged.
         tracked: The same runs as MLflow gives them, with those that pretrained their networks.
         not_completed: The newest of each run that was never completed.
         splits: Images in each.
@@ -79,6 +80,7 @@ class Material:
     context: Context
     others: list[Context]
     runs: pd.DataFrame
+    ranking: Ranking
     systems: list[RankedSystem]
     tracked: list[Run]
     not_completed: list[Run]
@@ -118,11 +120,14 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
     ids = set(runs["run_id"])
     tracked = [run for run in inside if run.info.run_id in ids]
     newest = tracked[0]
+    ranking = rank_systems(store, runs)
+    by_id = {run.info.run_id: run for run in tracked}
     return Material(
         context=context,
         others=others,
         runs=runs,
-        systems=_systems(store, runs, {run.info.run_id: run for run in tracked}, artifacts),
+        ranking=ranking,
+        systems=_systems(store, ranking, by_id, artifacts),
         tracked=tracked + _pretraining(store, tracked),
         not_completed=_not_completed(inside),
         splits={split: int(_profile(newest)[split]) for split in SPLITS},
@@ -144,11 +149,11 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _systems(
-    store: Store, runs: pd.DataFrame, tracked: Mapping[str, Run], artifacts: Artifacts
+    store: Store, ranking: Ranking, tracked: Mapping[str, Run], artifacts: Artifacts
 ) -> list[RankedSystem]:
     client = MlflowClient(store.uri)
-    ranked = _records(representatives(runs))
-    shown = _records(summary(runs))
+    ranked = _records(ranking.table)
+    shown = _records(summary(ranking))
     names = _short_names(ranked, tracked)
     systems = []
     for rank, (row, line, name) in enumerate(zip(ranked, shown, names, strict=True), start=1):
@@ -162,7 +167,7 @@ def _systems(
                 run=run,
                 row=row,
                 summary=line,
-                interval=wilson_interval(row["test_accuracy"], int(_profile(run)["test"])),
+                interval=(row["test_accuracy_low"], row["test_accuracy_high"]),
                 curves={} if row["head"] else _curves(client, run),
                 unfrozen=frozen + 1 if frozen else None,
                 predictions=artifacts.table(run, "predictions/test.csv", PREDICTIONS),

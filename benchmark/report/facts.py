@@ -101,7 +101,9 @@ def command(runs: Iterable[Run]) -> str:
     parts = ["bench run", *map(shlex.quote, chosen)]
     if settings["data.name"] != "demo":
         parts.append("--data DIR")
-    parts += [f"--preset {preset.preset}", f"--seed {settings['seed']}"]
+    seeds = sorted({int(run.data.params["seed"]) for run in runs})
+    told = f"--seed {seeds[0]}" if len(seeds) == 1 else f"--seeds {','.join(map(str, seeds))}"
+    parts += [f"--preset {preset.preset}", told]
     if weights := [name for run in runs if (name := run.data.tags["weights"]) != "none"]:
         parts.append(f"--weights {weights[0]}")
     return " ".join(parts + changed)

@@ -9,12 +9,25 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from benchmark.terminal.tables import count, duration, percent, points
+from benchmark.terminal.numbers import count, duration, percent, points
 
 
 def interval(bounds: tuple[float, float]) -> str:
-    """(0.625, 0.877) -> 62.5 to 87.7%."""
+    """(0.625, 0.877) -> 62.5 to 87.7%; nothing where there is none."""
+    if pd.isna(bounds[0]):
+        return ""
     return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}%"
+
+
+def ranks(row: Mapping[str, Any]) -> str:
+    """``3``, or ``2 to 5``."""
+    low, high = int(row["rank_low"]), int(row["rank_high"])
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def bounds(row: Mapping[str, Any]) -> str:
+    """The interval of a difference in points: ``-5.1 to +2.0``."""
+    return f"{100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f}"
 
 
 def commit(name: str) -> str:
@@ -35,6 +48,8 @@ def if_known(write: Callable[[Any], str]) -> Callable[[Any], str]:
 
 FILTERS: Mapping[str, Callable[[Any], str]] = {
     "interval": interval,
+    "ranks": ranks,
+    "bounds": bounds,
     "commit": commit,
     "breakable": breakable,
     "percent": if_known(percent),

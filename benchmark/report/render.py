@@ -13,6 +13,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.ranking.recommendation import recommendation
+from benchmark.ranking.remarks import remarks
 from benchmark.ranking.runs import state
 from benchmark.ranking.tables import trees
 from benchmark.report import charts, curves, facts, pictures
@@ -21,7 +23,7 @@ from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
 from benchmark.report.filters import FILTERS
 from benchmark.study.suite import GROUPS
-from benchmark.terminal.tables import count, duration, percent
+from benchmark.terminal.numbers import count, duration, percent
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 
@@ -68,8 +70,8 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
     return material
 
 
-def render(material: Material, artifacts: Artifacts, title: str | None = None) -> str:
-    """Fill the page."""
+def environment_of() -> Environment:
+    """Where the pages' templates are, with the filters that they use."""
     environment = Environment(
         loader=PackageLoader("benchmark.report"),
         autoescape=True,
@@ -78,6 +80,12 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
+    return environment
+
+
+def render(material: Material, artifacts: Artifacts, title: str | None = None) -> str:
+    """Fill the page."""
+    environment = environment_of()
     template = environment.get_template("report.html.j2")
     return template.render(
         title=title or f"Image classifiers on {material.settings['data.name']}",
@@ -87,6 +95,9 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         group_style={group: f"g{i}" for i, group in enumerate(GROUPS, start=1)},
         symbol=charts.symbol,
         accuracy_bar=charts.accuracy_bar,
+        rank_line=charts.rank_line,
+        recommendation=recommendation(material.ranking),
+        remarks=remarks(material.ranking, artifacts.store),
         state=state,
         **_inline(environment),
         **_facts(material),
@@ -113,6 +124,7 @@ def _facts(material: Material) -> dict[str, Any]:
         "parts": facts.parts(material.tracked),
         "weights": sorted(set(material.runs["weights"]) - {"none"}),
         "presets": sorted(set(material.runs["preset"])),
+        "seeds": sorted({seed for seeds in material.ranking.table["seeds"] for seed in seeds}),
         "hardware": sorted(set(material.runs["hardware"])),
         "commits": sorted(set(material.runs["git_commit"])),
     }
@@ -170,6 +182,7 @@ def _cost(
             charts.Mark(
                 x=value,
                 y=one.row["test_accuracy"],
+                interval=one.interval,
                 label=str(one.rank) if numbered else one.name,
                 title=f"{one.rank}. {one.name}: "
                 f"{percent(one.row['test_accuracy'])}, {axis.write(value)}",

@@ -6,9 +6,9 @@ import logging
 import math
 from collections.abc import Collection, Iterator
 
-from benchmark.classifier.completed import best_runs
 from benchmark.classifier.network import WEIGHTS_FILE
 from benchmark.ranking.runs import TRIAL_GROUP, fetch
+from benchmark.ranking.systems import best_runs
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Tag

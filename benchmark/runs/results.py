@@ -12,6 +12,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.pictures import draw_confusion
 from benchmark.evaluation.predictions import Predictions
+from benchmark.ranking.statistics import accuracy
 from benchmark.tracking.items import Artifact, LogItem, Metric, metrics
 
 
@@ -27,10 +28,12 @@ def log_predictions(
         scratch: Folder for files on their way to MLflow.
 
     Yields:
-        Metrics, the tables and the confusion matrix. Of data that bring their own parts, also
-        ``test_accuracy_unshared``: on the images of which no copy lay in another part.
+        Metrics, with the bounds of the 95% interval of the test accuracy, the tables and the
+        confusion matrix. Of data that bring their own parts, also ``test_accuracy_unshared``: on
+        the images of which no copy lay in another part.
     """
     yield from metrics(score(predictions))
+    yield from _interval(predictions)
     shared = np.array([data.samples[row].shared for row in data.rows("test")])
     if shared.any() and not shared.all():
         correct = predictions.predicted == predictions.labels
@@ -39,3 +42,11 @@ def log_predictions(
     yield Artifact(scratch / "predictions", "predictions")
     write_figure(scratch / "confusion.png", lambda: draw_confusion(predictions, title))
     yield Artifact(scratch / "confusion.png")
+
+
+def _interval(predictions: Predictions) -> Iterator[Metric]:
+    right = (predictions.predicted == predictions.labels).astype(np.float64)
+    groups = predictions.groups or predictions.names
+    found = accuracy(right[None], np.unique(groups, return_inverse=True)[1])
+    yield Metric("test_accuracy_low", found.low)
+    yield Metric("test_accuracy_high", found.high)

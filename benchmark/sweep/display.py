@@ -16,7 +16,7 @@ from benchmark.sweep.status import goal, seconds_left
 from benchmark.sweep.study import best_trial, is_finished, params_of
 from benchmark.terminal.console import line
 from benchmark.terminal.live_lines import LiveLines, meter
-from benchmark.terminal.tables import duration
+from benchmark.terminal.numbers import duration
 
 
 class SweepDisplay(LiveLines):

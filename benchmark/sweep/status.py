@@ -18,7 +18,7 @@ from benchmark.sweep.storage import (
     study_states,
 )
 from benchmark.sweep.study import best_trial, is_finished, params_of
-from benchmark.terminal.tables import duration
+from benchmark.terminal.numbers import duration
 from registry.errors import UserError
 
 

@@ -12,7 +12,7 @@ from benchmark.data.checks import warnings
 from benchmark.data.splits import SPLITS
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line, print_lines
-from benchmark.terminal.tables import count, duration
+from benchmark.terminal.numbers import count, duration
 
 if TYPE_CHECKING:
     from benchmark.execution.launch import Launch

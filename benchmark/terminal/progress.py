@@ -9,22 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from benchmark.execution.forecast import Forecast
 from benchmark.execution.listener import Listener
-from benchmark.ranking.statistics import wilson_interval
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.live_lines import LiveLines, meter
-from benchmark.terminal.tables import duration, sparkline
+from benchmark.terminal.numbers import duration, sparkline
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from benchmark.execution.planning import Study
     from benchmark.ranking.runs import Context
     from benchmark.runs.options import Outcome
     from benchmark.study.plan import Plan, RunSpec
@@ -44,31 +39,6 @@ def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
     ) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-def print_at_chance(console: Console, table: pd.DataFrame, study: Study) -> None:
-    """Say which rows of a summary are no better than guessing, and why that is to be expected.
-
-    Args:
-        console: Where to.
-        table: As `benchmark.ranking.tables.summary` makes it.
-        study: What was run.
-    """
-    data = study.data
-    tested = data.labels[data.rows("test")]
-    chance = np.bincount(tested).max() / len(tested)
-    guessing = [
-        str(system)
-        for system, accuracy in zip(table["system"], table["test_accuracy"], strict=True)
-        if wilson_interval(accuracy, len(tested))[0] <= chance
-    ]
-    if guessing:
-        epochs, images = study.config.train.epochs, len(data.rows("train"))
-        told = (
-            f"At chance ({chance:.1%}): {', '.join(guessing)}. They learnt nothing that "
-            f"{len(tested)} test images show in at most {epochs} epochs of {images:,} images."
-        )
-        print_lines(console, line(told))
 
 
 def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None:

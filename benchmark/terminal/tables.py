@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,58 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.terminal.console import line
+from benchmark.terminal.numbers import BAR_WIDTH, FORMATS, bar, plain
 from registry.printable import marked, printable
 
 Format = Literal["table", "csv", "markdown", "json"]
-
-
-def percent(value: float) -> str:
-    """0.4213 -> 42.13%."""
-    return f"{value:.2%}"
-
-
-def points(value: float) -> str:
-    """0.0213 -> +2.13 points."""
-    return f"{100 * value:+.2f} points"
-
-
-def duration(seconds: float) -> str:
-    """Seconds -> ``0.4 s``, ``38 s``, ``4 min 10 s`` or ``2 h 05 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
-
-
-def count(value: float) -> str:
-    """Shorten a count as the study does: ``29.6M``, ``704K``."""
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= unit:
-            return f"{value / unit:.3g}{name}"
-    return f"{value:.0f}"
-
-
-def plain(value: Any) -> str:
-    """Write 6783.0 as 6,783 and 0.123456 as 0.1235; anything that is no float as it is."""
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
-
-
-FORMATS: Mapping[str, Callable[[Any], str]] = {
-    "accuracy": percent,
-    "share": percent,
-    "gain": points,
-    "seconds": duration,
-    "parameters": count,
-    "params_": count,
-    "flops": count,
-}
-"""How the table and Markdown write columns whose names hold this; CSV and JSON keep numbers."""
 
 
 SPARE = (
@@ -77,16 +28,31 @@ SPARE = (
     "group",
     "experiment",
     "fit_seconds",
+    "published",
+    "points_to_the_study",
+    "ms_an_image",
+    "p",
     "settings",
     "weights",
     "data",
 )
 """Columns that a narrow terminal does without, the first of them first; then the rightmost."""
-KEPT = ("status", "reason", "unavailable", "meaning", "range", "run", "accuracy")
+KEPT = (
+    "status",
+    "reason",
+    "unavailable",
+    "meaning",
+    "range",
+    "test_accuracy",
+    "interval",
+    "verdict",
+    "run",
+    "accuracy",
+)
 """Parts of the names of columns that it keeps before all others, the first of them longest."""
 NAMES = ("run", "name")
 """Columns of names as they are typed."""
-FIRST_WIDTH = 26
+FIRST_WIDTH = 20
 """To how many characters a narrow terminal may fold the first column."""
 UNBROKEN = 12
 """Up to how many characters a cell stays on one line."""
@@ -97,23 +63,7 @@ PROSE = 40
 PROSE_WIDTH = 22
 ROWS = 200
 """How many rows a table shows; thousands would take seconds, and nobody reads them."""
-BAR_WIDTH = 10
 _BARRED = "test_accuracy"
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_LEVELS = "▁▂▃▄▅▆▇█"
-
-
-def bar(share: float, width: int = BAR_WIDTH) -> str:
-    """Draw a share of one as a bar: 0.55 at a width of 4 -> ``██▎``."""
-    full, eighths = divmod(round(share * width * 8), 8)
-    return "█" * full + _EIGHTHS[eighths].strip()
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """Draw a curve between its lowest and highest value: [0.1, 0.2, 0.5] -> ``▁▃█``."""
-    low, high = min(values), max(values)
-    scale = (len(_LEVELS) - 1) / (high - low or 1)
-    return "".join(_LEVELS[round((value - low) * scale)] for value in values)
 
 
 def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = "") -> None:
@@ -146,8 +96,8 @@ def _written(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _heading(name: str) -> str:
-    """Words for a column's name; a setting's stays as it is typed: ``train.batch_size``."""
-    return name if "." in name else name.replace("_", " ")
+    """Words for a column's name; what is typed stays: ``train.batch_size``, ``net-frozen``."""
+    return name if any(part in name for part in "./-") else name.replace("_", " ")
 
 
 def _safe(value: Any) -> Any:
@@ -281,7 +231,7 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
             one for one in rest if len({cell.plain for cell in one.cells}) == 1 < len(one.cells)
         ]
         spare = [one for name in SPARE for one in rest if one.name == name]
-        kept = [one for part in KEPT[::-1] for one in columns[:0:-1] if part in one.name]
+        kept = sorted(columns[:0:-1], key=_worth)
         out = (alike or spare or rest[::-1] or kept)[0]
         columns.remove(out)
         if alike:
@@ -303,6 +253,12 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
     if others:
         notes.append(f"too wide to show: {', '.join(others)} (--format csv has all)")
     return notes
+
+
+def _worth(column: _Column) -> int:
+    """How long a column of `KEPT` is kept: the most for the first."""
+    places = [place for place, part in enumerate(KEPT) if part in column.name]
+    return -min(places, default=len(KEPT))
 
 
 def _add_bars(column: _Column, shares: pd.Series[float]) -> None:

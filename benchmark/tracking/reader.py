@@ -24,6 +24,7 @@ _RUN = {
     "status": "status",
     "start_time": "started",
     "end_time": "ended",
+    "artifact_uri": "artifact_uri",
 }
 """Columns of MLflow's table of runs, and what they are called here."""
 
@@ -62,8 +63,8 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
 
     Returns:
         A row a run, the newest first: ``run_id``, ``run`` (its name), ``status`` (MLflow's),
-        ``started`` (UTC), ``seconds`` (that it took), and ``metrics.NAME``, ``params.NAME`` and
-        ``tags.NAME``; what a run does not have is missing.
+        ``started`` (UTC), ``seconds`` (that it took), ``artifact_uri``, and ``metrics.NAME``,
+        ``params.NAME`` and ``tags.NAME``; what a run does not have is missing.
 
     Raises:
         UserError: The store has no such experiment, or cannot be read.
@@ -107,6 +108,49 @@ def _query_params(connection: Connection, run_ids: Sequence[str]) -> pd.DataFram
 
     params = table("params", *map(column, ("run_uuid", "key", "value")))
     return pd.read_sql(select(params).where(params.c.run_uuid.in_(run_ids)), connection)
+
+
+def read_curves(store: Store, run_ids: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """Read the whole course of some metrics of some runs.
+
+    Args:
+        store: Where.
+        run_ids: Which.
+        names: Of the metrics.
+
+    Returns:
+        A row a value: ``run_id``, ``name``, ``step`` and ``value``, in the order of the steps.
+    """
+    columns = ["run_id", "name", "step", "value"]
+    if store.is_database and run_ids:
+        with connected(store) as connection:
+            frame = _query_curves(connection, run_ids, names)
+    else:
+        client, _ = connect(store, write=False)
+        rows = [
+            (run_id, name, one.step, one.value)
+            for run_id in run_ids
+            for name in names
+            for one in client.get_metric_history(run_id, name)
+        ]
+        frame = pd.DataFrame(rows, columns=columns)
+    return frame[columns].sort_values(["run_id", "name", "step"], ignore_index=True)
+
+
+def _query_curves(
+    connection: Connection, run_ids: Sequence[str], names: Sequence[str]
+) -> pd.DataFrame:
+    from sqlalchemy import case, column, null, select, table
+
+    points = table("metrics", *map(column, ("run_uuid", "key", "step", "value", "is_nan")))
+    value = case((points.c.is_nan, null()), else_=points.c.value)
+    query = select(
+        points.c.run_uuid.label("run_id"),
+        points.c.key.label("name"),
+        points.c.step,
+        value.label("value"),
+    ).where(points.c.run_uuid.in_(run_ids), points.c.key.in_(names))
+    return pd.read_sql(query, connection)
 
 
 def search(store: Store, query: str) -> Iterator[Run]:
@@ -197,5 +241,6 @@ def _row(run: Run, columns: Columns) -> dict[str, Any]:
         "status": info.status,
         "started": info.start_time,
         "ended": info.end_time,
+        "artifact_uri": info.artifact_uri,
         **{f"{kind}.{name}": getattr(data, kind).get(name) for kind, name in columns},
     }

@@ -16,9 +16,13 @@ SCORED = "metrics.test_accuracy >= 0 and tags.group != 'pretraining'"
 
 _TAG = "mlflow.sharedViewState."
 _COLUMNS: Mapping[str, int] = {
+    "tags.`rank`": 60,
     "tags.`group`": 110,
     "tags.`system`": 250,
+    "params.`seed`": 60,
     "metrics.`test_accuracy`": 110,
+    "metrics.`test_accuracy_low`": 110,
+    "metrics.`test_accuracy_high`": 110,
     "tags.`study_accuracy`": 130,
     "metrics.`best_val_accuracy`": 130,
     "tags.`weights`": 85,
@@ -64,7 +68,7 @@ class SavedView:
 
 
 def study_views(query: str = SCORED) -> list[SavedView]:
-    """Runs by test accuracy, in one list and by the parts of the study.
+    """Runs in the order of the leaderboard, in one list and by the parts of the study.
 
     Args:
         query: Which runs, in MLflow's language.
@@ -135,6 +139,7 @@ def sweep_view(study: str, params: Sequence[str]) -> SavedView:
     }
     state = _state(f"tags.study = '{study}' and tags.kind = 'trial'") | {
         "orderByKey": "metrics.`best_val_accuracy`",
+        "orderByAsc": False,
         "selectedColumns": list(columns),
         "columnOrder": list(columns),
         "columnWidths": columns,
@@ -158,8 +163,8 @@ def _state(query: str) -> dict[str, Any]:
     ]
     return {
         "searchFilter": query,
-        "orderByKey": "metrics.`test_accuracy`",
-        "orderByAsc": False,
+        "orderByKey": "tags.`rank`",
+        "orderByAsc": True,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",

@@ -37,15 +37,17 @@ _NOTE = "mlflow.note.content"
 """Tag that MLflow keeps a description in, in Markdown."""
 _ABOUT = """\
 Image classifiers of one study, side by side. The menu of views, above the table on the right, has
-*Study*, all runs by test accuracy, and *Study by experiment*: networks **from scratch**, fine-tuned
-networks and trees on their embeddings (**experiment 1**), the same with a frozen backbone
-(**experiment 2**), and what the study did not have (**beyond the study**).
+*Study*, all runs in the order of the leaderboard, and *Study by experiment*: networks **from
+scratch**, fine-tuned networks and trees on their embeddings (**experiment 1**), the same with a
+frozen backbone (**experiment 2**), and what the study did not have (**beyond the study**).
 
-`test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses.
-`study_accuracy`, on images of the study's kind, is what the study published for its own.
-`fit_seconds` goes from the weights that a network starts with to the classifier, a head's with its
-backbone's. Only runs with the same tag `context` are comparable: it stands for the same data,
-split and settings; runs that differ in `seed` alone are repeats.
+`test_accuracy` is measured once a run and chooses nothing; `best_val_accuracy` chooses. The 95%
+interval of the first goes from `test_accuracy_low` to `test_accuracy_high`; `rank` is the place of
+a run's system in the leaderboard, the best on validation first. `study_accuracy`, on images of the
+study's kind, is what the study published for its own. `fit_seconds` goes from the weights that a
+network starts with to the classifier, a head's with its backbone's. Only runs with the same tag
+`context` are comparable: it stands for the same data, split and settings; runs that differ in
+`seed` alone are repeats.
 """
 
 

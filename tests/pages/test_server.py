@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -17,6 +18,9 @@ from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.pages.server import save_views, serving
+from benchmark.ranking.runs import choose_contexts, fetch
+from benchmark.ranking.systems import rank_systems
+from benchmark.ranking.tables import summary
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import log
@@ -42,6 +46,11 @@ def found(store: Store, view: str) -> list[str]:
     return [run.info.run_name for run in runs]
 
 
+def newest(store: Store) -> pd.DataFrame:
+    runs = fetch(store)
+    return runs[runs["context"] == choose_contexts(runs, None)[0][0].id]
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -54,7 +63,7 @@ def tracker(store: Store) -> Tracker:
     tracker = Tracker(store)
     for name, context, group, test, val in (
         ("old", "a1", "from scratch", 0.9, 0.9),
-        ("lucky", "b2", "from scratch", 0.6, 0.3),
+        ("lucky", "b2", "from scratch", 0.8, 0.3),
         ("good", "b2", "from scratch", 0.5, 0.4),
         ("staged", "b2", "experiment 1", 0.7, 0.5),
         ("pretrained", "b2", "pretraining", 0.8, 0.8),
@@ -64,11 +73,17 @@ def tracker(store: Store) -> Tracker:
     return tracker
 
 
-def test_the_study_opens_with_the_newest_context_by_test_accuracy(
+def test_the_study_opens_with_the_newest_context_in_the_order_of_the_leaderboard(
     tracker: Tracker, store: Store
 ) -> None:
     save_views(store)
-    assert found(store, "study") == ["staged", "lucky", "good"]
+    in_order = ["staged", "lucky", "good"]  # the best on validation first
+    assert summary(rank_systems(store, newest(store)))["run"].tolist() == in_order
+    assert found(store, "study") == in_order
+    tags = {"system": "new", "group": "from scratch", "model": "new", "context": "b2"}
+    log(tracker, "new", tags, test_accuracy=0.1, best_val_accuracy=0.9)
+    save_views(store)
+    assert found(store, "study") == ["new", "lucky", "staged", "good"]
     columns = saved(store, "study")["selectedColumns"]
     assert {"metrics.`test_accuracy`", "tags.`group`", "params.`head.n_estimators`"} <= {*columns}
     by = saved(store, "groups")["groupBy"]["groupByKeys"]

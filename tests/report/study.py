@@ -64,6 +64,7 @@ class Study:
             "data.num_classes": spec.num_classes,
             "data.num_images": spec.num_images,
             "data.seed": spec.seed,
+            "data.test_images": len(self.data.rows("test")),
             "train.epochs": EPOCHS,
             "train.batch_size": 32,
             "train.freeze_epochs": 1,

@@ -20,13 +20,22 @@ from benchmark.report.charts import (
     scatter,
 )
 from benchmark.report.labels import Box, Spot, place
-from benchmark.terminal.tables import count
+from benchmark.terminal.numbers import count
 
 BOUNDS = Box(left=0, top=0, right=700, bottom=400)
 
 
 def mark(x: float, y: float, label: str = "one") -> Mark:
-    return Mark(x=x, y=y, label=label, title=label, group="g1", hollow=False, system=1)
+    return Mark(
+        x=x,
+        y=y,
+        interval=(y - 0.05, y + 0.05),
+        label=label,
+        title=label,
+        group="g1",
+        hollow=False,
+        system=1,
+    )
 
 
 def test_the_front_holds_what_nothing_beats() -> None:

@@ -13,13 +13,14 @@ import pytest
 
 from benchmark.data.eda import class_table
 from benchmark.data.prepared import PreparedData
+from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.runs import fetch
-from benchmark.ranking.statistics import wilson_interval
+from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import summary, trees
 from benchmark.report.collect import Material
 from benchmark.report.curves import Panel
 from benchmark.report.render import write_report
-from benchmark.terminal.tables import duration, percent, points
+from benchmark.terminal.numbers import duration, percent, points
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.report.page import Page, read
@@ -47,22 +48,29 @@ def material(report: tuple[Material, Page]) -> Material:
 
 
 def test_the_summary_is_the_leaderboards(studied: Store, page: Page, material: Material) -> None:
-    table = summary(fetch(studied))
+    table = summary(rank_systems(studied, fetch(studied)))
     rows = page.table("Accuracy on")
     assert len(rows) == len(table) == 6
     for row, (_, expected) in zip(rows, table.iterrows(), strict=True):
         assert row[1].startswith(expected["system"])
-        low, high = wilson_interval(expected["test_accuracy"], material.splits["test"])
+        low, high = expected["test_accuracy_low"], expected["test_accuracy_high"]
         accuracy = f"{percent(expected['test_accuracy'])}{100 * low:.1f} to {100 * high:.1f}%"
         assert row[2] == accuracy
+        verdict = "best on validation" if expected["verdict"] == "best" else expected["verdict"]
+        assert row[4].startswith(verdict)
+        low, high = expected["rank_low"], expected["rank_high"]
+        assert row[5] == (f"{low}" if low == high else f"{low} to {high}")
         study, gain = expected["study_accuracy"], expected["gain"]
-        assert row[4] == ("–" if math.isnan(study) else percent(study))
-        assert row[5] == ("–" if math.isnan(gain) else points(gain))
+        told = "–" if math.isnan(study) else percent(study)
+        assert row[6] == told + expected["study_verdict"]
+        assert row[7] == ("–" if math.isnan(gain) else points(gain))
         weights = "" if expected["weights"] == "none" else f"weights: {expected['weights']}"
-        assert row[6] == expected["backbone"] + weights
-        assert row[7] == (expected["settings"] or "–")
-        assert row[9] == duration(expected["fit_seconds"])
-    assert [row[5] for row in rows].count("–") == 5  # all but the tuned one
+        assert row[8] == expected["backbone"] + weights
+        assert row[9] == (expected["settings"] or "–")
+        assert row[11] == duration(expected["fit_seconds"])
+    assert [row[7] for row in rows].count("–") == 5  # all but the tuned one
+    assert table["verdict"].iloc[0] == "best"
+    assert recommendation(material.ranking)[0] in page.text
 
 
 def test_the_trees_are_the_leaderboards(studied: Store, page: Page) -> None:

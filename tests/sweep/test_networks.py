@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from benchmark.cli import main
 from benchmark.data.prepared import PreparedData
 from benchmark.ranking.runs import fetch
+from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.runs.options import RunOptions
 from benchmark.study.config import Config
@@ -79,7 +80,7 @@ def test_a_sweep_begins_with_the_settings_and_scores_its_best(
     assert result.best is not None
     assert row["best_val_accuracy"] == result.best.value  # trained again, from the same seed
     assert row["context"] == base.context  # beside the network as it is
-    table = summary(fetch(store))
+    table = summary(rank_systems(store, fetch(store)))
     assert table.loc[0, "system"] == "Basic CNN (tuned)"
     assert "lr=" in str(table.loc[0, "settings"])
 

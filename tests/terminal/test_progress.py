@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -14,8 +13,8 @@ from benchmark.execution.planning import plan_study
 from benchmark.runs.options import Outcome, Status
 from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
-from benchmark.terminal.progress import ProgressDisplay, print_at_chance
-from benchmark.terminal.tables import duration
+from benchmark.terminal.numbers import duration
+from benchmark.terminal.progress import ProgressDisplay
 from benchmark.training.trainer import EpochResult
 
 RESULT = EpochResult(
@@ -102,18 +101,6 @@ def test_live_lines_fit_the_terminal_and_begin_with_what_matters(
     assert "at most 1 min 40 s left" in run
     assert everything.endswith(f"about {duration(100 * len(plan))} left in all")
     assert max(len(run), len(everything)) <= 80
-
-
-def test_rows_no_better_than_guessing_are_named(config: Config, workplace: Path) -> None:
-    study = plan_study(config, find_systems(["convmixer"]), Path("home"))
-    table = pd.DataFrame({"system": ["lost", "found"], "test_accuracy": [1 / 6, 1.0]})
-    file = io.StringIO()
-    print_at_chance(Console(file=file, width=200), table, study)
-    told = file.getvalue()
-    assert "At chance (33.3%): lost." in told
-    assert "6 test images" in told
-    assert "30 images" in told
-    assert "found" not in told
 
 
 def test_a_pipe_is_told_after_each_run_how_long_all_takes(config: Config, workplace: Path) -> None:

@@ -1,0 +1,74 @@
+"""``bench compare``: turns names of runs or systems into what tells them apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmark.commands.options import format_option
+from benchmark.commands.outputs import check_file, is_page
+
+if TYPE_CHECKING:
+    from benchmark.terminal.tables import Format
+
+CLASSES = 10
+"""So many classes the terminal shows, those in which the systems differ most."""
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--context", metavar="ID", help="Which data and settings. [default: those of the newest run]"
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    default="compare.html",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where to write the images that differ, side by side.",
+)
+@click.option(
+    "--table",
+    "which",
+    type=click.Choice(["systems", "classes", "images"]),
+    help="Print this table alone, and write no page.",
+)
+@format_option
+def compare(
+    names: tuple[str, ...], context: str | None, out: Path, which: str | None, format_: Format
+) -> None:
+    """Compare NAMES with the first of them on the same test images.
+
+    A name is a run's, for all its seeds, a run's id, a system's of bench leaderboard, BACKBONE/HEAD
+    or best. Differences come with 95% intervals and p of paired tests: McNemar's for one seed,
+    permuted signs for more; Holm's if there are more than two names.
+    """
+    from benchmark.ranking.comparison import compare_named
+    from benchmark.terminal.console import line, make_console
+    from benchmark.terminal.leaderboard import readable_comparison
+    from benchmark.terminal.numbers import percent
+    from benchmark.terminal.tables import show
+    from benchmark.tracking.store import Store
+
+    if which is None:
+        check_file(out, "--out FILE", is_page)
+    store, console = Store(), make_console()
+    comparison = compare_named(store, names, context)
+    if which is not None or format_ in ("csv", "json"):
+        show(getattr(comparison, which or "systems"), format_, console)
+        return
+    show(readable_comparison(comparison), format_, console, title=comparison.context.title)
+    classes = comparison.classes.head(CLASSES)
+    shares = classes[comparison.names].map(percent)
+    title = "Right in the classes in which they differ most"
+    show(classes.assign(**shares), format_, console, title=title)
+
+    from benchmark.report.comparison import write_comparison
+
+    shown = write_comparison(comparison, store, out)
+    count = len(comparison.images)
+    told = f"{out}: {count} images that some have right and others wrong, {shown} with a picture"
+    console.print(line(told), soft_wrap=True)

@@ -1,0 +1,82 @@
+"""Turns completed runs into what they said of each test image, kept since it cannot change."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmark.data.cache import cache_folder
+from benchmark.data.home import home
+from benchmark.processes.leftovers import unfinished
+from benchmark.tracking.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_COLUMNS = ["image", "true", "predicted", "copy_of"]
+_FILE = "predictions/test.csv"
+
+
+def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Read what runs said of the test split.
+
+    Args:
+        store: Where they are tracked.
+        places: Of each run, by its id, the address of its artifacts.
+
+    Returns:
+        By run id, a row an image: its name the index, in order; ``true``, ``predicted`` and
+        ``copy_of``, the first of the test images that it is a copy of. Runs that kept no
+        predictions are left out.
+    """
+    folder = cache_folder(home(), "answers")
+    files = {run_id: folder / f"{run_id}.csv" for run_id in places}
+    missing = {run_id: uri for run_id, uri in places.items() if not files[run_id].exists()}
+    if missing:
+        _bring(store, missing, files)
+    return {run_id: _parse(file) for run_id, file in files.items() if file.exists()}
+
+
+def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    from benchmark.tracking.artifacts import bring
+    from benchmark.tracking.connection import connect
+
+    connect(store, write=False)  # a store that was moved with its artifacts is found again
+    for run_id, uri in missing.items():
+        repository = get_artifact_repository(uri, store.uri)
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                table = _parse(bring(repository, _FILE, Path(scratch)))
+            except (MlflowException, OSError, ValueError, KeyError):
+                continue  # it kept none, or something else lies there: its row says less
+        with unfinished(files[run_id]) as path:
+            table.to_csv(path)
+
+
+def _parse(file: Path) -> pd.DataFrame:
+    known = pd.read_csv(file, nrows=0).columns
+    columns = [name for name in _COLUMNS if name in known or name != "copy_of"]
+    table = pd.read_csv(file, usecols=columns, dtype=str, keep_default_na=False)
+    if "copy_of" not in table:
+        table["copy_of"] = ""
+    return table.set_index("image").sort_index()[_COLUMNS[1:]]
+
+
+def correct(tables: list[pd.DataFrame]) -> NDArray[np.float64]:
+    """(R, N) whether each of R repeats told each image right, 1 or 0."""
+    return np.stack([(one["true"] == one["predicted"]).to_numpy(np.float64) for one in tables])
+
+
+def groups_of(table: pd.DataFrame) -> NDArray[np.int64]:
+    """(N,) the group of copies that each image belongs to."""
+    first = table["copy_of"].where(table["copy_of"] != "", table.index.to_series())
+    groups: NDArray[np.int64] = np.unique(first.to_numpy(str), return_inverse=True)[1]
+    return groups

@@ -1,0 +1,145 @@
+"""Turns named runs or systems of one context into what tells them apart, image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.ranking.answers import correct, groups_of, read_answers
+from benchmark.ranking.recommendation import title_of
+from benchmark.ranking.runs import Context, choose_contexts, fetch
+from benchmark.ranking.systems import best_runs, repeats
+from benchmark.tracking.store import Store
+from registry.core import near
+from registry.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What tells some systems apart.
+
+    Attributes:
+        context: Whose runs.
+        run_id: One of the runs, by which the images are found.
+        systems: A row each, in the order named: ``system``, ``test_accuracy`` with ``_low`` and
+            ``_high``, ``seeds``, ``difference`` to the first with ``_low`` and ``_high``, ``p``
+            (Holm's, if there are more than two) and ``verdict``. Shares of one.
+        classes: A row a class, those first in which the systems differ most: ``class``, ``images``,
+            and the share that each system has right, the mean of its seeds.
+        images: A row an image that some have right and others wrong: ``image``, ``true``, and what
+            each system says of it, most of its seeds.
+    """
+
+    context: Context
+    run_id: str
+    systems: pd.DataFrame
+    classes: pd.DataFrame
+    images: pd.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """What the systems are called."""
+        return [*self.systems["system"]]
+
+
+def compare_named(store: Store, names: Sequence[str], context: str | None) -> Comparison:
+    """Compare runs or systems on the test images that they share.
+
+    Args:
+        store: Where they are.
+        names: Two at least: of a run, for all its seeds; MLflow's id of a run; of a system, as the
+            leaderboard calls it; BACKBONE/HEAD; or ``best``. The first is what the others are
+            compared with.
+        context: The beginning of a context's id; None for that of the newest run.
+
+    Raises:
+        UserError: There is no such run, or one kept no predictions.
+    """
+    if len({*names}) < 2:
+        raise UserError("name two at least: bench compare A B; bench leaderboard lists them")
+    runs = fetch(store)
+    chosen_contexts, _ = choose_contexts(runs, context)
+    if len(chosen_contexts) > 1:
+        raise UserError("runs of different sets are not compared; name one: --context ID")
+    runs = runs[runs["context"] == chosen_contexts[0].id]
+    chosen = {name: _runs_of(runs, name) for name in dict.fromkeys(names)}
+    everything = pd.concat(chosen.values())
+    places = dict(zip(everything["run_id"], everything["artifact_uri"], strict=True))
+    answers = read_answers(store, places)
+    if lacking := [name for name, own in chosen.items() if not {*own["run_id"]} <= answers.keys()]:
+        raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
+    told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
+    return Comparison(
+        context=chosen_contexts[0],
+        run_id=str(everything["run_id"].iloc[0]),
+        systems=_systems(told),
+        classes=_classes(told),
+        images=_images(told),
+    )
+
+
+def _runs_of(runs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The runs that a name stands for, in the order of their seeds."""
+    if name == "best":
+        return best_runs(runs).sort_values("seed")
+    found = runs[(runs["run"] == name) | (runs["run_id"] == name)]
+    if found.empty:
+        rows = repeats(runs)
+        titles = pd.Series([title_of(row) for row in rows.to_dict("records")], dtype=str)  # type: ignore[arg-type]
+        short = rows["run"].str.split("/").str[0] + "/" + rows["head"]
+        found = rows[(titles.str.casefold() == name.casefold()) | (short == name)]
+        found = found[found["place"] == found["place"].min()]
+    if found.empty:
+        known = [*runs["run"], *runs["system"], "best"]
+        raise UserError(f"no run of this set is called {name!r}; {near(name, known)}")
+    return found.sort_values("seed")
+
+
+def _systems(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    from benchmark.ranking.statistics import rank
+
+    first = next(iter(told))
+    index = told[first][0].index
+    if not all(one.index.equals(index) for own in told.values() for one in own):
+        raise UserError("these runs were tested on different images")
+    right = {name: correct(own) for name, own in told.items()}
+    found = rank(right, groups_of(told[first][0]), first)
+    found = found.rename(
+        columns={"mean": "test_accuracy", "low": "test_accuracy_low", "high": "test_accuracy_high"}
+    )
+    found["p"] = found["p_holm"]
+    found["verdict"] = found["verdict"].replace({"reference": ""})
+    columns = ["test_accuracy", "test_accuracy_low", "test_accuracy_high", "seeds", "difference"]
+    columns += ["difference_low", "difference_high", "p", "verdict"]
+    return found[columns].rename_axis("system").reset_index()
+
+
+def _right(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    """A row an image: the share of each system's seeds that tell it right."""
+    index = next(iter(told.values()))[0].index
+    return pd.DataFrame({name: correct(own).mean(axis=0) for name, own in told.items()}, index)
+
+
+def _classes(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    true = next(iter(told.values()))[0]["true"]
+    right = _right(told)
+    shares = right.groupby(true).mean()
+    apart = (shares.max(axis=1) - shares.min(axis=1)).sort_values(ascending=False, kind="stable")
+    images = true.value_counts().reindex(shares.index)
+    table = shares.loc[apart.index]
+    table.insert(0, "images", images.loc[apart.index].to_numpy())
+    return table.rename_axis("class").reset_index()
+
+
+def _images(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    right = _right(told)
+    apart = right.max(axis=1) - right.min(axis=1)
+    said = {
+        name: pd.concat([one["predicted"] for one in own], axis=1).mode(axis=1)[0]
+        for name, own in told.items()
+    }
+    table = pd.DataFrame({"true": next(iter(told.values()))[0]["true"], **said})
+    shown = apart[apart > 0].sort_values(ascending=False, kind="stable").index
+    return table.loc[shown].rename_axis("image").reset_index()

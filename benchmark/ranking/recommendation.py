@@ -1,0 +1,82 @@
+"""Turns ranked systems into two lines: what to take, and what the test split can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from benchmark.ranking.systems import BETTER, TIED, Ranking, Row
+
+NAMED = 3
+"""So many systems a line names."""
+WANTED = 0.02
+"""The difference that one would like a test split to show: two points."""
+
+
+def title_of(row: Row) -> str:
+    """Name of a row's system, also of a tuned one."""
+    return f"{row['system']} (tuned)" if row["tuned"] else str(row["system"])
+
+
+def named(titles: Sequence[str]) -> str:
+    """Name some, and count the others."""
+    more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
+    return ", ".join(titles[:NAMED]) + more
+
+
+def recommendation(ranking: Ranking) -> list[str]:
+    """Say the best, what is tied with it, and the fastest of these; then what more would show."""
+    best = ranking.best
+    if best is None or pd.isna(best["test_accuracy_low"]):
+        return []
+    return [_choice(ranking, best), _worth(ranking)]
+
+
+def _choice(ranking: Ranking, best: Row) -> str:
+    interval = f"{100 * best['test_accuracy_low']:.1f} to {100 * best['test_accuracy_high']:.1f}%"
+    told = f"Best by validation: {title_of(best)}, {best['test_accuracy']:.1%} ({interval})."
+    better = [title_of(row) for row in ranking.rows(BETTER)]
+    tied = [title_of(row) for row in ranking.rows(TIED)]
+    if better:
+        told += f" Better on the test images, which do not choose: {named(better)}."
+    if tied:
+        told += f" Tied with it: {named(tied)}."
+        told += _fastest(ranking)
+    elif ranking.rows("worse") and not better:
+        told += " All others are worse."
+    return told
+
+
+def _fastest(ranking: Ranking) -> str:
+    row = ranking.cheapest
+    if row is None:
+        return ""
+    cost = f"{row['inference_ms']:.2g} ms an image"
+    return f" The fastest of these: {title_of(row)} ({cost})."
+
+
+def _worth(ranking: Ranking) -> str:
+    from benchmark.ranking.statistics import RECIPE_SEEDS, images_needed
+
+    parts = []
+    if not pd.isna(ranking.smallest):
+        more = images_needed(ranking.smallest, ranking.images, WANTED)
+        parts.append(
+            f"{ranking.images:,} test images show differences to it from some "
+            f"{100 * ranking.smallest:.1f} points on; 2 points take some {_rounded(more):,} images."
+        )
+    fewest = min(map(len, ranking.table["seeds"]))
+    if fewest >= RECIPE_SEEDS:
+        parts.append(f"This is said of the recipes ({fewest} seeds).")
+    else:
+        parts.append(
+            f"This is said of these trained classifiers; of their recipes from {RECIPE_SEEDS} "
+            f"seeds on (--seeds {RECIPE_SEEDS})."
+        )
+    return " ".join(parts)
+
+
+def _rounded(number: int) -> int:
+    """To two digits: 7219 -> 7200."""
+    return int(float(f"{number:.2g}"))

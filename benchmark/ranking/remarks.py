@@ -1,0 +1,168 @@
+"""Turns ranked systems into what a careful colleague would say of them, line by line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmark.ranking.recommendation import named, title_of
+from benchmark.ranking.systems import Ranking, Row
+from benchmark.tracking.reader import read_curves, read_params
+from benchmark.tracking.store import Store
+
+CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+FLAT = 0.03
+"""A train loss that falls by no more than this share has stayed flat."""
+ROSE = 1.25
+"""A loss that ends so many times as high as its lowest has risen."""
+GAP = 0.25
+"""By so much train accuracy exceeds that of val in a network that has overfitted."""
+
+Curves = Mapping[str, list[float]]
+"""By metric, its values by epoch."""
+
+
+def remarks(ranking: Ranking, store: Store) -> list[str]:
+    """Say which rows learnt nothing and why, which trained too little or too long, and the like.
+
+    Args:
+        ranking: The rows.
+        store: For the curves of their networks; those of the first of repeats are looked at.
+    """
+    rows = ranking.rows()
+    networks = [row["run_ids"][0] for row in rows if not row["head"]]
+    curves = _curves(store, networks)
+    guessing = [row for row in rows if _at_chance(row, ranking)]
+    others = [row for row in rows if row not in guessing]
+    lines = [_guess(row, ranking, curves, store) for row in guessing]
+    lines += _grouped(
+        "Still improving when the last epoch ended (--set train.epochs=… gives more)",
+        others,
+        lambda row: _still_improving(row, curves.get(row["run_ids"][0], {})),
+    )
+    lines += _grouped(
+        "Overfitted, far better on train images than on val (more images or augmentation would "
+        "help: --set train.flip=true)",
+        others,
+        lambda row: _overfitted(curves.get(row["run_ids"][0], {})),
+    )
+    lines += _grouped("Val and test accuracy differ by more than chance", others, _far_apart)
+    return lines + _never_predicted(ranking, others)
+
+
+def _curves(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, list[float]]]:
+    found: dict[str, dict[str, list[float]]] = {}
+    points = read_curves(store, run_ids, CURVES)
+    for (run_id, name), own in points.groupby(["run_id", "name"], sort=False):
+        found.setdefault(str(run_id), {})[str(name)] = own["value"].tolist()
+    return {run_id: own for run_id, own in found.items() if len(own) == len(CURVES)}
+
+
+def _tables(row: Row, ranking: Ranking) -> list[pd.DataFrame]:
+    return [ranking.answers[run_id] for run_id in row["run_ids"] if run_id in ranking.answers]
+
+
+def chance(ranking: Ranking) -> float:
+    """What one is right in by always naming the commonest class; nan without predictions."""
+    table = next(iter(ranking.answers.values()), None)
+    return (
+        float("nan") if table is None else float(table["true"].value_counts(normalize=True).max())
+    )
+
+
+def _at_chance(row: Row, ranking: Ranking) -> bool:
+    """Whether its interval holds the commonest class's share, or it names next to no class."""
+    tables = _tables(row, ranking)
+    if not tables:
+        return False
+    classes = tables[0]["true"].nunique()
+    fewest = 2 if classes > 3 else 1
+    names = any(table["predicted"].nunique() <= fewest for table in tables)
+    return names or bool(row["test_accuracy_low"] <= chance(ranking))
+
+
+def _guess(row: Row, ranking: Ranking, curves: Mapping[str, Curves], store: Store) -> str:
+    told = f"At chance ({chance(ranking):.1%}): {title_of(row)}"
+    if row["head"]:
+        return f"{told}; its network's features say too little."
+    own = curves.get(row["run_ids"][0])
+    if own is None:
+        return f"{told}."
+    rate = float(read_params(store, [row["run_ids"][0]])["train.lr"].iloc[0])
+    return f"{told}; {_reason(own, row, rate)}."
+
+
+def _reason(curves: Curves, row: Row, rate: float) -> str:
+    """Why a network learnt nothing, as its curves tell, and what to try."""
+    train, val = curves["train_loss"], curves["val_loss"]
+    lower = f"try a lower rate: --set train.lr={rate / 10:g}"
+    finite = [loss for loss in train if math.isfinite(loss)]
+    if len(finite) < len(train):
+        return f"its loss is no longer finite from epoch {len(finite) + 1} on; {lower}"
+    best = int(np.nanargmin(val))
+    if train[-1] > ROSE * min(train):
+        return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"
+    if train[0] - min(train) <= FLAT * train[0]:
+        return f"its loss stayed flat from the start ({train[0]:.2f} to {train[-1]:.2f}); {lower}"
+    if val[-1] > ROSE * val[best]:
+        return (
+            f"its val loss rose from epoch {best + 1} on ({val[best]:.2f} to {val[-1]:.2f}) while "
+            "that of train fell: it learnt by heart; try more images, or --set train.flip=true"
+        )
+    if len(val) < int(row["epochs"]):
+        return (
+            f"it was stopped after {len(val)} of {row['epochs']} epochs, the best being the "
+            f"{best + 1}.; try --set train.patience=none"
+        )
+    return (
+        f"{len(val)} epochs were too few ({train[0]:.2f} to {train[-1]:.2f}); try "
+        f"--set train.epochs={5 * len(val)}"
+    )
+
+
+def _still_improving(row: Row, curves: Curves) -> bool:
+    """Whether the last of all epochs was its best, and better by its loss than the one before."""
+    val = curves.get("val_loss", [])
+    ended = len(val) == row["epochs"] and len(val) > 1
+    return (
+        ended and val[-1] == min(val) and curves["val_accuracy"][-1] >= max(curves["val_accuracy"])
+    )
+
+
+def _overfitted(curves: Curves) -> bool:
+    """Whether train accuracy ran away from that of val, whose loss had risen again."""
+    val = curves.get("val_loss", [])
+    if len(val) < 2:
+        return False
+    gap = curves["train_accuracy"][-1] - curves["val_accuracy"][-1]
+    return gap > GAP and val[-1] > 1.1 * min(val)
+
+
+def _far_apart(row: Row) -> bool:
+    from benchmark.ranking.statistics import newcombe_interval
+
+    figures = [row[name] for name in ("best_val_accuracy", "val_images", "test_accuracy")]
+    if any(pd.isna(figure) for figure in [*figures, row["test_images"]]):
+        return False
+    val, images, test = figures
+    low, high = newcombe_interval(float(val), int(images), float(test), int(row["test_images"]))
+    return low > 0 or high < 0
+
+
+def _never_predicted(ranking: Ranking, rows: Sequence[Row]) -> list[str]:
+    """Name the classes that the best never names, though there are images of them."""
+    best = next(iter(rows), None)
+    tables = _tables(best, ranking) if best is not None else []
+    if best is None or not tables:
+        return []
+    named_ones = {name for table in tables for name in table["predicted"]}
+    missing = sorted({*tables[0]["true"]} - named_ones)
+    return [f"{title_of(best)} never predicts {named(missing)}."] if missing else []
+
+
+def _grouped(told: str, rows: Sequence[Row], applies: Callable[[Row], bool]) -> list[str]:
+    found = [title_of(row) for row in rows if applies(row)]
+    return [f"{told}: {named(found)}."] if found else []

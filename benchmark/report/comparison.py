@@ -1,0 +1,86 @@
+"""Turns a comparison into one HTML page: the images that tell systems apart, side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from markupsafe import Markup
+from PIL import Image
+
+from benchmark.data.home import home
+from benchmark.data.image_store import store_folder
+from benchmark.data.prepared import PreparedData
+from benchmark.ranking.comparison import Comparison
+from benchmark.report.charts import accuracy_bar
+from benchmark.report.pictures import data_uri
+from benchmark.report.render import environment_of
+from benchmark.study.inputs import read_input
+from benchmark.study.plan import DataSpec
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from registry.errors import UserError
+
+SHOWN = 120
+"""So many images a page shows; the table has all."""
+SIDE = 128
+
+
+def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
+    """Write the page.
+
+    Args:
+        comparison: What it shows.
+        store: Where the runs are, which say where the images are.
+        out: The file.
+
+    Returns:
+        How many of the images it shows with a picture: none if they are no longer kept here.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    rows = comparison.images.head(SHOWN)
+    pictures = _pictures(comparison, store, [*rows["image"]])
+    page = (
+        environment_of()
+        .get_template("comparison.html.j2")
+        .render(
+            comparison=comparison,
+            rows=rows.to_dict("records"),
+            pictures=pictures,
+            accuracy_bar=accuracy_bar,
+            style=_style(),
+        )
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
+        ) from error
+    return len(pictures)
+
+
+def _style() -> Markup:
+    loader = environment_of().loader
+    assert loader is not None
+    return Markup(loader.get_source(environment_of(), "report.css")[0])
+
+
+def _pictures(comparison: Comparison, store: Store, names: list[str]) -> dict[str, str]:
+    """Images by name, as they are kept decoded for the first run's network."""
+    with Tracker(store).artifact(comparison.run_id, "config.json") as file:
+        settings = json.loads(file.read_text())
+    spec, input_ = DataSpec(**settings["data"]), read_input(settings)
+    if not store_folder(home(), spec.fingerprint, spec.image_size, input_).exists():
+        return {}
+    data = PreparedData(spec, home(), input_)
+    rows = {sample.name: row for row, sample in enumerate(data.samples)}
+    found = {}
+    for name in names:
+        if name in rows:
+            picture = Image.fromarray(data.images[rows[name]])
+            found[name] = data_uri(picture.resize(data.shown_size(rows[name], SIDE)), SIDE)
+    return found

@@ -1,0 +1,105 @@
+"""What tells two systems apart, in numbers and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from scipy import stats
+
+from benchmark.cli import main
+from benchmark.ranking.runs import fetch
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from tests.ranking.test_systems import IMAGES, log
+from tests.test_cli import assert_one_line_error
+
+
+@pytest.fixture
+def ids(store: Store, tmp_path: Path) -> dict[str, str]:
+    """Of runs: two seeds of a good system, a poor one, and one of another context."""
+    tracker = Tracker(store)
+    made: dict[str, str] = {}
+    for name, skill, seed, context in (
+        ("other-scratch", 0.9, 0, "b2"),
+        ("good-scratch", 0.8, 0, "a1"),
+        ("good-scratch", 0.8, 1, "a1"),
+        ("poor-scratch", 0.3, 0, "a1"),
+        ("good-scratch/trees-n1", 0.7, 0, "a1"),
+    ):
+        head = "trees" if "/" in name else ""
+        tags = {"context": context, "head": head, "system": f"{name.title()} Net"}
+        folder = tmp_path / f"{len(made)}"
+        made[f"{name} {seed}"] = log(tracker, name, skill, skill, folder, seed=seed, **tags)
+    return made
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["compare", *arguments])
+
+
+def table(*arguments: str) -> pd.DataFrame:
+    result = bench(*arguments, "--format", "json")
+    assert result.exit_code == 0, result.output
+    return pd.DataFrame(json.loads(result.stdout))
+
+
+def test_systems_are_compared_with_the_first_in_pairs(ids: dict[str, str], store: Store) -> None:
+    both = table("poor-scratch", "good-scratch")
+    runs = fetch(store)
+    good = runs[runs["run"] == "good-scratch"]["test_accuracy"]
+    assert both["seeds"].tolist() == [1, 2]
+    assert both["test_accuracy"][1] == pytest.approx(good.mean())
+    assert both["verdict"].tolist() == ["", "better"]
+    assert both["difference"][1] == pytest.approx(
+        both["test_accuracy"][1] - both["test_accuracy"][0]
+    )
+    assert both["difference_low"][1] > 0
+    assert both["p"][1] < 0.01
+
+
+def test_one_seed_each_has_the_exact_p_of_mcnemar_on_the_groups(ids: dict[str, str]) -> None:
+    names = [ids["good-scratch 0"], ids["good-scratch/trees-n1 0"]]
+    both = table(*names)
+    images = table(*names, "--table", "images")
+    won = (images["true"] == images[names[0]]).sum()
+    assert 0 < len(images) < IMAGES
+    exact = stats.binomtest(int(won), len(images)).pvalue
+    assert both["p"][1] == pytest.approx(exact, abs=0.1)  # some images are copies
+    classes = table(*names, "--table", "classes")
+    assert classes["images"].sum() == IMAGES
+    apart = (classes[names[0]] - classes[names[1]]).abs()
+    assert apart.is_monotonic_decreasing
+    lost = ((classes[names[0]] - classes[names[1]]) * classes["images"]).sum()
+    assert lost == pytest.approx(won - (len(images) - won))
+
+
+def test_names_stand_for_rows_of_the_leaderboard(ids: dict[str, str]) -> None:
+    for name in ("best", "Good-Scratch Net", "good-scratch"):
+        assert table("poor-scratch", name)["seeds"].tolist() == [1, 2]
+    assert table("poor-scratch", "good-scratch/trees")["seeds"].tolist() == [1, 1]
+
+
+def test_what_cannot_be_compared_is_told_in_one_line(ids: dict[str, str], store: Store) -> None:
+    assert_one_line_error(bench("good-scratch"), "name two at least")
+    assert_one_line_error(bench("good-scratch", "god-scratch"), "did you mean good-scratch")
+    assert_one_line_error(bench("good-scratch", "other-scratch"), "no run of this set is called")
+    for file in store_files(store):
+        file.write_text("something else")
+    assert_one_line_error(bench("good-scratch", "poor-scratch"), "kept no predictions")
+
+
+def store_files(store: Store) -> list[Path]:
+    return [*Path("artifacts").rglob("test.csv")]
+
+
+def test_the_same_answers_differ_in_nothing(ids: dict[str, str]) -> None:
+    same = table(ids["good-scratch 0"], "good-scratch", "--table", "images")
+    assert len(same) < 10  # the seed beside it tells a few others right
+    systems = table(ids["good-scratch 0"], "good-scratch")
+    assert systems["verdict"][1] == "tied"
+    assert np.isfinite(systems["p"][1])

@@ -1,0 +1,87 @@
+"""What is said of rows whose runs ended badly, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmark.ranking.remarks import CURVES, remarks
+from benchmark.ranking.runs import fetch
+from benchmark.ranking.systems import rank_systems
+from benchmark.tracking.items import Param, metrics
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from tests.ranking.test_systems import log
+
+EPOCHS = 3
+"""As the parameters of the logged runs say."""
+NAN = float("nan")
+
+
+def told(
+    store: Store,
+    folder: Path,
+    skill: float,
+    losses: tuple[Sequence[float], Sequence[float]] | None = None,
+    accuracies: tuple[Sequence[float], Sequence[float]] | None = None,
+    **tags: str,
+) -> list[str]:
+    """Log a network with such losses and accuracies of train and val, and read the remarks."""
+    tracker = Tracker(store)
+    run_id = log(tracker, "net", skill, skill, folder, seed=0, **tags)
+    if losses is not None:
+        accuracies = accuracies or ([0.3] * len(losses[0]), [0.3] * len(losses[0]))
+        for epoch, values in enumerate(zip(*losses, *accuracies, strict=True)):
+            batch = metrics(dict(zip(CURVES, values, strict=True)), step=epoch + 1)
+            for one in batch:
+                tracker.client.log_metric(run_id, one.name, one.value, step=one.step)
+    tracker.client.log_param(run_id, "train.lr", 0.001)
+    return remarks(rank_systems(store, fetch(store)), store)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "reason"),
+    [
+        ([1.10, 1.10, 1.09], [1.1] * 3, "its loss stayed flat from the start (1.10 to 1.09); try"),
+        ([1.1, NAN, NAN], [1.1] * 3, "no longer finite from epoch 2 on; try a lower rate: --set "),
+        ([1.1, 2.0, 5.0], [1.0, 2.0, 6.0], "it diverged after epoch 1, whose weights were kept"),
+        ([1.1, 0.5, 0.1], [1.0, 2.0, 6.0], "it learnt by heart"),
+        ([1.1, 1.0], [1.0, 1.05], "stopped after 2 of 3 epochs, the best being the 1.; try --set"),
+        ([1.1, 1.0, 0.9], [1.1, 1.0, 0.9], "3 epochs were too few (1.10 to 0.90); try --set"),
+    ],
+)
+def test_why_a_network_guesses_is_found_in_its_curves(
+    train: list[float], val: list[float], reason: str, store: Store, tmp_path: Path
+) -> None:
+    first, *_ = told(store, tmp_path, 0.3, (train, val))
+    assert first.startswith("At chance (33.3%): net; ")
+    assert reason in first
+
+
+def test_what_names_one_class_guesses_however_right_that_is(store: Store, tmp_path: Path) -> None:
+    (line,) = told(store, tmp_path, 0.0, head="trees")
+    assert line.startswith("At chance (33.3%): net; its network's features say too little.")
+
+
+def test_a_network_that_was_still_improving_is_named(store: Store, tmp_path: Path) -> None:
+    rising = ([0.4, 0.6, 0.8], [0.4, 0.6, 0.8])
+    lines = told(store, tmp_path, 0.8, ([1.0, 0.8, 0.6], [1.0, 0.8, 0.6]), rising)
+    assert len(lines) == 1
+    assert lines[0].startswith("Still improving when the last epoch ended")
+    assert lines[0].endswith(": net.")
+
+
+def test_a_network_that_overfitted_is_named(store: Store, tmp_path: Path) -> None:
+    heart = ([0.5, 0.9, 1.0], [0.5, 0.6, 0.6])
+    lines = told(store, tmp_path, 0.8, ([1.0, 0.3, 0.01], [1.0, 0.8, 1.2]), heart)
+    assert [line for line in lines if line.startswith("Overfitted")]
+
+
+def test_val_and_test_that_cannot_be_of_one_kind_are_told(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store)
+    run_id = log(tracker, "net", 0.7, 0.99, tmp_path)
+    tracker.client.log_param(run_id, "data.val_images", Param("", 60).value)
+    lines = remarks(rank_systems(store, fetch(store)), store)
+    assert "Val and test accuracy differ by more than chance: net." in lines
