@@ -56,8 +56,8 @@ def _put(path: Path, target: Path) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what dead processes of this machine have left unfinished in a folder."""
-    for path in folder.glob(f"*{UNFINISHED}"):
-        name = ProcessName.read(path.name.removesuffix(UNFINISHED).rpartition("~")[2])
+    for path in folder.glob(f"*{UNFINISHED}*"):  # a database has files beside it, of longer names
+        name = ProcessName.read(path.name.partition(UNFINISHED)[0].rpartition("~")[2])
         if name is not None and name.is_dead:
             _remove(path)
 

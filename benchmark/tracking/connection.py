@@ -58,6 +58,8 @@ def _find_experiment(store: Store) -> tuple[MlflowClient, Experiment | None]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    # Else it prints a server's address at the end of each run, between other lines.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         with opening(store):
             client = MlflowClient(store.uri)
