@@ -21,8 +21,8 @@ SHOWN_IMAGES = 8
 MISTAKES = 12
 STRIP = "strip.png"
 """File with the overlays that all runs show, side by side."""
-_STRIP_SIDE = 72
-"""In pixels: eight fit beside what MLflow says about a run."""
+_STRIP_SIDE = 60
+"""In pixels: MLflow folds a description that is higher than this and a line."""
 _WEBP_QUALITY = 85
 _FILE_NAME = 60
 """So many characters of a class's name are in a file's; MLflow adds its own to them."""

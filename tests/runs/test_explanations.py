@@ -74,7 +74,7 @@ def assert_banner_is_there(tracker: Tracker, run: Run) -> None:
     asked = parse_qs(found[1])
     assert asked["run_uuid"] == [run.info.run_id]
     with Image.open(artifact(tracker, run.info.run_id, asked["path"][0])) as strip:
-        assert strip.size == (6 * 72, 72)
+        assert strip.size == (6 * 60, 60)
     assert text.startswith("**")
 
 
