@@ -123,7 +123,7 @@ def test_a_run_has_its_description_and_its_files(page: Page, served: Served) -> 
     page.goto(served.table)
     page.get_by_role("link", name="convmixer-scratch").click()
     page.get_by_text("(from scratch), weights: none").wait_for()
-    banner = page.get_by_alt_text("where it looked")
+    banner = page.locator("img[src*='strip.png']")
     banner.wait_for()
     page.wait_for_function("one => one.naturalWidth > 0", arg=banner.element_handle())
     page.get_by_role("tab", name="Artifacts").click()
