@@ -17,6 +17,7 @@ from benchmark.commands.catalogue import catalogue
 from benchmark.commands.compare import compare
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
+from benchmark.commands.export import export
 from benchmark.commands.predict import predict
 from benchmark.commands.register import register
 from benchmark.commands.report import report
@@ -176,6 +177,7 @@ for command in (
     explain,
     catalogue,
     register,
+    export,
     data_command,
     ls_command,
     ui,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,14 @@ class Calibration:
     def tells(self, level: float) -> bool:
         """Whether there were enough val images for a p-value of no more than the level."""
         return level * (len(self.strangeness) + 1) >= 1
+
+    def least_sure(self, level: float) -> float | None:
+        """The highest probability, at the temperature, below which a picture is unknown.
+
+        None if there were too few val images for the level.
+        """
+        above = math.floor(level * (len(self.strangeness) + 1) + 1e-9) - 1
+        return None if above < 0 else float(1 - self.strangeness[-1 - above])
 
     def tempered(self, probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Probabilities (N, C) at the temperature."""

@@ -49,6 +49,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench register resnet18-staged --as pokedex",
         "bench register resnet18-staged --as pokedex --force",
     ),
+    "export": (
+        "bench export",
+        "bench export resnet18-frozen/extra_trees --output app/classifier",
+        "bench export resnet18-staged --format torchscript",
+    ),
     "data": ("bench data DIR", "bench data DIR --out explored", "bench data --table classes"),
     "ls": (
         "bench ls systems",

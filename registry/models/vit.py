@@ -46,7 +46,7 @@ class ViTB16(VisionTransformer):  # type: ignore[misc]  # torchvision is untyped
     def forward_features(self, x: Tensor) -> Tensor:
         """Images -> tokens."""
         patches = self._process_input(x)
-        token = self.class_token.expand(len(x), -1, -1)
+        token = self.class_token.expand(x.shape[0], -1, -1)
         tokens: Tensor = self.encoder(torch.cat([token, patches], dim=1))
         return tokens
 

@@ -80,3 +80,14 @@ def test_zeros_of_a_forest_and_few_val_images_say_no_more_than_they_can() -> Non
     with pytest.raises(UserError, match=r"at least 19 val images, .* on 9"):
         check_level(calibration, 0.05)
     assert check_level(calibration, None) == 0.05
+
+
+def test_a_threshold_tells_the_same_as_p_values() -> None:
+    found, others = calibrate(answers("val", 399, 0)), answers("test", 500, 1).probabilities
+    for level in (0.05, 0.2):
+        below = found.least_sure(level)
+        assert below is not None
+        unknown = found.tempered(others).max(axis=1) < below
+        assert 0 < unknown.sum() < len(others)
+        np.testing.assert_array_equal(unknown, found.p_values(others) <= level)
+    assert found.least_sure(0.001) is None
