@@ -22,6 +22,7 @@ from benchmark.commands.predict import predict
 from benchmark.commands.register import register
 from benchmark.commands.report import report
 from benchmark.commands.run import run
+from benchmark.commands.serve import serve
 from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
@@ -178,6 +179,7 @@ for command in (
     catalogue,
     register,
     export,
+    serve,
     data_command,
     ls_command,
     ui,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -251,11 +250,11 @@ class TrackedClassifier:
     def _batch(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.device).permute(0, 3, 1, 2) / 255
 
-    def look_at(self, path: Path, class_name: str | None = None) -> Look:
+    def look_at(self, picture: Picture, class_name: str | None = None) -> Look:
         """Classify a picture, decoded as in training, and explain a class.
 
         Args:
-            path: The picture.
+            picture: A file, its content, an image of PIL or an array.
             class_name: What to explain; None for the most probable class.
 
         Raises:
@@ -265,7 +264,7 @@ class TrackedClassifier:
             raise UserError(
                 f"no class is called {class_name!r}; {near(class_name, self.class_names)}"
             )
-        decoded = read_picture(path, self.image_size, self.input)
+        decoded = read_picture(picture, self.image_size, self.input)
         batch = self._batch(torch.from_numpy(np.stack([decoded.pixels])))
         probabilities = self.explainer.classify(batch)[0]
         order = np.argsort(-probabilities, kind="stable")

@@ -54,6 +54,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench export resnet18-frozen/extra_trees --output app/classifier",
         "bench export resnet18-staged --format torchscript",
     ),
+    "serve": ("bench serve", "bench serve --model resnet18-staged --port 8080"),
     "data": ("bench data DIR", "bench data DIR --out explored", "bench data --table classes"),
     "ls": (
         "bench ls systems",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import signal
-import socket
 
 import click
 
-from registry.errors import UserError
-
-HOST = "127.0.0.1"
+from benchmark.commands.ports import HOST, listen, port_option
 
 
 @click.command()
-@click.option(
-    "--port", default=5000, show_default=True, type=click.IntRange(1, 65535), help=f"On {HOST}."
-)
+@port_option(5000)
 def ui(port: int) -> None:
     """Open MLflow's user interface on this machine, until Ctrl-C.
 
@@ -30,7 +25,7 @@ def ui(port: int) -> None:
         # Its start page is not ours: without this, it may open in its mode for language models.
         _show(str(store).rstrip("/"), save_views(store), "&workflowType=machine_learning")
         return
-    _check(port)
+    listen(port, "ui").close()  # MLflow's server takes it
     click.echo("MLflow is starting, which takes up to half a minute")
     from benchmark.processes.signals import Interrupted
 
@@ -50,15 +45,3 @@ def ui(port: int) -> None:
 def _show(server: str, addresses: dict[str, str], more: str = "") -> None:
     for title, address in addresses.items():
         click.echo(f"{title}:\n  {server}{address}{more}")
-
-
-def _check(port: int) -> None:
-    """Make sure that no other program listens, before MLflow is loaded, which takes seconds."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"port {port} is in use; type: bench ui --port {port % 65535 + 1}"
-            ) from error

@@ -126,6 +126,17 @@ def is_image(path: Path) -> bool:
         return False
 
 
+def pixel_count(data: bytes) -> int:
+    """How many pixels the header of an image's file says it has; 0 if it is none."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return image.width * image.height
+    except Image.DecompressionBombError:
+        return MAX_PIXELS + 1
+    except Exception:  # Pillow's plugins raise many kinds on what is none
+        return 0
+
+
 def _open(path: Path) -> BinaryIO:
     """Open for reading, without waiting for another program's writing."""
     flag = getattr(os, "O_NONBLOCK", 0)
