@@ -18,6 +18,7 @@ from benchmark.commands.compare import compare
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
 from benchmark.commands.export import export
+from benchmark.commands.pick import pick
 from benchmark.commands.predict import predict
 from benchmark.commands.register import register
 from benchmark.commands.report import report
@@ -174,6 +175,7 @@ for command in (
     leaderboard,
     compare,
     report,
+    pick,
     predict,
     explain,
     catalogue,

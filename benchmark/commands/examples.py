@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench compare convmixer-scratch basic_cnn-scratch --table images --format csv",
     ),
     "report": ("bench report", "bench report --out pokemon.html --title 'All systems'"),
+    "pick": ("bench pick --latency 20ms --size 50MB",),
     "predict": (
         "bench predict photos",
         "bench predict photos.zip '*.heic' --model resnet18-staged --csv photos.csv",

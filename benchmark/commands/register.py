@@ -43,7 +43,8 @@ def register(
     if found.is_new:
         click.echo(
             printable(
-                f"bench predict PATH --model models:/{found.name}@champion, or: mlflow --env-file "
-                f"mlflow.env models serve -m 'models:/{found.name}@champion' --env-manager local"
+                f"bench predict PATH --model models:/{found.name}@champion, or: "
+                f"MLFLOW_TRACKING_URI={store} mlflow models serve "
+                f"-m 'models:/{found.name}@champion' --env-manager local"
             )
         )

@@ -1,0 +1,73 @@
+"""``bench pick``: turns limits of time and size into the most accurate classifier within them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from registry.errors import UserError
+from registry.printable import printable
+
+if TYPE_CHECKING:
+    from benchmark.ranking.systems import Row
+
+
+@click.command()
+@click.option("--latency", metavar="TIME", help="For an image at most, such as 20ms or 0.5s.")
+@click.option("--size", metavar="SIZE", help="Of weights and head at most, such as 50MB or 1GB.")
+@click.option(
+    "--context", metavar="ID", help="Which data and settings. [default: those of the newest run]"
+)
+def pick(latency: str | None, size: str | None, context: str | None) -> None:
+    """Pick the most accurate classifier within limits, and say what it gives up.
+
+    Of the rows that are tied with the best by the leaderboard's test, it is the one with the best
+    validation accuracy whose measured time and size are within the limits.
+    """
+    from benchmark.ranking.pick import SIZES, TIMES, pick, read_limit
+
+    if latency is None and size is None:
+        raise UserError("name a limit: bench pick --latency 20ms --size 50MB")
+    limits = (
+        None if latency is None else read_limit(latency, TIMES),
+        None if size is None else read_limit(size, SIZES),
+    )
+
+    from benchmark.ranking.runs import choose_contexts, fetch
+    from benchmark.ranking.systems import rank_systems
+    from benchmark.tracking.store import Store
+
+    store = Store()
+    runs = fetch(store)
+    (chosen, *_), _ = choose_contexts(runs, context)
+    picked = pick(rank_systems(store, runs[runs["context"] == chosen.id]), *limits)
+    row, best = picked.row, picked.best
+    lines = [chosen.title, f"{row['run']}: {_figures(row)}"]
+    if row["run"] == best["run"]:
+        lines.append("It is the best row by validation accuracy: nothing is given up")
+    else:
+        if not picked.is_leader:
+            lines.append("No row within these limits is tied with the best; it is worse")
+        lines.append(f"given up against {best['run']} ({_figures(best)}): {_difference(row)}")
+    if picked.without_size:
+        lines.append(f"left out, since their size is not known: {', '.join(picked.without_size)}")
+    lines.append(f"Times are of {row['hardware']}. Use it: bench predict PATH --model {row['run']}")
+    for line in lines:
+        click.echo(printable(line))
+
+
+def _figures(row: Row) -> str:
+    low, high = row["test_accuracy_low"], row["test_accuracy_high"]
+    return (
+        f"test accuracy {row['test_accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), "
+        f"{float(row['inference_ms']):.3g} ms an image, {float(row['size_mb']):.3g} MB"
+    )
+
+
+def _difference(row: Row) -> str:
+    points = [100 * float(row[f"difference{end}"]) for end in ("", "_low", "_high")]
+    return (
+        f"{points[0]:+.2f} points of test accuracy (95% interval {points[1]:+.2f} to "
+        f"{points[2]:+.2f}; {row['verdict']}, p = {float(row['p_holm']):.2g})"
+    )

@@ -1,0 +1,74 @@
+"""`bench pick`: the most accurate row within limits, and what it gives up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.ranking.pick import SIZES, TIMES, pick, read_limit
+from benchmark.ranking.systems import Ranking
+from registry import UserError
+
+ROWS = [
+    # run, verdict, val, test, ms, MB
+    ("vit", "best", 0.90, 0.88, 100.0, 340.0),
+    ("resnet", "tied", 0.87, 0.89, 20.0, 45.0),
+    ("lite", "tied", 0.88, 0.87, 8.0, 14.0),
+    ("trees", "tied", 0.86, 0.86, 9.0, np.nan),
+    ("convmixer", "worse", 0.70, 0.69, 3.0, 3.0),
+    ("cnn", "worse", 0.60, 0.71, 2.0, 5.0),
+]
+
+
+@pytest.fixture
+def ranking() -> Ranking:
+    columns = ["run", "verdict", "best_val_accuracy", "test_accuracy", "inference_ms", "size_mb"]
+    table = pd.DataFrame(ROWS, columns=columns)
+    table["system"] = table["run"]
+    return Ranking(table=table, answers={}, smallest=0.05)
+
+
+@pytest.mark.parametrize(
+    ("latency", "size", "run", "is_leader"),
+    [
+        (1000.0, 1000.0, "vit", True),
+        (50.0, None, "lite", True),  # of the tied ones, by validation and not by test
+        (None, 100.0, "lite", True),
+        (8.5, 13.0, "convmixer", False),  # no tied row is within
+        (2.5, None, "cnn", False),
+    ],
+)
+def test_most_accurate_row_within_the_limits_is_picked_by_validation(
+    ranking: Ranking, latency: float | None, size: float | None, run: str, is_leader: bool
+) -> None:
+    picked = pick(ranking, latency, size)
+    assert picked.row["run"] == run
+    assert picked.best["run"] == "vit"
+    assert picked.is_leader is is_leader
+    assert picked.without_size == (["trees"] if size is not None else [])
+
+
+def test_limits_that_nothing_is_within_are_told_with_what_is_nearest(ranking: Ranking) -> None:
+    told = "the fastest is cnn with 2 ms, the smallest is convmixer with 3 MB"
+    with pytest.raises(UserError, match=told):
+        pick(ranking, 1.0, None)
+
+
+def test_limits_have_units() -> None:
+    assert [read_limit(text, TIMES) for text in ("20ms", "0.5 s", "20", "500us")] == [
+        20,
+        500,
+        20,
+        0.5,
+    ]
+    assert [read_limit(text, SIZES) for text in ("50MB", "1gb", "50", ".5 MB", "200KB")] == [
+        50,
+        1000,
+        50,
+        0.5,
+        pytest.approx(0.2),
+    ]
+    for text in ("", "fast", "20MB", "-3ms", "0ms", "1e3"):
+        with pytest.raises(UserError, match="is no limit; write 20ms"):
+            read_limit(text, TIMES)
