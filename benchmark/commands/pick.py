@@ -66,6 +66,8 @@ def _figures(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
+    if row["difference"] != row["difference"]:  # nan
+        return "it cannot be told, since the test predictions of one of them are gone"
     points = [100 * float(row[f"difference{end}"]) for end in ("", "_low", "_high")]
     return (
         f"{points[0]:+.2f} points of test accuracy (95% interval {points[1]:+.2f} to "
