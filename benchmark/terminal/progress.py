@@ -63,8 +63,8 @@ def print_other_contexts(console: Console, others: list[Context]) -> None:
     if older := [context for context in others if context.is_older]:
         runs = sum(context.count for context in older)
         sets = "set" if len(older) == 1 else "sets"
-        told = f"not shown: {runs:,} runs in {len(older)} {sets} by an older bench, whose results "
-        told += "today's are not compared with (bench leaderboard --context all)"
+        told = f"not shown: {runs:,} runs in {len(older)} {sets} by an older bench, never compared "
+        told += "with today's (bench leaderboard --context all)"
         print_lines(console, line(told, style="dim"))
     for context in others:
         if context.is_older:
