@@ -33,6 +33,24 @@ def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
     return "imagenet", folder
 
 
+def read_repeats(seeds: str | None, seed: int | None, settings: tuple[str, ...]) -> tuple[int, ...]:
+    """Read ``--seeds``.
+
+    Returns:
+        The seeds; none if it was left out.
+
+    Raises:
+        UserError: It is no list of seeds, or a seed is named besides.
+    """
+    from benchmark.study.seeds import read_seeds
+
+    if seeds is None:
+        return ()
+    if seed is not None or any(setting.startswith("seed=") for setting in settings):
+        raise UserError("--seed and --seeds name the seeds twice; leave one of them out")
+    return read_seeds(seeds)
+
+
 def make_config(
     data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
 ) -> Config:

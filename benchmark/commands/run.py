@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, make_config, read_weights
+from benchmark.commands.options import config_options, make_config, read_repeats, read_weights
 from benchmark.data.home import home
 from registry.errors import UserError
 
@@ -92,15 +92,10 @@ def run(
     from benchmark.study.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
-    if seeds is not None and (seed is not None or any(s.startswith("seed=") for s in settings)):
-        raise UserError("--seed and --seeds name the seeds twice; leave one of them out")
+    repeats = read_repeats(seeds, seed, settings)
     config = make_config(
         data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
     )
-
-    from benchmark.study.seeds import read_seeds
-
-    repeats = () if seeds is None else read_seeds(seeds)
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store

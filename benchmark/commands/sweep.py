@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, make_config, read_weights
+from benchmark.commands.options import (
+    config_options,
+    make_config,
+    read_repeats,
+    read_weights,
+)
 from benchmark.data.home import home
 from registry import heads
 from registry.errors import UserError
@@ -78,6 +83,11 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
 @config_options
 @click.option("--weights", metavar="imagenet|demo|DIR", help="As for bench run.")
 @click.option("--seed", type=click.IntRange(0), help="As for bench run, and of the sampler.")
+@click.option(
+    "--seeds",
+    metavar="N|LIST",
+    help="As for bench run: the first is searched with, the best is scored with each.",
+)
 @click.option("--device", default="auto", show_default=True, help="Of networks.")
 def sweep(
     names: tuple[str, ...],
@@ -96,6 +106,7 @@ def sweep(
     exclude: str | None,
     weights: str | None,
     seed: int | None,
+    seeds: str | None,
     device: str,
 ) -> None:
     """Search better settings of NAMES: trees, a head, BACKBONE/HEAD, or a network.
@@ -128,6 +139,7 @@ def sweep(
         for head in dict.fromkeys(name.partition("/")[2] for name in found.heads):
             if head in {one.name for one in heads}:
                 head_grid(head, axes)  # a wrong one is told before images are decoded
+    repeats = read_repeats(seeds, seed, settings)
     config = make_config(
         data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
     )
@@ -149,7 +161,7 @@ def sweep(
 
     console = make_console()
     with decoding(console) as progress:
-        study, targets = find_targets(config, found, home(), progress)
+        study, targets = find_targets(config, found, home(), progress, repeats)
     budget = Budget(
         sampler=sampler or ("grid" if axes else "tpe"),
         pruner=pruner or ("none" if axes else "median"),
@@ -157,16 +169,21 @@ def sweep(
         timeout=timeout,
         seed=config.seed,
     )
-    sweeps = [_sweep(target, axes, only, budget, storage) for target in targets]
+    sweeps = [_sweep(of_seeds, axes, only, budget, storage) for of_seeds in targets]
     launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
     sys.exit(_execute(console, launch, sweeps))
 
 
 def _sweep(
-    target: Target, axes: Sequence[str], only: Sequence[str], budget: Budget, storage: str | None
+    of_seeds: Sequence[Target],
+    axes: Sequence[str],
+    only: Sequence[str],
+    budget: Budget,
+    storage: str | None,
 ) -> Sweep:
     from benchmark.sweep.run import Sweep
 
+    target, *others = of_seeds
     if not (axes or budget.trials or budget.timeout):
         budget = replace(budget, trials=target.trials)
     return Sweep(
@@ -175,6 +192,7 @@ def _sweep(
         budget=budget,
         storage=storage,
         home=home(),
+        others=tuple(others),
     )
 
 
@@ -198,7 +216,8 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.sweep.targets import sweep_options
     from benchmark.tracking.claims import end_dead_runs
 
-    options = sweep_options(launch, [sweep.target.base for sweep in sweeps])
+    bases = [target.base for sweep in sweeps for target in (sweep.target, *sweep.others)]
+    options = sweep_options(launch, bases)
     end_dead_runs(open_tracker(options.store))
     for sweep in sweeps:
         sweep.open()  # an unreachable storage is told before a backbone is trained
@@ -209,9 +228,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
         with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
             result = sweep.run(images, options, display.told)
         display.result(result)
-        failed |= result.best is None or (
-            result.row is not None and result.row.status != "completed"
-        )
+        failed |= not result.is_scored
     if options.keep_best:
         contexts = {sweep.target.base.context for sweep in sweeps}
         leave_best(options.store, open_tracker(options.store), contexts)

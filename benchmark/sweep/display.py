@@ -80,6 +80,8 @@ class SweepDisplay(LiveLines):
             self._print("  another process goes on with this study and will score its best")
         elif result.row.status == "completed":
             self._print("  its test accuracy: ", (f"{result.row.test_accuracy:.2%}", "bold"))
+            for other in result.repeats:
+                self._print(f"  {other}")
         else:
             missing = ("its test accuracy is missing", "red")
             self._print("  ", missing, f": {result.row.reason}")

@@ -30,13 +30,23 @@ class SweepResult:
         best: Its best trial; None if none is complete.
         start_accuracy: Best validation accuracy among the points that it started from; None if it
             has none of them.
-        row: The best's row of the leaderboard; None if another process goes on.
+        row: The best's run of the first seed, in the leaderboard; None if another process goes on.
+        repeats: Its runs of the other seeds.
     """
 
     study: Study
     best: FrozenTrial | None
     start_accuracy: float | None
     row: Outcome | None
+    repeats: tuple[Outcome, ...] = ()
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether it has a best, which all of its seeds scored or another process will."""
+        ended = [self.row] if self.row is not None else []
+        return self.best is not None and all(
+            outcome.status == "completed" for outcome in [*ended, *self.repeats]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,7 @@ class Sweep:
         budget: How, and how long.
         storage: URL or file of the Optuna storage; None for the default.
         home: Folder for the default storage and locks.
+        others: The same target with other seeds, with which the best is scored, too.
     """
 
     target: Target
@@ -56,6 +67,7 @@ class Sweep:
     budget: Budget
     storage: str | None
     home: Path
+    others: tuple[Target, ...] = ()
 
     @property
     def name(self) -> str:
@@ -124,14 +136,19 @@ class Sweep:
     def _end(self, study: Study, mirror: Mirror, options: RunOptions) -> SweepResult:
         running = others_running(study, self.folder)
         best = best_trial(study.get_trials(deepcopy=False))
-        row = None
+        row, repeats = None, []
         if best is not None and not running:
             tags = {"sweep": study.study_name, "sweep_run_id": mirror.run_id}
             with locked(self.folder.with_suffix(".score")):
                 row = score_best(self.target, best, options, tags)
+                repeats = [score_best(other, best, options, tags) for other in self.others]
         mirror.end(running=running, finished=True, points=self.target.start_points)
         return SweepResult(
-            study=study, best=best, start_accuracy=self._start_accuracy(study), row=row
+            study=study,
+            best=best,
+            start_accuracy=self._start_accuracy(study),
+            row=row,
+            repeats=tuple(repeats),
         )
 
     def _start_accuracy(self, study: Study) -> float | None:

@@ -118,7 +118,8 @@ def find_targets(
     names: Names,
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[Study, list[Target]]:
+    seeds: Sequence[int] = (),
+) -> tuple[Study, list[list[Target]]]:
     """Plan what the named heads and networks need.
 
     Args:
@@ -126,15 +127,16 @@ def find_targets(
         names: What the user named.
         home: Folder of the image stores.
         progress: Called while images are decoded.
+        seeds: The first is swept with, the best is scored with all; none for the configuration's.
 
     Returns:
-        The study, whose plan holds the networks to be run first, and what is swept.
+        The study, whose plan holds the networks to be run first, and what is swept, with each seed.
 
     Raises:
         UserError: The data or the image size does not fit.
     """
     chosen = find_systems([*names.heads, *names.networks])
-    study = plan_study(config, chosen, home, progress)
+    study = plan_study(config, chosen, home, progress, seeds)
     targets: dict[tuple[str, str | None], Target] = {}
     needed: set[str] = set()
     for spec in study.plan:
@@ -147,7 +149,10 @@ def find_targets(
             targets[base.id, spec.system.head] = HeadTarget(base=base, head=spec.system.head)
         needed |= study.plan.needed_by(spec.id)
     first = Plan(spec for spec in study.plan if spec.id in needed)
-    return replace(study, plan=first), list(targets.values())
+    by_name: dict[str, list[Target]] = {}
+    for target in targets.values():
+        by_name.setdefault(target.name, []).append(target)
+    return replace(study, plan=first), list(by_name.values())
 
 
 def sweep_options(launch: Launch, bases: Iterable[RunSpec]) -> RunOptions:
