@@ -216,6 +216,7 @@ def test_mistakes_get_one_line_that_says_what_to_type(
     ("command", "parts"),
     [
         (["--data", ""], ["--data is empty", "leave it out"]),
+        (["--all"], ["--all names everything; leave it out, or type: bench run --all"]),
         (["--weights", ""], ["--weights '' is no folder"]),
         (["--preset", ""], ["no preset is called ''"]),
         (["--data", "a", "--set", "data.source=b"], ["--data a or --set data.source=b?"]),

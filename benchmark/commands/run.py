@@ -85,7 +85,9 @@ def run(
     What is complete for the same data and settings is not run again: after an interruption, the
     same command goes on where it stopped.
     """
-    if bool(names) == run_all:
+    if names and run_all:
+        raise UserError("--all names everything; leave it out, or type: bench run --all")
+    if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
     weights, folder = read_weights(weights)
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import torch
 
     from benchmark.study.config import Precision
-    from benchmark.training.network import Network
 
 SIZES = {64: 30, 128: 10, 240: 4}
 """Images of each class by their side in pixels."""
@@ -114,7 +113,7 @@ def measure(model: str, size: int, work: str, data: str, precision: Precision) -
     }
 
 
-def training_bytes(network: Network, batch: torch.Tensor, images: int) -> float:
+def training_bytes(network: torch.nn.Module, batch: torch.Tensor, images: int) -> float:
     """Count what an epoch's training has to read and write at least.
 
     That is for each step all weights, once forwards and once backwards, their gradients, written
