@@ -56,7 +56,12 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "bench export resnet18-staged --format torchscript",
     ),
     "serve": ("bench serve", "bench serve --model resnet18-staged --port 8080"),
-    "data": ("bench data DIR", "bench data DIR --out explored", "bench data --table classes"),
+    "data": (
+        "bench data DIR",
+        "bench data DIR --out explored",
+        "bench data --table classes",
+        "bench data DIR --audit --out audited --fix fix.csv",
+    ),
     "ls": (
         "bench ls systems",
         "bench ls settings --preset quick",

@@ -15,16 +15,19 @@ from benchmark.commands.options import (
     format_option,
     make_config,
 )
-from benchmark.commands.outputs import check_file, check_folder, is_table
+from benchmark.commands.outputs import check_file, check_folder, is_page, is_table
 from benchmark.data.home import home
 from registry.errors import UserError
 from registry.printable import printable
 
 if TYPE_CHECKING:
+    from benchmark.study.config import Config
     from benchmark.terminal.tables import Format
 
 
 EXIT_BROKEN = 1
+SUREST = 20
+"""How many suspicious labels the terminal shows."""
 
 
 @click.command()
@@ -117,6 +120,18 @@ def leaderboard(
     help="Write pictures and tables there.",
 )
 @click.option(
+    "--audit",
+    "audited",
+    is_flag=True,
+    help="Look closer: shortcuts, suspicious labels, odd images; with --out also as a page.",
+)
+@click.option(
+    "--fix",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="With --audit: list copies, images of two classes and blank ones, for --exclude FILE.",
+)
+@click.option(
     "--table",
     "which",
     type=click.Choice(["summary", "classes", "sizes", "findings", "splits"]),
@@ -129,6 +144,8 @@ def data_command(
     exclude: str | None,
     settings: tuple[str, ...],
     out: Path | None,
+    audited: bool,
+    fix: Path | None,
     which: str | None,
     format_: Format,
 ) -> None:
@@ -136,6 +153,16 @@ def data_command(
 
     SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
     """
+    if fix is not None and not audited:
+        raise UserError("--fix FILE lists what an audit finds; add --audit")
+    if fix is not None:
+        from benchmark.data.exclusion import is_exclusions
+
+        check_file(fix, "--fix FILE", is_exclusions)
+    if audited:
+        config = make_config(source, "study", settings, classes_at=classes_at, exclude=exclude)
+        _audit(config, out, fix, format_)
+        return
     from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.selection import select_images
@@ -162,6 +189,47 @@ def data_command(
     if out is not None:
         write_exploration(images, out)
         console.print(line(f"Pictures and tables are in {out}/"), soft_wrap=True)
+
+
+def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) -> None:
+    from benchmark.audit.inspection import inspect_source
+    from benchmark.data.exclusion import write_exclusions
+    from benchmark.data.sources import open_source
+    from benchmark.report.audit_page import FILES, write_audit
+    from benchmark.terminal.console import line, make_console
+    from benchmark.terminal.progress import decoding
+    from benchmark.terminal.tables import show
+
+    if out is not None:
+        ours = (out / FILES[0]).is_file() and is_page((out / FILES[0]).read_bytes())
+        check_folder(out, "--out DIR", () if ours else FILES)
+    console = make_console()
+    with decoding(console) as progress:
+        source = open_source(config, home())
+        found = inspect_source(source, config.data.split_seed, home(), progress)
+    if format_ in ("csv", "json"):
+        show(found.table, format_, console)
+    else:
+        name = found.data.spec.name
+        show(found.counts(), format_, console, title=f"{name}: findings")
+        show(found.shortcuts, format_, console, title=f"{name}: what tells the class by itself")
+        suspicious = found.table[found.table["kind"] == "suspicious label"]
+        if len(suspicious):
+            surest = suspicious[["name", "label", "other", "sure"]].head(SUREST)
+            heading = (
+                f"the surest suspicious labels (the probe is right on {found.probe_accuracy:.1%})"
+            )
+            show(surest.rename(columns={"other": "rather"}), format_, console, title=heading)
+    if out is not None:
+        write_audit(found, out)
+        console.print(line(f"{out / FILES[0]} shows them; tables are beside it"), soft_wrap=True)
+    if fix is not None:
+        rows = found.exclusions()
+        write_exclusions(fix, rows)
+        told = (
+            f"{fix} lists {len(rows):,} images; look through it, then: --data DIR --exclude {fix}"
+        )
+        console.print(line(told), soft_wrap=True)
 
 
 @click.command("ls")

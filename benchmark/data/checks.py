@@ -13,6 +13,8 @@ from registry.errors import UserError
 
 ACROSS = " in another class"
 """How kinds of findings end that name a copy of an image of another class."""
+_TINY, _IMBALANCE = 10, 10
+"""Images of a class, and how many times those of another, that a user should know of."""
 _NAMED = 12
 """How many classes a line names."""
 
@@ -58,6 +60,7 @@ def audit(data: PreparedData) -> list[Finding]:
             Finding(kind="too few images", name=label, detail=reason)
             for label, reason in data.too_small().items()
         ),
+        *_balance(data),
         *_shades(data),
         *(finding for finding in copies if not finding.kind.endswith(ACROSS)),
         *(Finding(kind="left out", name=one.name, detail=one.reason) for one in data.left_out),
@@ -67,7 +70,7 @@ def audit(data: PreparedData) -> list[Finding]:
 def warnings(data: PreparedData) -> list[str]:
     """Say in a few lines what a user should know before a run."""
     kinds: dict[str, list[str]] = {}
-    for finding in data.findings:
+    for finding in [*data.findings, *_balance(data)]:
         kinds.setdefault(finding.kind, []).append(finding.name)
     lines = [f"{kind}: {_some(names)}" for kind, names in kinds.items()]
     shades = Counter(sample.shade for sample in data.samples if sample.shade)
@@ -92,13 +95,30 @@ def _told_copies(data: PreparedData) -> Iterator[str]:
 
 def _copies(data: PreparedData) -> Iterator[Finding]:
     first: dict[str, Sample] = {}
+    same: dict[str, Sample] = {}
     for sample in data.samples:
         original = first.setdefault(sample.group, sample)
+        original = same.setdefault(sample.digest, original if original is sample else sample)
+        if original is sample:
+            original = first[sample.group]
         if original is not sample:
             kind = "copy" if sample.digest == original.digest else "near copy"
             if sample.label != original.label:
                 kind += ACROSS
             yield Finding(kind=kind, name=sample.name, detail=f"of {original.name}")
+
+
+def _balance(data: PreparedData) -> Iterator[Finding]:
+    """Classes of which there are too few images to say much, or many more than of others."""
+    counts = Counter(sample.label for sample in data.samples)
+    for label in data.class_names:
+        if counts[label] < _TINY and label not in data.too_small():
+            yield Finding(kind="tiny class", name=label, detail=counted(counts[label], "image"))
+    ranked = counts.most_common()
+    (most, many), (least, few) = ranked[0], ranked[-1]
+    if many > _IMBALANCE * few:
+        detail = f"{counted(many, 'image')}, {many / few:.0f} times as many as of {least}"
+        yield Finding(kind="imbalance", name=most, detail=detail)
 
 
 def _shades(data: PreparedData) -> Iterator[Finding]:

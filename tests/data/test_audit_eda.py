@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.data.checks import audit
+from benchmark.data.checks import audit, warnings
 from benchmark.data.eda import (
     class_pictures,
     class_table,
@@ -73,15 +73,29 @@ def drawn(file: Path) -> tuple[int, int]:
 
 def test_findings_are_conflicts_then_copies_then_left_out(data: PreparedData) -> None:
     findings = audit(data)
-    assert findings[:3] == [
+    assert findings[:4] == [
         Finding(kind="copy in another class", name="kadabra/taken.png", detail="of abra/004.png"),
+        Finding(kind="tiny class", name="zubat", detail="6 images"),
         Finding(kind="copy", name="abra/copy.png", detail="of abra/004.png"),
         Finding(kind="left out", name="kadabra/broken.jpg", detail="not an image"),
     ]
-    assert [(finding.kind, finding.name) for finding in findings[3:]] == [
+    assert [(finding.kind, finding.name) for finding in findings[4:]] == [
         ("left out", "zubat/half.png")
     ]
-    assert findings[3].detail.startswith("damaged: ")
+    assert findings[4].detail.startswith("damaged: ")
+
+
+def test_classes_that_are_hard_to_compare_are_named(tmp_path: Path) -> None:
+    counts = {"many": 99, "few": 9, "Cat": 12, "cat": 12}
+    data = prepared(write_tree(tmp_path / "mine", counts), tmp_path)
+    told = {(finding.kind, finding.name): finding.detail for finding in audit(data)}
+    assert told == {
+        ("class names alike", "Cat"): "also written 'cat': taken for classes of their own",
+        ("tiny class", "few"): "9 images",
+        ("imbalance", "many"): "99 images, 11 times as many as of few",
+    }
+    lines = ["class names alike: Cat", "tiny class: few", "imbalance: many"]
+    assert warnings(data)[:3] == lines
 
 
 def test_clean_data_has_no_findings(sized: PreparedData) -> None:
