@@ -58,7 +58,7 @@ def catalogue(
     listed, and then the exit code is 1.
     """
     from benchmark.classifier.collection import collect
-    from benchmark.classifier.sorting import UNKNOWN, check_place
+    from benchmark.classifier.sorting import check_place
     from benchmark.classifier.sorting import sort_into as put
 
     if copy and sort_into is None:
@@ -87,7 +87,7 @@ def catalogue(
             left_out.append(LeftOut(name=file.name, reason=answer.reason))
         else:
             entries.append(Entry.of(file, answer, verdict, classifier.input))
-            places.append((file.path, UNKNOWN if verdict.unknown else verdict.label))
+            places.append((file.path, entries[-1].group))
     if not entries:
         raise UserError(
             f"none of {len(left_out)} files is a picture that can be read: {left_out[0].name}: "
@@ -95,10 +95,11 @@ def catalogue(
         )
     out.mkdir(parents=True, exist_ok=True)
     write_table(out / TABLE, entries, left_out)
-    heading = title or f"Pictures in {', '.join(paths[:3])}{', …' * (len(paths) > 3)}"
+    named = [Path(path).resolve().name or path for path in paths]
+    heading = title or f"Pictures in {', '.join(named[:3])}{', …' * (len(named) > 3)}"
     page = render_catalogue(heading, classifier.name, entries, left_out)
     (out / PAGE).write_text(page, encoding="utf-8")
-    classes = len({one.verdict.label for one in entries})
+    classes = len({one.verdict.label for one in entries if not one.verdict.unknown})
     doubtful = sum(1 for one in entries if one.doubt)
     lines = [
         f"{len(entries):,} pictures of {classes} classes, {doubtful:,} in doubt, by "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.classifier.collection import PictureFile
+from benchmark.classifier.sorting import UNKNOWN
 from benchmark.classifier.tracked import Answer
 from benchmark.classifier.verdict import Verdict
 from benchmark.data.findings import LeftOut
@@ -85,6 +86,11 @@ class Entry:
         if verdict.possible is None and verdict.margin < 0.5:
             return f"or {verdict.ranking[1][0]}" if len(verdict.ranking) > 1 else ""
         return ""
+
+    @property
+    def group(self) -> str:
+        """Under what it stands: its class, or `UNKNOWN`."""
+        return UNKNOWN if self.verdict.unknown else self.verdict.label
 
     @property
     def source(self) -> str:
@@ -163,12 +169,14 @@ def render_catalogue(
     first = copies(entries) if entries else []
     order = _doubtful_first(entries)
     classes: dict[str, dict[int, list[Entry]]] = {}
-    for place in sorted(order, key=lambda place: natural_key(entries[place].verdict.label)):
-        label = entries[first[place]].verdict.label  # copies stay with the first
+    for place in order:
+        label = entries[first[place]].group  # copies stay with the first
         classes.setdefault(label, {}).setdefault(first[place], []).append(entries[place])
     groups = {
         label: [*own.values()]
-        for label, own in sorted(classes.items(), key=lambda item: natural_key(item[0]))
+        for label, own in sorted(
+            classes.items(), key=lambda item: (item[0] == UNKNOWN, natural_key(item[0]))
+        )
     }
     return environment.get_template("catalogue.html.j2").render(
         title=title,
@@ -178,6 +186,7 @@ def render_catalogue(
         different=len(set(first)),
         doubtful=[entries[place] for place in order if entries[place].doubt],
         groups=groups,
+        classes=len(groups.keys() - {UNKNOWN}),
         left_out=left_out,
     )
 
