@@ -148,6 +148,12 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder
     assert list(workplace.iterdir()) == []
 
 
+def test_one_epoch_is_not_called_epochs(image_folder: Path) -> None:
+    options = ("--data", str(image_folder), *TINY, "--set", "train.epochs=1", "--dry-run")
+    output = bench("run", "basic_cnn", *options).output
+    assert re.search(r"at most 1 epoch\b", output)
+
+
 @pytest.fixture
 def failing() -> Iterator[None]:
     """A model that trains to NaN."""

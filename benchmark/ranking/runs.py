@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from benchmark.data.names import counted
 from benchmark.study.plan import SPEC_VERSION
 from benchmark.study.suite import BACKBONES, GROUPS
 from benchmark.tracking.reader import Columns, read_params, read_runs
@@ -209,7 +210,7 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
             title=(
                 f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
                 f"{first['image_size_px']} px, {_preset(first['preset'])}"
-                f"at most {first['epochs']} epochs, {_seeds(group['seed'])}"
+                f"at most {counted(first['epochs'], 'epoch')}, {_seeds(group['seed'])}"
             ),
             version=str(first["spec_version"]),
             count=len(group),

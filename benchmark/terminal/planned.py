@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.tree import Tree
 
 from benchmark.data.checks import warnings
+from benchmark.data.names import counted
 from benchmark.data.splits import SPLITS
 from benchmark.study.presets import changes
 from benchmark.terminal.console import line, print_lines
@@ -36,7 +37,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
     lines = [
         line((spec.name, "bold"), images),
         line(
-            f"preset {config.preset}: at most {config.train.epochs} epochs, weights "
+            f"preset {config.preset}: at most {counted(config.train.epochs, 'epoch')}, weights "
             f"{config.weights}, {_seeds(study.seeds)}, on {options.device}"
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
