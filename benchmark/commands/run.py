@@ -55,7 +55,28 @@ EXIT_FAILED = 1
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Runs at once, each in a process of its own; the figures are the same.",
+    help="Runs at once, each in a process of its own; the figures are the same. With Ray: on each "
+    "machine like this one.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="ray: on all machines of a Ray cluster; networks on its GPUs, heads on processors. A run "
+    "whose process or machine dies is made again, twice at most.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of the Ray cluster, which this machine has joined. [default: this machine alone]",
+)
+@click.option(
+    "--gpu-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of a GPU, which a network takes with Ray.",
 )
 @click.option("--force", is_flag=True, help="Repeat runs that are complete.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -74,6 +95,9 @@ def run(
     save_weights: Any,
     explain: bool,
     jobs: int,
+    executor: Any,
+    address: str | None,
+    gpu_share: float,
     force: bool,
     dry_run: bool,
 ) -> None:
@@ -89,6 +113,10 @@ def run(
         raise UserError("--all names everything; leave it out, or type: bench run --all")
     if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
+    if address is not None and executor != "ray":
+        raise UserError(f"--address {address} goes with --executor ray")
+    if executor == "ray" and device not in ("auto", "cpu"):
+        raise UserError(f"Ray chooses the GPU itself; leave --device {device} out")
     weights, folder = read_weights(weights)
 
     from benchmark.study.suite import find_systems, systems
@@ -125,6 +153,9 @@ def run(
         save_weights=save_weights,
         explain=explain,
         jobs=jobs,
+        executor=executor,
+        address=address,
+        gpu_share=gpu_share,
     )
     print_header(console, study, launch.options)
     if dry_run:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
+from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
 from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
+from benchmark.execution.ray import RayExecutor
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.kept_weights import leave_best
 from benchmark.runs.options import Outcome, RunOptions
@@ -21,6 +23,8 @@ from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.training.devices import find_device
+
+ExecutorName = Literal["local", "ray"]
 
 
 class LaunchOptions(TypedDict, total=False):
@@ -31,6 +35,9 @@ class LaunchOptions(TypedDict, total=False):
     save_weights: SaveWeights
     explain: bool
     jobs: int
+    executor: ExecutorName
+    address: str | None
+    gpu_share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +51,10 @@ class Launch:
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Whose weights to keep.
         explain: Whether to draw explanations.
-        jobs: How many runs at once.
+        jobs: How many runs at once; on a cluster, on each machine like this one.
+        executor: Whether they are made on this machine, or by Ray.
+        address: HOST:PORT of Ray's cluster; None for one of this machine alone.
+        gpu_share: Of a GPU, which Ray gives to a network.
     """
 
     study: Study
@@ -54,6 +64,9 @@ class Launch:
     save_weights: SaveWeights = "best"
     explain: bool = True
     jobs: int = 1
+    executor: ExecutorName = "local"
+    address: str | None = None
+    gpu_share: float = 1.0
 
     @cached_property
     def options(self) -> RunOptions:
@@ -66,7 +79,8 @@ class Launch:
         return RunOptions(
             store=Store(),
             home=self.home,
-            device=str(find_device(self.device)),
+            # Ray's workers find the one that they are given.
+            device=self.device if self.executor == "ray" else str(find_device(self.device)),
             preset=self.study.config.preset,
             studied=is_studied(self.study.data.class_names),
             weights_folder=self.weights_folder,
@@ -97,10 +111,20 @@ class Launch:
         tracker = open_tracker(self.options.store)
         end_dead_runs(tracker)
         log_exploration(self.study.data, tracker)
-        executor = LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
+        executor = self._executor()
         for outcome in executor.execute(self.study.plan, self.options, listener, force=force):
             listener.ended(outcome)
             yield outcome
         if self.options.keep_best:
             contexts = {spec.context for spec in self.study.plan}
             leave_best(self.options.store, tracker, contexts)
+
+    def _executor(self) -> Executor:
+        if self.executor == "ray":
+            return RayExecutor(
+                config=self.study.config,
+                address=self.address,
+                jobs=self.jobs,
+                gpu_share=self.gpu_share,
+            )
+        return LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)

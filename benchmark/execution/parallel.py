@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 
-from benchmark.execution.executor import without_running
+from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.workers import Worker
 from benchmark.runs.options import Outcome, RunOptions
@@ -27,52 +27,43 @@ class ParallelExecutor:
                 time, with heads beside it.
         """
         self._jobs = jobs
-        self._workers: list[Worker] = []
 
     def execute(
         self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
     ) -> Iterator[Outcome]:
         """Start each run as soon as those that it needs are complete."""
-        outcomes: dict[str, Outcome] = {}
-        waiting = list(plan)
+        processes = _Processes(self._jobs, options, listener, force=force)
         try:
-            while len(outcomes) < len(plan):
-                for spec in list(waiting):
-                    if not (outcomes.keys() >= {*spec.needs} and self._has_room(spec, options)):
-                        continue
-                    waiting.remove(spec)
-                    if outcome := without_running(spec, outcomes, options, force):
-                        outcomes[spec.id] = outcome
-                        yield outcome
-                    else:
-                        self._idle().begin(spec, options, force=force)
-                        listener.started(spec)
-                for outcome in self._hear(listener, options):
-                    outcomes[outcome.spec.id] = outcome
-                    yield outcome
+            yield from execute_by_need(plan, options, processes, force=force)
         finally:
-            self._end(options)
+            processes.end()
 
-    @property
-    def _running(self) -> list[RunSpec]:
-        return [worker.spec for worker in self._workers if worker.spec is not None]
 
-    def _has_room(self, spec: RunSpec, options: RunOptions) -> bool:
+class _Processes:
+    """See `benchmark.execution.graph.Pool`."""
+
+    def __init__(self, jobs: int, options: RunOptions, listener: Listener, *, force: bool) -> None:
+        self._jobs = jobs
+        self._options = options
+        self._listener = listener
+        self._force = force
+        self._workers: list[Worker] = []
+
+    def has_room(self, spec: RunSpec) -> bool:
+        """See `Pool`."""
         running = self._running
         if len(running) >= self._jobs:
             return False
         is_head = spec.system.head is not None
-        return is_head or options.device == "cpu" or all(one.system.head for one in running)
+        return is_head or self._options.device == "cpu" or all(one.system.head for one in running)
 
-    def _idle(self) -> Worker:
-        for worker in self._workers:
-            if worker.spec is None:
-                return worker
-        self._workers.append(Worker())
-        return self._workers[-1]
+    def begin(self, spec: RunSpec) -> None:
+        """See `Pool`."""
+        self._idle().begin(spec, self._options, force=self._force)
+        self._listener.started(spec)
 
-    def _hear(self, listener: Listener, options: RunOptions) -> Iterator[Outcome]:
-        """Wait for messages, pass them on, and yield the outcomes among them."""
+    def hear(self) -> Iterator[Outcome]:
+        """See `Pool`; messages other than outcomes are passed on."""
         busy = {worker.connection: worker for worker in self._workers if worker.spec is not None}
         for connection in wait(list(busy)) if busy else ():
             worker = busy[connection]  # type: ignore[index]
@@ -80,25 +71,37 @@ class ParallelExecutor:
             assert spec is not None
             match worker.receive():
                 case EpochResult() as result:
-                    listener.epoch(spec, result)
+                    self._listener.epoch(spec, result)
                 case logging.LogRecord() as record:
                     logging.getLogger(record.name).handle(record)
                 case Outcome() as outcome:
                     yield outcome
                 case None:
                     self._workers.remove(worker)
-                    end_dead_runs(open_tracker(options.store))
+                    end_dead_runs(open_tracker(self._options.store))
                     reason = (
                         f"its process died {worker.cause_of_death}, perhaps for lack of memory; "
                         "use fewer --jobs"
                     )
                     yield Outcome(spec=spec, status="failed", reason=reason)
 
-    def _end(self, options: RunOptions) -> None:
+    def end(self) -> None:
+        """End all processes, and mark what they were making as killed."""
         interrupted = self._running
         for worker in self._workers:
             worker.ask_to_end()
         for worker in self._workers:
             worker.end()
         if interrupted:  # one that had to be forced could not mark its run
-            end_dead_runs(open_tracker(options.store))
+            end_dead_runs(open_tracker(self._options.store))
+
+    @property
+    def _running(self) -> list[RunSpec]:
+        return [worker.spec for worker in self._workers if worker.spec is not None]
+
+    def _idle(self) -> Worker:
+        for worker in self._workers:
+            if worker.spec is None:
+                return worker
+        self._workers.append(Worker())
+        return self._workers[-1]

@@ -77,13 +77,12 @@ def plan_study(
     everything = [*chosen, *find_teachers(chosen, config).values()]
     _tell_broken(everything, config)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
-    source = select_images(config, home, progress)
-    data = view.prepare(source, everything)
+    data = view.prepare(select_images(config, home, progress), everything)
     check_classes(data)
     pretraining = None
     if pretrained := [one for one in everything if is_pretrained(one, config)]:
         drawn = replace(view, seed=PRETRAINING_SEED)
-        pretraining = drawn.prepare(_pretraining_source(config, home), pretrained)
+        pretraining = drawn.prepare(source_of(config, home, pretraining=True), pretrained)
     drawn_spec = None if pretraining is None else pretraining.spec
     plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
     check_growing_images(plan)
@@ -147,7 +146,14 @@ class _View:
         return views[0]
 
 
-def _pretraining_source(config: Config, home: Path) -> Source:
+def source_of(config: Config, home: Path, *, pretraining: bool) -> Source:
+    """Find the image files of a study, or those that its networks are pretrained on.
+
+    Raises:
+        UserError: They are not there.
+    """
+    if not pretraining:
+        return select_images(config, home)
     species = DemoSpec(
         species=config.pretrain.species,
         images_per_species=config.pretrain.images_per_species,

@@ -10,9 +10,12 @@ import errno
 import getpass
 import os
 import shutil
+import socket
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.processes.identity import ProcessName, this_process
@@ -70,7 +73,8 @@ def temporary_folder() -> Iterator[None]:
     killed, the folder is removed.
     """
     usual = Path(tempfile.gettempdir())
-    _remove_dead(usual)
+    for place in {usual, Path("/tmp")}:
+        _remove_dead(place)
     folder = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{this_process()}-"))
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
@@ -88,9 +92,30 @@ def temporary_folder() -> Iterator[None]:
         _remove(folder)
 
 
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A temporary folder for sockets, whose paths have 107 characters at most.
+
+    At the end of the block, or of a later command if this process is killed, it is removed.
+    """
+    name = replace(this_process(), host=_digest_of_host())
+    folder = Path(f"/tmp/{_TEMPORARY}{name}-")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _digest_of_host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
 def _remove_dead(folder: Path) -> None:
     for path in folder.glob(f"{_TEMPORARY}*"):
         name = ProcessName.read(path.name.removeprefix(_TEMPORARY).rpartition("-")[0])
+        if name is not None and name.host == _digest_of_host():
+            name = replace(name, host=socket.gethostname())
         if name is not None and name.is_dead:
             _remove(path)
 

@@ -3,7 +3,8 @@
 A run that is RUNNING in MLflow, by a process that lives, is that process's claim on the run's
 ``spec_id``. Whoever wants the same waits for it, and takes its result; if it fails or dies, one of
 those that wait makes the run itself. Of processes on other machines nothing is known: what they
-make is neither waited for nor marked.
+make is neither waited for nor marked, unless they make it for one of this machine, with which a
+cluster ends them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 PROCESS = "process"
 """Tag with the process that makes a run; see `ProcessName`."""
+DRIVER = "driver"
+"""Tag with the process for which a cluster makes a run; see `ProcessName`."""
 POLL_SECONDS = 2.0
 _UNKNOWN = ProcessName(host="", pid=0, started=0)
 logger = logging.getLogger(__name__)
@@ -31,13 +34,22 @@ logger = logging.getLogger(__name__)
 
 def end_dead_runs(tracker: Tracker) -> None:
     """Mark as killed what this machine's dead processes have left running, and log which."""
-    query = f"attributes.status = 'RUNNING' and tags.{PROCESS} LIKE '{socket.gethostname()}-%'"
-    dead = [run for run in tracker.search(query) if process_of(run).is_dead]
-    for run in dead:
-        tracker.client.set_terminated(run.info.run_id, "KILLED")
+    dead: dict[str, Run] = {}
+    for tag in (PROCESS, DRIVER):
+        query = f"attributes.status = 'RUNNING' and tags.{tag} LIKE '{socket.gethostname()}-%'"
+        dead |= {run.info.run_id: run for run in tracker.search(query) if _is_dead(run)}
+    for run_id in dead:
+        tracker.client.set_terminated(run_id, "KILLED")
     if dead:
-        names = ", ".join(str(run.info.run_name) for run in dead)
+        names = ", ".join(str(run.info.run_name) for run in dead.values())
         logger.warning("marked as killed, since the processes that made them are dead: %s", names)
+
+
+def end_runs_of(tracker: Tracker, driver: ProcessName, spec_id: str) -> None:
+    """Mark as killed what a cluster has left running of a spec that it made for a driver."""
+    query = f"attributes.status = 'RUNNING' and tags.{DRIVER} = '{driver}'"
+    for run in tracker.search(f"{query} and tags.spec_id = '{spec_id}'"):
+        tracker.client.set_terminated(run.info.run_id, "KILLED")
 
 
 def claim(
@@ -88,17 +100,22 @@ def _others(tracker: Tracker, spec_id: str, *, besides: str = "") -> list[Run]:
     query = f"attributes.status = 'RUNNING' and tags.spec_id = '{spec_id}'"
     others = []
     for run in tracker.search(query):
-        process = process_of(run)
-        if run.info.run_id == besides or not process.is_here:
+        process, driver = process_of(run), process_of(run, DRIVER)
+        if run.info.run_id == besides or not (process.is_here or driver.is_here):
             continue
         # A process makes one run at a time: another of its own comes of a request sent twice.
-        if process.is_dead or process == this_process():
+        if _is_dead(run) or process == this_process():
             tracker.client.set_terminated(run.info.run_id, "KILLED")
         else:
             others.append(run)
     return others
 
 
-def process_of(run: Run) -> ProcessName:
-    """The process that makes a run; one elsewhere, if the run does not say."""
-    return ProcessName.read(run.data.tags.get(PROCESS, "")) or _UNKNOWN
+def process_of(run: Run, tag: str = PROCESS) -> ProcessName:
+    """The process that makes a run, or for which; one elsewhere, if the run does not say."""
+    return ProcessName.read(run.data.tags.get(tag, "")) or _UNKNOWN
+
+
+def _is_dead(run: Run) -> bool:
+    """Whether what makes a run has ended, or that for which it is made."""
+    return process_of(run).is_dead or process_of(run, DRIVER).is_dead

@@ -96,6 +96,11 @@ def local_path(location: str) -> Path:
     return Path(to_path(location))
 
 
+def folder_of(location: str) -> Path | None:
+    """The folder that a place of artifacts is on this machine; None if it is reached elsewhere."""
+    return local_path(location) if urlparse(location).scheme in ("", "file") else None
+
+
 def follow_move(store: Store, *, write: bool) -> None:
     """Let an SQLite store that was moved, or copied, with its artifacts name their new places.
 

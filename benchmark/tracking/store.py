@@ -60,6 +60,18 @@ def load_environment() -> list[str]:
     return sorted(found.keys() - taken.keys())
 
 
+def shared_environment() -> dict[str, str]:
+    """What a process on another machine needs to reach the same store; holds credentials.
+
+    BENCH_HOME is a folder of this machine.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if _OURS.fullmatch(name) and name != "BENCH_HOME"
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """Which MLflow store and experiment; picklable.

@@ -1,0 +1,225 @@
+"""Executes a plan on a Ray cluster: each run in a fresh process, on whichever machine has room."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.execution.cluster import Node, connected, elsewhere
+from benchmark.execution.graph import execute_by_need
+from benchmark.execution.listener import Listener
+from benchmark.execution.planning import parameters
+from benchmark.execution.remote import STARTED, Order, Work, make_run
+from benchmark.processes.identity import this_process
+from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
+from benchmark.study.plan import SPEC_VERSION, Plan, RunSpec
+from benchmark.tracking.claims import DRIVER, end_runs_of
+from benchmark.tracking.store import shared_environment
+from benchmark.training.trainer import EpochResult
+from registry.errors import UserError, one_line
+
+QUEUED_AGAIN = 2
+"""How often a run is made again whose process or machine died."""
+GRACE_SECONDS = 10.0
+"""How long a process may take to mark its run as killed before it is ended without."""
+_POLL_SECONDS = 0.5
+_BASE_BYTES = 2**30
+"""Of a process with all libraries."""
+_COPIES = 6 * 4
+"""Bytes a parameter: weights, gradients, Adam's two averages, the best epoch, and one to spare."""
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayExecutor:
+    """See `benchmark.execution.executor.Executor`.
+
+    Attributes:
+        config: Of the study, by which machines that lack its images find them.
+        address: HOST:PORT of a cluster that this machine has joined; None for this machine alone.
+        jobs: How many runs at once a machine like this one makes.
+        gpu_share: Of a GPU, which a network takes.
+    """
+
+    config: Config
+    address: str | None = None
+    jobs: int = 1
+    gpu_share: float = 1.0
+
+    def execute(
+        self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
+    ) -> Iterator[Outcome]:
+        """Hand each run to the cluster as soon as those that it needs are complete.
+
+        Raises:
+            UserError: There is no such cluster, or its other machines cannot reach the store.
+        """
+        with connected(self.address) as nodes:
+            others = elsewhere(nodes)
+            if others and options.store.file is not None:
+                raise UserError(
+                    f"{', '.join(others)} cannot reach the MLflow store {options.store}; start a "
+                    "server and set MLFLOW_TRACKING_URI=http://HOST:PORT, here or in mlflow.env"
+                )
+            tasks = _Tasks(self, nodes, options, listener, force=force)
+            try:
+                yield from execute_by_need(plan, options, tasks, force=force)
+            finally:
+                tasks.end()
+
+
+class _Tasks:
+    """See `benchmark.execution.graph.Pool`; Ray queues what has no room yet."""
+
+    def __init__(
+        self,
+        executor: RayExecutor,
+        nodes: list[Node],
+        options: RunOptions,
+        listener: Listener,
+        *,
+        force: bool,
+    ) -> None:
+        import ray
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._executor = executor
+        self._nodes = nodes
+        self._options = options
+        self._listener = listener
+        self._force = force
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        self._make = ray.remote(max_calls=1, max_retries=0)(make_run)
+        self._running: dict[Any, RunSpec] = {}
+        self._deaths: Counter[str] = Counter()
+
+    def has_room(self, spec: RunSpec) -> bool:
+        """See `Pool`."""
+        return True
+
+    def begin(self, spec: RunSpec) -> None:
+        """See `Pool`."""
+        work = Work(
+            spec=spec,
+            options=self._options,
+            config=self._executor.config,
+            tags={DRIVER: str(this_process())},
+            force=self._force,
+        )
+        order = Order(
+            work=pickle.dumps(work),
+            environment=shared_environment(),
+            folder=str(Path.cwd()),
+            host=this_process().host,
+            version=SPEC_VERSION,
+        )
+        make = self._make.options(**self._needs(spec))
+        self._running[make.remote(order, self._queue)] = spec
+
+    def hear(self) -> Iterator[Outcome]:
+        """See `Pool`; messages other than outcomes are passed on."""
+        import ray
+
+        if not self._running:
+            return
+        ended, _ = ray.wait(list(self._running), timeout=_POLL_SECONDS)
+        self._pass_messages_on()
+        for task in ended:
+            spec = self._running.pop(task)
+            if outcome := self._result(spec, task):
+                yield outcome
+
+    def _pass_messages_on(self) -> None:
+        specs = {spec.id: spec for spec in self._running.values()}
+        for spec_id, message in self._queue.get_nowait_batch(self._queue.qsize()):
+            match message:
+                case EpochResult() as result:
+                    self._listener.epoch(specs[spec_id], result)
+                case logging.LogRecord() as record:
+                    logging.getLogger(record.name).handle(record)
+                case _:
+                    assert message == STARTED
+                    self._listener.started(specs[spec_id])
+
+    def _result(self, spec: RunSpec, task: Any) -> Outcome | None:
+        """The outcome of a run that has ended; None if its process died, and it is queued again."""
+        import ray
+
+        try:
+            outcome: Outcome = ray.get(task)
+        except ray.exceptions.OutOfMemoryError:
+            reason = (
+                "its machine's memory was nearly full, and Ray ended its process; use fewer "
+                "--jobs, or a machine with more"
+            )
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
+            self._deaths[spec.id] += 1
+            if self._deaths[spec.id] <= QUEUED_AGAIN:
+                logger.warning("%s: %s; it is made again", spec.name, _cause_of_death(error))
+                end_runs_of(open_tracker(self._options.store), this_process(), spec.id)
+                self.begin(spec)
+                return None
+            reason = (
+                f"{_cause_of_death(error)}, {QUEUED_AGAIN + 1} times, perhaps for lack of memory"
+            )
+        except ray.exceptions.RayError as error:
+            reason = one_line(getattr(error, "cause", None) or error)
+        else:
+            return outcome
+        end_runs_of(open_tracker(self._options.store), this_process(), spec.id)
+        return Outcome(spec=spec, status="failed", reason=reason)
+
+    def _needs(self, spec: RunSpec) -> dict[str, Any]:
+        """What a run takes of the machine that makes it."""
+        share = max(1, (os.cpu_count() or 1) // self._executor.jobs)
+        cpus = min(share, *(node.cpus for node in self._nodes))
+        is_head = spec.system.head is not None
+        held = _BASE_BYTES + (0 if is_head else _COPIES * int(parameters(spec) or 0))
+        environment = {
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(self._options.threads))
+        }
+        needs = {
+            "num_cpus": cpus,
+            "num_gpus": 0,
+            "memory": min(held, max(node.memory for node in self._nodes)),
+            "runtime_env": {"env_vars": environment},
+        }
+        if self._options.device != "cpu" and any(node.gpus for node in self._nodes):
+            if not is_head:
+                return {**needs, "num_cpus": 1, "num_gpus": self._executor.gpu_share}
+            environment["CUDA_VISIBLE_DEVICES"] = ""  # without GPUs of its own, it would see all
+        return needs
+
+    def end(self) -> None:
+        """Interrupt what goes on, end it after a while, and mark it as killed."""
+        import ray
+
+        if not self._running:
+            return
+        for force in (False, True):
+            waiting = list(self._running)
+            for task in waiting:
+                ray.cancel(task, force=force)
+            _, left = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS)
+            if not left:
+                break
+        tracker = open_tracker(self._options.store)
+        for spec in self._running.values():
+            end_runs_of(tracker, this_process(), spec.id)
+
+
+def _cause_of_death(error: Exception) -> str:
+    import ray
+
+    died = "machine" if isinstance(error, ray.exceptions.NodeDiedError) else "process"
+    return f"its {died} died"

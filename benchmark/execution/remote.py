@@ -1,0 +1,140 @@
+"""Turns a run into an outcome on a machine of a cluster, in a process that makes no other run.
+
+Nothing here imports MLflow before the driver's settings are in the environment: it reads them as it
+is imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from logging.handlers import QueueHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmark.runs.options import Outcome, RunOptions
+    from benchmark.study.config import Config
+    from benchmark.study.plan import RunSpec
+
+STARTED = "started"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run that a driver wants.
+
+    Attributes:
+        work: Pickled `Work`, for a process that has the environment.
+        environment: Settings of MLflow and credentials; Ray's own ways for them write them into
+            command lines and logs.
+        folder: Where the driver runs.
+        host: On which machine.
+        version: Of what a spec means.
+    """
+
+    work: bytes = field(repr=False)
+    environment: dict[str, str] = field(repr=False)
+    folder: str
+    host: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be done.
+
+    Attributes:
+        spec: The run.
+        options: How.
+        config: Of its study, which says where the images come from.
+        tags: As for `run_one`.
+        force: Likewise.
+    """
+
+    spec: RunSpec
+    options: RunOptions
+    config: Config
+    tags: dict[str, str]
+    force: bool
+
+
+def make_run(order: Order, queue: Any) -> Outcome:
+    """Make a run.
+
+    Args:
+        order: The run.
+        queue: Ray's, which takes what is to be told meanwhile: (spec id, `STARTED`, an epoch's
+            result or a log record).
+    """
+    from benchmark.processes.leftovers import temporary_folder
+
+    os.environ.update(order.environment)
+    if Path(order.folder).is_dir():
+        os.chdir(order.folder)  # which relative paths begin at
+    with temporary_folder():
+        work: Work = pickle.loads(order.work)
+        return _make(order, work, queue)
+
+
+def _make(order: Order, work: Work, queue: Any) -> Outcome:
+    from benchmark.execution.node_images import bring_images
+    from benchmark.runs.options import Outcome
+    from benchmark.runs.run_one import run_one
+    from benchmark.tracking.store import load_environment
+
+    spec = work.spec
+
+    def tell(message: Any) -> None:
+        with suppress(Exception):  # of Ray: nobody hears it any more
+            queue.put((spec.id, message))
+
+    load_environment()
+    logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the driver told
+    logging.getLogger("benchmark").addHandler(_ToDriver(tell))  # type: ignore[arg-type]
+    tell(STARTED)
+    try:
+        check_node(order, work.options)
+        home = bring_images(spec, work.config, work.options.home)
+    except UserError as error:
+        return Outcome(spec=spec, status="failed", reason=str(error))
+    options = replace(work.options, home=home)
+    return run_one(spec, options, lambda spec, result: tell(result), work.tags, force=work.force)
+
+
+class _ToDriver(QueueHandler):
+    """Sends what is logged to the driver, which has the terminal."""
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Send a record."""
+        self.queue(record)  # type: ignore[operator]
+
+
+def check_node(order: Order, options: RunOptions) -> None:
+    """Make sure that a run made here is the run that is wanted, and reaches the store.
+
+    Raises:
+        UserError: Another version of bench is here, or artifacts would stay here.
+    """
+    from benchmark.runs.run_one import open_tracker
+    from benchmark.study.plan import SPEC_VERSION
+    from benchmark.tracking.locations import folder_of
+
+    here = socket.gethostname()
+    if order.version != SPEC_VERSION:
+        raise UserError(f"{here} has another version of bench than {order.host}: install the same")
+    if here == order.host:
+        return
+    tracker = open_tracker(options.store)
+    folder = folder_of(tracker.client.get_experiment(tracker.experiment_id).artifact_location)
+    if folder is not None and not folder.exists():
+        raise UserError(
+            f"artifacts go to {folder}, which {here} lacks; let a server keep them: "
+            "mlflow server --artifacts-destination DIR"
+        )
