@@ -78,6 +78,21 @@ EXIT_FAILED = 1
     show_default=True,
     help="Of a GPU, which a network takes with Ray.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="End a run that takes longer: its process is ended, and its row says why.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    default=30,
+    show_default=True,
+    help="After an epoch, keep what an interrupted network goes on from, unless that was done so "
+    "recently; 0: after each.",
+)
 @click.option("--force", is_flag=True, help="Repeat runs that are complete.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 def run(
@@ -98,6 +113,8 @@ def run(
     executor: Any,
     address: str | None,
     gpu_share: float,
+    timeout: float | None,
+    checkpoint: float,
     force: bool,
     dry_run: bool,
 ) -> None:
@@ -156,6 +173,8 @@ def run(
         executor=executor,
         address=address,
         gpu_share=gpu_share,
+        timeout=timeout,
+        checkpoint=checkpoint,
     )
     print_header(console, study, launch.options)
     if dry_run:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-Kind = Literal["data", "demo", "unpacked", "features", "answers"]
+Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers"]
 _KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked")
 _TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"

@@ -22,6 +22,7 @@ _QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else each worker is started by uv run again
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what its daemons print: the outcomes tell what matters
+    "RAY_worker_niceness": "0",  # what a run takes is measured
     # Workers are started for runs, each with the environment of its own: none waits in store.
     "RAY_enable_worker_prestart": "0",
     "RAY_prestart_worker_first_driver": "0",

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from benchmark.execution.listener import Listener
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import find_run
+from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.plan import Plan, RunSpec
+from benchmark.tracking.claims import fail_run
 from benchmark.tracking.patience import StoreAway
 
 
@@ -44,6 +45,13 @@ def without_running(
     except StoreAway as error:
         return Outcome(spec=spec, status="failed", reason=str(error))
     return None
+
+
+def timed_out(spec: RunSpec, options: RunOptions) -> Outcome:
+    """The outcome of a run whose process was ended for taking too long, which is put on record."""
+    reason = f"it took longer than {options.timeout:g} s (--timeout), and was ended"
+    fail_run(open_tracker(options.store), options.driver, spec.id, reason)
+    return Outcome(spec=spec, status="failed", reason=reason)
 
 
 _WAS = {"failed": "failed", "skipped": "was skipped"}

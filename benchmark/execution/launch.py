@@ -17,7 +17,7 @@ from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teac
 from benchmark.execution.ray import RayExecutor
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.kept_weights import leave_best
-from benchmark.runs.options import Outcome, RunOptions
+from benchmark.runs.options import CHECKPOINT_SECONDS, Outcome, RunOptions
 from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
@@ -38,6 +38,8 @@ class LaunchOptions(TypedDict, total=False):
     executor: ExecutorName
     address: str | None
     gpu_share: float
+    timeout: float | None
+    checkpoint: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,8 @@ class Launch:
         executor: Whether they are made on this machine, or by Ray.
         address: HOST:PORT of Ray's cluster; None for one of this machine alone.
         gpu_share: Of a GPU, which Ray gives to a network.
+        timeout: Seconds that a run may take.
+        checkpoint: Seconds of a network's training that an interruption may lose, besides an epoch.
     """
 
     study: Study
@@ -67,6 +71,8 @@ class Launch:
     executor: ExecutorName = "local"
     address: str | None = None
     gpu_share: float = 1.0
+    timeout: float | None = None
+    checkpoint: float = CHECKPOINT_SECONDS
 
     @cached_property
     def options(self) -> RunOptions:
@@ -89,6 +95,8 @@ class Launch:
             save_embeddings=embedding_ids(plan),
             save_train_predictions=teacher_ids(plan),
             explain=self.explain,
+            timeout=self.timeout,
+            checkpoint_seconds=self.checkpoint,
         )
 
     @cached_property
@@ -127,4 +135,6 @@ class Launch:
                 jobs=self.jobs,
                 gpu_share=self.gpu_share,
             )
-        return LocalExecutor() if self.jobs == 1 else ParallelExecutor(self.jobs)
+        if self.jobs == 1 and self.timeout is None:
+            return LocalExecutor()
+        return ParallelExecutor(self.jobs)  # whose processes can be ended

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
 
+from benchmark.execution.executor import timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.workers import Worker
@@ -65,7 +68,7 @@ class _Processes:
     def hear(self) -> Iterator[Outcome]:
         """See `Pool`; messages other than outcomes are passed on."""
         busy = {worker.connection: worker for worker in self._workers if worker.spec is not None}
-        for connection in wait(list(busy)) if busy else ():
+        for connection in wait(list(busy), self._seconds_left()) if busy else ():
             worker = busy[connection]  # type: ignore[index]
             spec = worker.spec
             assert spec is not None
@@ -84,6 +87,26 @@ class _Processes:
                         "use fewer --jobs"
                     )
                     yield Outcome(spec=spec, status="failed", reason=reason)
+
+        for worker in list(self._workers):
+            if worker.spec is not None and self._left(worker) <= 0:
+                yield self._stop(worker, worker.spec)
+
+    def _seconds_left(self) -> float | None:
+        """Until the first run has taken too long."""
+        left = [self._left(worker) for worker in self._workers if worker.spec is not None]
+        return None if self._options.timeout is None else max(0.0, min(left))
+
+    def _left(self, worker: Worker) -> float:
+        timeout = self._options.timeout
+        return math.inf if timeout is None else worker.began + timeout - time.monotonic()
+
+    def _stop(self, worker: Worker, spec: RunSpec) -> Outcome:
+        """End a process with its run."""
+        self._workers.remove(worker)
+        worker.ask_to_end()
+        worker.end()
+        return timed_out(spec, self._options)
 
     def end(self) -> None:
         """End all processes, and mark what they were making as killed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cluster import Node, connected, elsewhere
+from benchmark.execution.executor import timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import parameters
 from benchmark.execution.remote import STARTED, Order, Work, make_run
-from benchmark.processes.identity import this_process
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import SPEC_VERSION, Plan, RunSpec
-from benchmark.tracking.claims import DRIVER, end_runs_of
+from benchmark.tracking.claims import end_runs_of
 from benchmark.tracking.store import shared_environment
 from benchmark.training.trainer import EpochResult
 from registry.errors import UserError, one_line
@@ -101,6 +102,7 @@ class _Tasks:
         self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._make = ray.remote(max_calls=1, max_retries=0)(make_run)
         self._running: dict[Any, RunSpec] = {}
+        self._began: dict[str, float] = {}
         self._deaths: Counter[str] = Counter()
 
     def has_room(self, spec: RunSpec) -> bool:
@@ -113,14 +115,13 @@ class _Tasks:
             spec=spec,
             options=self._options,
             config=self._executor.config,
-            tags={DRIVER: str(this_process())},
             force=self._force,
         )
         order = Order(
             work=pickle.dumps(work),
             environment=shared_environment(),
             folder=str(Path.cwd()),
-            host=this_process().host,
+            host=self._options.driver.host,
             version=SPEC_VERSION,
         )
         make = self._make.options(**self._needs(spec))
@@ -138,6 +139,15 @@ class _Tasks:
             spec = self._running.pop(task)
             if outcome := self._result(spec, task):
                 yield outcome
+        for task, spec in list(self._running.items()):
+            if self._took_too_long(spec):
+                self._stop([task])
+                del self._running[task]
+                yield timed_out(spec, self._options)
+
+    def _took_too_long(self, spec: RunSpec) -> bool:
+        timeout, began = self._options.timeout, self._began.get(spec.id)
+        return timeout is not None and began is not None and time.monotonic() - began > timeout
 
     def _pass_messages_on(self) -> None:
         specs = {spec.id: spec for spec in self._running.values()}
@@ -149,6 +159,7 @@ class _Tasks:
                     logging.getLogger(record.name).handle(record)
                 case _:
                     assert message == STARTED
+                    self._began[spec_id] = time.monotonic()
                     self._listener.started(specs[spec_id])
 
     def _result(self, spec: RunSpec, task: Any) -> Outcome | None:
@@ -164,9 +175,10 @@ class _Tasks:
             )
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
             self._deaths[spec.id] += 1
+            self._began.pop(spec.id, None)
             if self._deaths[spec.id] <= QUEUED_AGAIN:
                 logger.warning("%s: %s; it is made again", spec.name, _cause_of_death(error))
-                end_runs_of(open_tracker(self._options.store), this_process(), spec.id)
+                end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
                 self.begin(spec)
                 return None
             reason = (
@@ -176,7 +188,7 @@ class _Tasks:
             reason = one_line(getattr(error, "cause", None) or error)
         else:
             return outcome
-        end_runs_of(open_tracker(self._options.store), this_process(), spec.id)
+        end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
         return Outcome(spec=spec, status="failed", reason=reason)
 
     def _needs(self, spec: RunSpec) -> dict[str, Any]:
@@ -202,20 +214,20 @@ class _Tasks:
 
     def end(self) -> None:
         """Interrupt what goes on, end it after a while, and mark it as killed."""
+        self._stop(list(self._running))
+        for spec in self._running.values():
+            end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
+
+    def _stop(self, tasks: list[Any]) -> None:
+        """End processes: by an interruption, which their runs put on record, or by force."""
         import ray
 
-        if not self._running:
-            return
         for force in (False, True):
-            waiting = list(self._running)
-            for task in waiting:
+            if not tasks:
+                return
+            for task in tasks:
                 ray.cancel(task, force=force)
-            _, left = ray.wait(waiting, num_returns=len(waiting), timeout=GRACE_SECONDS)
-            if not left:
-                break
-        tracker = open_tracker(self._options.store)
-        for spec in self._running.values():
-            end_runs_of(tracker, this_process(), spec.id)
+            _, tasks = ray.wait(tasks, num_returns=len(tasks), timeout=GRACE_SECONDS)
 
 
 def _cause_of_death(error: Exception) -> str:

@@ -54,14 +54,12 @@ class Work:
         spec: The run.
         options: How.
         config: Of its study, which says where the images come from.
-        tags: As for `run_one`.
-        force: Likewise.
+        force: As for `run_one`.
     """
 
     spec: RunSpec
     options: RunOptions
     config: Config
-    tags: dict[str, str]
     force: bool
 
 
@@ -105,7 +103,7 @@ def _make(order: Order, work: Work, queue: Any) -> Outcome:
     except UserError as error:
         return Outcome(spec=spec, status="failed", reason=str(error))
     options = replace(work.options, home=home)
-    return run_one(spec, options, lambda spec, result: tell(result), work.tags, force=work.force)
+    return run_one(spec, options, lambda spec, result: tell(result), force=work.force)
 
 
 class _ToDriver(QueueHandler):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import time
 from contextlib import suppress
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
@@ -32,12 +33,14 @@ class Worker:
 
     Attributes:
         spec: The run that it is making.
+        began: When, on the monotonic clock.
         connection: Where messages arrive.
     """
 
     def __init__(self) -> None:
         """Start the process."""
         self.spec: RunSpec | None = None
+        self.began = 0.0
         context = multiprocessing.get_context("spawn")  # a fork would break threads and CUDA
         self.connection, other_end = context.Pipe()
         self._process = context.Process(target=_make_runs, args=(other_end,))
@@ -47,7 +50,7 @@ class Worker:
 
     def begin(self, spec: RunSpec, options: RunOptions, *, force: bool) -> None:
         """Hand it a run; it must have none. See `run_one`."""
-        self.spec = spec
+        self.spec, self.began = spec, time.monotonic()
         self.connection.send((spec, options, force))
 
     def receive(self) -> Message | None:

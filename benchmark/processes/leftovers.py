@@ -25,19 +25,22 @@ _TEMPORARY = "bench-"
 
 
 @contextmanager
-def unfinished(target: Path) -> Iterator[Path]:
+def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
     """A path beside a file or folder, which it becomes at the normal end of the block.
-
-    If another process has finished the same by then, that one stays.
 
     Args:
         target: What is to be there, whole or not at all; its folder is made.
+        replaces: Whether it takes the place of a file; else, if another process has finished the
+            same by then, that one stays.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f"{target.name}~{this_process()}{UNFINISHED}")
     try:
         yield path
-        _put(path, target)
+        if replaces:
+            path.replace(target)
+        else:
+            _put(path, target)
     finally:
         _remove(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmark.classifier.network import WEIGHTS_FILE
+from benchmark.data.cache import cache_folder
 from benchmark.data.figures import write_figure
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.cost import network_cost, time_inference
@@ -25,11 +27,20 @@ from benchmark.runs.teacher import read_teacher
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
 from benchmark.tracking.writer import Tracker
+from benchmark.training.checkpoint import Checkpoint
 from benchmark.training.devices import PeakMemory, find_device, now
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
 from benchmark.training.trainer import EpochResult, Trainer
 from registry import models
+
+logger = logging.getLogger(__name__)
+
+
+def checkpoint_of(spec: RunSpec, options: RunOptions) -> Checkpoint:
+    """Where a network's training goes on that was interrupted on this machine."""
+    folder = cache_folder(options.home, "checkpoints")
+    return Checkpoint(folder / f"{spec.id}.pt", options.checkpoint_seconds)
 
 
 class NetworkRun:
@@ -79,16 +90,21 @@ class NetworkRun:
         images = image_examples(self.data, self.device)
         images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
+        trainer.checkpoint = checkpoint_of(spec, self.options)
         pooling = 0.0
         if trainer.frozen_epochs:
             trainer.features, pooling = pooled_features(spec, self.options, self.network, images)
         start = now(self.device)
         history: list[EpochResult] = []
         for result in trainer.fit():
+            if trainer.resumed and not history:
+                done, epochs = len(trainer.resumed), spec.train.epochs
+                logger.warning("%s goes on after epoch %d of %d", spec.name, done, epochs)
             history.append(result)
             report(spec, result)
             yield from _epoch_metrics(result)
-        yield Metric("fit_seconds", pooling + now(self.device) - start)
+        before = pooling + sum(result.seconds for result in trainer.resumed)
+        yield Metric("fit_seconds", before + now(self.device) - start)
         yield from self._log_training(trainer, history)
         inference_ms = time_inference(self.network, images, spec.train)
         yield Metric("inference_ms", inference_ms)

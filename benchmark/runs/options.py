@@ -9,11 +9,13 @@ from typing import Literal
 
 import torch
 
+from benchmark.processes.identity import ProcessName, this_process
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
 from benchmark.training.trainer import EpochResult
 
 Status = Literal["completed", "failed", "skipped"]
+CHECKPOINT_SECONDS = 30.0
 Report = Callable[[RunSpec, EpochResult], None]
 
 
@@ -35,6 +37,10 @@ class RunOptions:
         explain: Whether to draw explanations.
         threads: Of the processor, for each run: as many however many runs are made at once, since
             sums in another order give other figures.
+        driver: The process that wants the runs; those that make them for it may be others.
+        timeout: Seconds that a run may take; None for any time.
+        checkpoint_seconds: Of a network's training that an interruption may lose, besides the
+            epoch that goes on.
     """
 
     store: Store
@@ -49,6 +55,9 @@ class RunOptions:
     save_train_predictions: frozenset[str] = frozenset()
     explain: bool = True
     threads: int = field(default_factory=torch.get_num_threads)
+    driver: ProcessName = field(default_factory=this_process)
+    timeout: float | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from benchmark.runs.environment import describe_environment
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import SPEC_VERSION, RunSpec
 from benchmark.study.suite import PUBLISHED
+from benchmark.tracking.claims import DRIVER
 from benchmark.tracking.items import Artifact, LogItem, Param, Tag
 from benchmark.training.devices import find_device
 from registry.printable import marked
@@ -77,6 +78,7 @@ def tags_of(spec: RunSpec, options: RunOptions) -> dict[str, str]:
         "weights": spec.weights,
         "data": spec.data.name,
         "preset": options.preset,
+        DRIVER: str(options.driver),
         "study_accuracy": "" if study is None else str(study),
         "mlflow.note.content": _description(spec, study),
     }

@@ -13,7 +13,7 @@ import torch
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.explanations import FAILED
 from benchmark.runs.head import run_head
-from benchmark.runs.network import NetworkRun
+from benchmark.runs.network import NetworkRun, checkpoint_of
 from benchmark.runs.options import Outcome, Report, RunOptions
 from benchmark.runs.record import dataset_inputs, settings_of, split_sizes, tags_of
 from benchmark.study.plan import DataSpec, RunSpec
@@ -94,6 +94,8 @@ def run_one(
                     figures[item.name] = item.value
                 elif isinstance(item, Tag) and item.name == FAILED:
                     remark = f"its explanations failed: {item.value}"
+        if spec.system.head is None:
+            checkpoint_of(spec, options).remove()
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:

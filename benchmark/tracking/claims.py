@@ -52,6 +52,14 @@ def end_runs_of(tracker: Tracker, driver: ProcessName, spec_id: str) -> None:
         tracker.client.set_terminated(run.info.run_id, "KILLED")
 
 
+def fail_run(tracker: Tracker, driver: ProcessName, spec_id: str, reason: str) -> None:
+    """Mark as failed what was made of a spec for a driver last, and was ended before its end."""
+    made = tracker.search(f"tags.{DRIVER} = '{driver}' and tags.spec_id = '{spec_id}'")
+    if made and made[-1].info.status in ("RUNNING", "KILLED"):
+        tracker.client.set_tag(made[-1].info.run_id, "error", reason)
+        tracker.client.set_terminated(made[-1].info.run_id, "FAILED")
+
+
 def claim(
     tracker: Tracker,
     tags: Mapping[str, str],

@@ -97,3 +97,22 @@ class Loss:
         distilled = cross_entropy(logits / recipe.temperature, targets.teacher)
         weight = recipe.teacher_weight
         return (1 - weight) * loss + weight * recipe.temperature**2 * distilled
+
+
+class Tally:
+    """Sums loss and hits on the device, so that it need not wait for each batch."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device)
+        self._hits = torch.zeros((), device=device)
+        self._count = 0
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Count a batch with its mean loss."""
+        self._loss += loss.detach() * len(labels)
+        self._hits += (logits.detach().argmax(1) == labels).sum()
+        self._count += len(labels)
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss and accuracy."""
+        return float(self._loss) / self._count, float(self._hits) / self._count

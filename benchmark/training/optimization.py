@@ -107,6 +107,18 @@ class Course:
         if self._ema is not None:
             self._ema.update(self._module, step=self._done)
 
+    def state(self) -> dict[str, Any]:
+        """How far it is, besides the module's and the optimizer's own states."""
+        average = None if self._ema is None else self._ema.module.state_dict()
+        return {"done": self._done, "rate": self._schedule.state_dict(), "average": average}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._done = state["done"]
+        self._schedule.load_state_dict(state["rate"])
+        if self._ema is not None:
+            self._ema.module.load_state_dict(state["average"])
+
 
 def rate(step: int, *, rising: int, steps: int, course: LrSchedule) -> float:
     """The learning rate of a step, from 0, as a share of the highest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -15,10 +15,11 @@ from torch.nn.functional import cross_entropy
 from benchmark.data.splits import Split
 from benchmark.study.config import Monitor, TrainConfig
 from benchmark.training.augmentation import Augmentation
+from benchmark.training.checkpoint import Checkpoint, random_state, restore_random
 from benchmark.training.devices import autocast, now
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
-from benchmark.training.loss import Loss
+from benchmark.training.loss import Loss, Tally
 from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
 from benchmark.training.optimization import Course, make_optimizer
@@ -73,6 +74,29 @@ class BestEpoch:
             self.state[prefix + name] = tensor.detach().clone()
 
 
+@dataclass(kw_only=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        history: Results of all epochs that are done.
+        best: Of the stage that goes on, the best result.
+        stale: So many epochs ago.
+    """
+
+    history: list[EpochResult] = field(default_factory=list)
+    best: EpochResult | None = None
+    stale: int = 0
+
+    def add(self, result: EpochResult, monitor: Monitor) -> None:
+        """Count an epoch."""
+        self.history.append(result)
+        if result.better_than(self.best, monitor):
+            self.best, self.stale = result, 0
+        else:
+            self.stale += 1
+
+
 class Trainer:
     """Trains a network by a recipe on a freezing schedule, and stops early on the validation split.
 
@@ -108,10 +132,16 @@ class Trainer:
         """Pooled features of all rows, as long as the backbone is frozen; computed unless set."""
         self.pieces = Pieces()
         """Into how many pieces batches had to be divided to fit into memory."""
+        self.checkpoint: Checkpoint | None = None
+        """Where an interrupted training goes on, if it is to."""
+        self.resumed: tuple[EpochResult, ...] = ()
+        """Epochs that an interrupted training had done."""
+        self.progress = Progress()
         self._images = examples
         self._optimizer = make_optimizer(network, config)
         self._augment = Augmentation(config)
         self._loss = Loss(config, examples)
+        self._interrupted: dict[str, Any] | None = None
 
     def fit(self) -> Iterator[EpochResult]:
         """Train, yielding each epoch's result, and leave the best epoch's weights in the network.
@@ -119,15 +149,18 @@ class Trainer:
         Raises:
             Diverged: The loss became infinite or not a number.
         """
-        if self.frozen_epochs:
+        self._interrupted = self._restore()
+        yield from self.resumed
+        done, frozen, epochs = len(self.resumed), self.frozen_epochs, self.config.epochs
+        if done < frozen or frozen == epochs:
             self.features = self.features or pool_examples(self.network, self._images, self.config)
             yield from self._stage(self.network.classifier, self.features, "classifier.", 0)
-        if self.frozen_epochs < self.config.epochs:
-            if self.features is not None:
-                self.features = None  # they change with the backbone
+        if frozen < epochs:
+            self.features = None  # they change with the backbone
+            if 0 < frozen >= done:
                 self.best.keep(self.network.backbone, "backbone.")
-            yield from self._stage(self.network, self._images, "", self.frozen_epochs)
-        self.network.load_state_dict(self.best.state, strict=self.frozen_epochs == 0)
+            yield from self._stage(self.network, self._images, "", frozen)
+        self.network.load_state_dict(self.best.state, strict=frozen == 0)
         self.network.eval()
 
     def _stage(
@@ -145,8 +178,12 @@ class Trainer:
         trained: Any = torch.compile(module, dynamic=dynamic) if compiles else module
         steps = len(batches(examples.rows("train"), self.config.batch_size))
         course = Course(self._optimizer, module, self.config, (last - first) * steps)
-        best, stale = None, 0
-        for epoch in range(first, last):
+        self._begin(course, first)
+        progress = self.progress
+        patience = self.config.patience if last == self.config.epochs else None
+        for epoch in range(max(first, len(progress.history)), last):
+            if progress.stale == patience:
+                return
             start = now(examples.device)
             train_loss, train_accuracy = self._train_epoch(trained, examples, epoch, course)
             val_loss, val_accuracy = self._evaluate(course.kept, examples, "val")
@@ -159,18 +196,67 @@ class Trainer:
                 seconds=now(examples.device) - start,
             )
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
+                if self.checkpoint is not None:
+                    self.checkpoint.remove()
                 raise Diverged(
                     f"the loss is no longer finite in epoch {epoch + 1} (train {train_loss}, "
                     f"val {val_loss}); try a lower rate: --set train.lr={self.config.lr / 10:g}"
                 )
             self.best.offer(result, course.kept, prefix)
-            if result.better_than(best, self.config.monitor):
-                best, stale = result, 0
-            else:
-                stale += 1
+            progress.add(result, self.config.monitor)
+            if self.checkpoint is not None and self.checkpoint.is_due:
+                self.checkpoint.keep(self._state(course))
             yield result
-            if stale == self.config.patience and last == self.config.epochs:
-                return
+
+    def _state(self, course: Course) -> dict[str, Any]:
+        """All that the epochs to come depend on."""
+        progress = self.progress
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "course": course.state(),
+            "best": [asdict(self.best.result) if self.best.result else None, self.best.state],
+            "history": [asdict(result) for result in progress.history],
+            "stage": [asdict(progress.best) if progress.best else None, progress.stale],
+            "pieces": self.pieces.count,
+            "device": self._images.device.type,
+            "random": random_state(),
+        }
+
+    def _restore(self) -> dict[str, Any] | None:
+        """Take the state that an interrupted training has left of the same network, if any has."""
+        state = self.checkpoint.read() if self.checkpoint is not None else None
+        own = self.network.state_dict()
+        if state is None or state["device"] != self._images.device.type:
+            return None
+        kept = state["network"]
+        if {k: v.shape for k, v in kept.items()} != {k: v.shape for k, v in own.items()}:
+            return None  # a plugin's network, which has changed
+        self.network.load_state_dict(kept)
+        self._optimizer.load_state_dict(state["optimizer"])
+        device = self._images.device
+        best, weights = state["best"]
+        self.best.result = EpochResult(**best) if best else None
+        self.best.state = {name: tensor.to(device) for name, tensor in weights.items()}
+        best, stale = state["stage"]
+        history = [EpochResult(**result) for result in state["history"]]
+        stage_best = EpochResult(**best) if best else None
+        self.progress = Progress(history=history, best=stage_best, stale=stale)
+        self.pieces.count = state["pieces"]
+        self.resumed = tuple(history)
+        return state
+
+    def _begin(self, course: Course, first: int) -> None:
+        """Begin a stage at an epoch, or go on in the middle of one that was interrupted."""
+        state, self._interrupted = self._interrupted, None
+        if len(self.progress.history) > first:
+            assert state is not None
+            course.restore(state["course"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        else:
+            self.progress.best, self.progress.stale = None, 0
+        if state is not None:
+            restore_random(state["random"])
 
     def _train_epoch(
         self, module: nn.Module, examples: Examples, epoch: int, course: Course
@@ -215,22 +301,3 @@ class Trainer:
 
     def _autocast(self) -> AbstractContextManager[None]:
         return autocast(self._images.device, self.config.precision)
-
-
-class Tally:
-    """Sums loss and hits on the device, so that it need not wait for each batch."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), device=device)
-        self._hits = torch.zeros((), device=device)
-        self._count = 0
-
-    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        """Count a batch with its mean loss."""
-        self._loss += loss.detach() * len(labels)
-        self._hits += (logits.detach().argmax(1) == labels).sum()
-        self._count += len(labels)
-
-    def means(self) -> tuple[float, float]:
-        """Mean loss and accuracy."""
-        return float(self._loss) / self._count, float(self._hits) / self._count

@@ -7,8 +7,10 @@ import multiprocessing
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,3 +150,28 @@ def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
     assert not multiprocessing.active_children()
     tracked_names = {run.info.run_name: run.info.status for run in all_runs(store)}
     assert tracked_names == dict.fromkeys(names, "KILLED")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_takes_too_long_is_ended_and_its_row_says_why(
+    config: Config, workplace: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+) -> None:
+    passed = 0.0
+
+    class Hurry(Listener):
+        def epoch(self, spec: RunSpec, result: EpochResult) -> None:
+            nonlocal passed
+            passed = 500.0
+
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed)
+    monkeypatch.setattr("benchmark.execution.parallel.time", clock)
+    long = config.train.model_copy(update={"epochs": 100_000, "patience": None})
+    config = config.model_copy(update={"train": long})
+    study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
+    launch = Launch(study=study, home=workplace / "home", device="cpu", jobs=jobs, timeout=400)
+    (outcome,) = launch.execute(Hurry(), force=False)
+    assert outcome.status == "failed"
+    assert outcome.reason == "it took longer than 400 s (--timeout), and was ended"
+    assert not multiprocessing.active_children()
+    (run,) = [run for run in all_runs(launch.options.store) if run.data.tags["kind"] != "data"]
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", outcome.reason)
