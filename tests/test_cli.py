@@ -98,7 +98,7 @@ def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> 
     }
     assert written["test_log_loss"].notna().all()
     assert set(written["data.train_images"]) == {30}
-    assert set(written["data.test_images"]) == {6}
+    assert set(written["test_images"]) == {6}
     assert set(written["train.epochs" if "train.epochs" in written else "epochs"]) == {2}
     assert written["data.fingerprint"].str.len().eq(16).all()
     assert written["versions"].str.contains("torch 2").all()

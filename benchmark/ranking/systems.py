@@ -26,8 +26,6 @@ MEANS = (
     "test_macro_f1",
     "test_log_loss",
     "test_calibration_error",
-    "best_epoch",
-    "epochs_run",
     "fit_seconds",
     "head_fit_seconds",
     "inference_ms",

@@ -17,7 +17,7 @@ from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.remarks import remarks
 from benchmark.ranking.runs import state
 from benchmark.ranking.tables import trees
-from benchmark.report import charts, curves, facts, pictures
+from benchmark.report import charts, curves, facts, pictures, reliability
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
@@ -151,6 +151,11 @@ def _tables(material: Material) -> dict[str, Any]:
             for group in GROUPS
         },
         "class_systems": shown,
+        "calibrated": [
+            (one, reliability.diagram(one.predictions), reliability.verdict(one.predictions))
+            for one in shown
+            if one.predictions is not None and len(one.predictions)
+        ],
         "class_scores": class_scores(predictions).to_dict("index") if predictions else {},
         "heat": lambda right, images: round(HEAT_STEPS * right / images),
     }
