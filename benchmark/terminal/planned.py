@@ -108,7 +108,7 @@ def _weights(plan: Plan, options: RunOptions) -> str:
     if candidates := weights_bytes(plan, others):
         most, whole = max(candidates) / 1e6, sum(candidates) / 1e6
         or_head = " or a head's file" if heads else ""
-        told += f", and the best row's, at most {most:,.0f} MB{or_head} a seed"
+        told += f", and the best row's, at most {most:,.0f} MB a seed{or_head}"
         told += f"; until it is known, at most {whole:,.0f} MB" * (whole > most)
     elif others and heads:
         told += ", and the file of the best row, if it is a head's"
