@@ -41,7 +41,8 @@ def others(known: list[str], data: Path) -> list[Picture]:
 def drawn(folder: Path) -> list[Picture]:
     """Creatures of the demo data."""
     write_demo(DemoSpec(species=20, images_per_species=10), folder)
-    return [file for file in sorted(folder.rglob("*")) if file.suffix in SUFFIXES][:200]
+    files: list[Picture] = [file for file in sorted(folder.rglob("*")) if file.suffix in SUFFIXES]
+    return files[:200]
 
 
 def photographs(rng: np.random.Generator) -> list[Picture]:
