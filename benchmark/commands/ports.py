@@ -48,4 +48,5 @@ def listen(port: int, command: str) -> socket.socket:
         raise UserError(
             f"port {port} is in use; type: bench {command} --port {port % 65535 + 1}"
         ) from error
+    taken.listen()  # who connects while the rest is loaded waits
     return taken
