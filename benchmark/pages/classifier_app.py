@@ -231,7 +231,7 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
         verdicts = await asyncio.gather(*jobs)
         return {"predictions": [_row(verdict, min(top, classes)) for verdict in verdicts]}
 
-    @app.get("/health")
+    @app.get("/health", response_description="Which classifier answers")
     async def health() -> Health:
         """Tell that the server answers."""
         return Health(status="ok", model=desk.classifier.name, classes=classes)

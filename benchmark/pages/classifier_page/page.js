@@ -25,7 +25,7 @@ function tellVerdict({unknown, p_value: p}) {
   verdict.className = unknown ? "unknown" : "muted";
   verdict.textContent = unknown === null ? "Whether it resembles anything trained on cannot be told: the run kept too little of its validation images."
     : unknown ? `Unknown: it resembles nothing trained on${told}.`
-    : `It resembles what was trained on${told}.`;
+    : `No sign that it is unlike what was trained on${told}.`;
 }
 
 function tellTop(classes) {
