@@ -34,7 +34,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "predict": (
         "bench predict photos",
         "bench predict photos.zip '*.heic' --model resnet18-staged --csv photos.csv",
-        "find . -name '*.jpg' | bench predict - --top 3",
+        "bench predict - --top 3 < names.txt",
     ),
     "explain": (
         "bench explain cat.jpg",
