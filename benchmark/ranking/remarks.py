@@ -107,6 +107,12 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
         return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"
     if train[0] - min(train) <= FLAT * train[0]:
         return f"its loss stayed flat from the start ({train[0]:.2f} to {train[-1]:.2f}); {lower}"
+    guessing = math.log(int(row["classes"]))
+    if train[-1] > (1 - FLAT) * guessing:
+        return (
+            f"its train loss ended where guessing is ({train[-1]:.2f}; ln of {row['classes']} "
+            f"classes: {guessing:.2f}); {lower}"
+        )
     if val[-1] > ROSE * val[best]:
         return (
             f"its val loss rose from epoch {best + 1} on ({val[best]:.2f} to {val[-1]:.2f}) while "

@@ -48,6 +48,11 @@ def told(
         ([1.1, NAN, NAN], [1.1] * 3, "no longer finite from epoch 2 on; try a lower rate: --set "),
         ([1.1, 2.0, 5.0], [1.0, 2.0, 6.0], "it diverged after epoch 1, whose weights were kept"),
         ([1.1, 0.5, 0.1], [1.0, 2.0, 6.0], "it learnt by heart"),
+        (
+            [700, 1.7, 1.62],
+            [3, 1.7, 9],
+            "ended where guessing is (1.62; ln of 5 classes: 1.61); try",
+        ),
         ([1.1, 1.0], [1.0, 1.05], "stopped after 2 of 3 epochs, the best being the 1.; try --set"),
         ([1.1, 1.0, 0.9], [1.1, 1.0, 0.9], "3 epochs were too few (1.10 to 0.90); try --set"),
     ],

@@ -182,7 +182,7 @@ def test_from_the_command_line(store: Store, image_folder: Path) -> None:
     more = bench(*command, "--space", "lr", "--trials", "2")
     assert more.exit_code == 0, more.output
     assert "the settings it began with" in more.output
-    board = bench("leaderboard")
+    board = bench("leaderboard", "--format", "csv")
     assert board.output.count("Basic CNN (tuned)") == 1  # the better of two sweeps
     status = bench("sweep", "--status")
     assert "4 of 4" in status.output
