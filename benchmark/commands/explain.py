@@ -48,8 +48,8 @@ def explain(
 ) -> None:
     """Classify your own IMAGES and draw where the classifier looked.
 
-    The classifier is a completed run that kept its weights: backbones of tree heads do, other
-    networks and heads with: bench run --save-weights all.
+    The classifier is a completed run that kept its weights: the best row and the backbones of heads
+    do, others with: bench run --save-weights all.
     """
     from benchmark.classifier.loading import find_classifier
     from benchmark.data.figures import label
