@@ -84,11 +84,15 @@ def _told(found: Comparison) -> Iterator[str]:
     labels = f"{found.changed_labels or 'no'} label{'s'[: found.changed_labels != 1]} changed"
     ties = f", {found.ties} of them between classes that are equally probable" if found.ties else ""
     yield (
-        f"{found.images:,} test images: probabilities differ from bench's by at most "
+        f"{found.images:,} test images: probabilities differ from bench's in float32 by at most "
         f"{found.largest_difference:.1e}, {labels}{ties}"
     )
     if found.changed_since_run:
-        yield f"{found.changed_since_run} labels differ from what the run itself stored"
+        differ = "label differs" if found.changed_since_run == 1 else "labels differ"
+        yield (
+            f"{found.changed_since_run} {differ} from what the run stored: on some hardware runs "
+            "compute in bfloat16 (train.precision), and the files in float32"
+        )
     for how, theirs, ours in zip(
         ("in batches", "one at a time"), found.milliseconds, found.own_milliseconds, strict=True
     ):

@@ -54,7 +54,7 @@ def test_a_network_is_one_graph_that_takes_pixels(
     run(config, "basic_cnn", save_weights="all")
     result = bench("export", NETWORK)
     assert result.exit_code == 0, result.output
-    assert "6 test images: probabilities differ from bench's by at most" in result.output
+    assert "6 test images: probabilities differ from bench's in float32 by at most" in result.output
     assert "no labels changed" in result.output
     assert "one at a time" in result.output
     classifier = find_classifier(store, NETWORK)
