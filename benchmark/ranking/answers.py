@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -36,10 +38,21 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
     """
     folder = cache_folder(home(), "answers")
     files = {run_id: folder / f"{run_id}.csv" for run_id in places}
-    missing = {run_id: uri for run_id, uri in places.items() if not files[run_id].exists()}
-    if missing:
+    for run_id, uri in places.items():
+        if not files[run_id].exists() and (lying := _lying_here(uri)):
+            _keep(lying, files[run_id])
+    if missing := {run_id: uri for run_id, uri in places.items() if not files[run_id].exists()}:
         _bring(store, missing, files)
     return {run_id: _parse(file) for run_id, file in files.items() if file.exists()}
+
+
+def _lying_here(uri: str) -> Path | None:
+    """The predictions below a folder of this machine, which need no MLflow to be read."""
+    place = urlparse(uri)
+    if place.scheme not in ("", "file") or place.netloc not in ("", "localhost"):
+        return None
+    file = Path(url2pathname(place.path) if place.scheme else uri, _FILE)
+    return file if file.is_file() else None
 
 
 def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) -> None:
@@ -54,11 +67,19 @@ def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) 
         repository = get_artifact_repository(uri, store.uri)
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                table = _parse(bring(repository, _FILE, Path(scratch)))
-            except (MlflowException, OSError, ValueError, KeyError):
-                continue  # it kept none, or something else lies there: its row says less
-        with unfinished(files[run_id]) as path:
-            table.to_csv(path)
+                file = bring(repository, _FILE, Path(scratch))
+            except (MlflowException, OSError):
+                continue  # it kept none: its row says less
+            _keep(file, files[run_id])
+
+
+def _keep(file: Path, kept: Path) -> None:
+    try:
+        table = _parse(file)
+    except (OSError, ValueError, KeyError):
+        return  # something else lies there
+    with unfinished(kept) as path:
+        table.to_csv(path)
 
 
 def _parse(file: Path) -> pd.DataFrame:
