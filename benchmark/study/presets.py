@@ -48,7 +48,7 @@ def quick() -> Config:
 
 
 def tuned() -> Config:
-    """The study's systems, layers and sizes, each trained by a modern recipe; not measured yet.
+    """The study's systems, layers and sizes, each trained by a modern recipe.
 
     Command: ``bench run --all --data DIR --preset tuned``.
     """
