@@ -119,15 +119,7 @@ def sweep(
     if status:
         _show_status(storage)
         return
-    if not names:
-        raise UserError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
-    if sampler is not None and bool(axes) != (sampler == "grid"):
-        raise UserError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
-    if axes and space is not None:
-        raise UserError("--grid names its axes itself; leave --space out")
-    only = tuple(part.strip() for part in space.split(",")) if space is not None else ()
-    if not all(only):
-        raise UserError(f"--space {space!r} has an empty name; write --space NAME,NAME")
+    only = _searched(names, sampler, axes, space)
     weights, folder = read_weights(weights)
 
     from benchmark.sweep.names import resolve
@@ -172,6 +164,22 @@ def sweep(
     sweeps = [_sweep(of_seeds, axes, only, budget, storage) for of_seeds in targets]
     launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
     sys.exit(_execute(console, launch, sweeps))
+
+
+def _searched(
+    names: Sequence[str], sampler: str | None, axes: Sequence[str], space: str | None
+) -> tuple[str, ...]:
+    """Check what is to be searched and how; the names of the settings that alone are varied."""
+    if not names:
+        raise UserError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
+    if sampler is not None and bool(axes) != (sampler == "grid"):
+        raise UserError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
+    if axes and space is not None:
+        raise UserError("--grid names its axes itself; leave --space out")
+    only = tuple(part.strip() for part in space.split(",")) if space is not None else ()
+    if not all(only):
+        raise UserError(f"--space {space!r} has an empty name; write --space NAME,NAME")
+    return only
 
 
 def _sweep(

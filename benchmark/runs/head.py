@@ -33,6 +33,7 @@ from benchmark.training.heads import (
 from benchmark.training.network import Network
 from registry import heads, models
 from registry.errors import PluginError, one_line
+from registry.specs import HeadSpec
 
 
 def run_head(
@@ -104,17 +105,29 @@ def run_head(
             size = kind.describe(head)
         yield from metrics(size)
     val_accuracy = score(validation)["val_accuracy"]
-    if tags := [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]:
-        try:
-            with kind.code():
-                file = save_head(head, scratch)
-        except PluginError as error:
-            if spec.id in options.save_weights:
-                raise
-            yield Tag("no_weights", one_line(error))  # nobody asked for them
-        else:
-            yield Artifact(file)
-            yield from tags
+    tags = [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]
+    if tags:
+        yield from _saved(head, kind, tags, scratch, wanted=spec.id in options.save_weights)
+
+
+def _saved(
+    head: Any, kind: HeadSpec, tags: list[Tag], scratch: Path, *, wanted: bool
+) -> Iterator[LogItem]:
+    """Save a fitted head; one that cannot be is no failure unless somebody asked for it.
+
+    Raises:
+        PluginError: It was asked for.
+    """
+    try:
+        with kind.code():
+            file = save_head(head, scratch)
+    except PluginError as error:
+        if wanted:
+            raise
+        yield Tag("no_weights", one_line(error))
+    else:
+        yield Artifact(file)
+        yield from tags
 
 
 def _kept_backbone(spec: RunSpec, run_id: str, tracker: Tracker, device: torch.device) -> Network:
