@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmark.commands.options import classifier_options
-from benchmark.commands.outputs import SOFTWARE, check_file, is_picture
+from benchmark.commands.outputs import SOFTWARE, check_file, check_folder, is_picture
 from registry.errors import UserError
 from registry.printable import printable, shortened
 
@@ -51,6 +51,8 @@ def explain(
     The classifier is a completed run that kept its weights: the best row and the backbones of heads
     do, others with: bench run --save-weights all.
     """
+    check_folder(out, "--out DIR")
+
     from benchmark.classifier.loading import find_classifier
     from benchmark.data.figures import label
     from benchmark.explain.panels import draw_panels

@@ -123,7 +123,7 @@ def test_what_is_not_known_stays_at_the_end(watched: Watched) -> None:
     button = page.locator("#results thead button", has_text="Study")
     for _ in range(2):
         button.click()
-        shown = page.locator("#results tbody tr td:nth-child(5)").all_inner_texts()
+        shown = page.locator("#results tbody tr td:nth-child(7)").all_inner_texts()
         assert shown[-1] == "–"
         assert shown[0] != "–"
 

@@ -62,6 +62,9 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
     assert (workplace / file).stat().st_mtime_ns > before  # its own file may be replaced
     explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
     assert [path.name for path in (workplace / "drawn").iterdir()] == [file]
+    shutil.copy(pictures[0], workplace / "drawn" / file)  # by another program
+    result = explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
+    assert_one_line_error(result, file, "not by bench", "--out DIR")
 
 
 def test_mistakes_say_what_to_type(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 from benchmark.cli import main
 from benchmark.tracking.store import Store
@@ -83,10 +81,3 @@ def test_an_exploration_is_written_over_itself_and_over_nothing_else(
     result = bench("data", str(image_folder), "--out", "theirs")
     assert_one_line_error(result, "theirs/classes.csv", "not by bench", "--out DIR")
     assert [path.name for path in theirs.iterdir()] == ["classes.csv"]
-
-
-def test_a_picture_of_another_program_stays(workplace: Path) -> None:
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save("x.png")
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save("x-convmixer.png")
-    result = bench("explain", "x.png", "--model", "convmixer")
-    assert_one_line_error(result, "x-convmixer.png", "not by bench", "--out DIR")

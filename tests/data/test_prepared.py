@@ -317,10 +317,7 @@ def test_division_follows_seed_and_folders(folder: Path, tmp_path: Path) -> None
 def test_all_classes_that_are_too_small_are_named_at_once(folder: Path, tmp_path: Path) -> None:
     write_tree(folder, {"mew10": 2, "mew9": 1})
     data = prepared(folder, tmp_path)
-    assert [(one.kind, one.name) for one in audit(data)] == [
-        ("too few images", "mew9"),
-        ("too few images", "mew10"),
-    ]
+    assert [one.name for one in audit(data) if one.kind == "too few images"] == ["mew9", "mew10"]
     with pytest.raises(UserError) as info:
         check_classes(data)
     assert str(info.value) == (
