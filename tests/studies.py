@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from mlflow.entities import Run
 
 from benchmark.execution.launch import Launch
@@ -66,3 +69,21 @@ def artifact(tracker: Tracker, run_id: str, name: str) -> Path:
 
 def files(tracker: Tracker, run_id: str, folder: str | None = None) -> set[str]:
     return {entry.path for entry in tracker.client.list_artifacts(run_id, folder)}
+
+
+@contextmanager
+def own_store(folder: Path, database: Path) -> Iterator[None]:
+    """Work in a folder with a store of its own: for tests that share what they are given.
+
+    Args:
+        folder: Becomes the current one.
+        database: An empty store, which is copied there.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("BENCH_HOME", "home")
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
+        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+        Path("mlflow.db").write_bytes(database.read_bytes())
+        yield

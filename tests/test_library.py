@@ -23,6 +23,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.training.trainer import EpochResult
 from registry import UserError
 from tests.conftest import COLOURS
+from tests.studies import own_store
 
 NETWORK = "basic_cnn-scratch"
 HEAD = "basic_cnn-scratch/extra_trees-n100-d10"
@@ -49,13 +50,7 @@ def study(
 ) -> Iterator[Study]:
     """A network and a head that are planned, with a folder and a store of their own."""
     folder = tmp_path_factory.mktemp("notebook")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("BENCH_HOME", "home")
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
-        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
-        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+    with own_store(folder, empty_database):
         systems = [NETWORK, "basic_cnn-scratch/extra_trees"]
         yield bench.plan(image_folder, systems, preset="study", settings=SETTINGS)
 

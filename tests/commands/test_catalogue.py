@@ -15,6 +15,7 @@ from PIL import Image
 import benchmark as bench
 from benchmark.cli import main
 from tests.conftest import COLOURS
+from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
 
 NETWORK = "basic_cnn-scratch"
@@ -31,13 +32,7 @@ def collection(
 ) -> Iterator[Path]:
     """A folder ``album`` of pictures of three classes without a word of what they are."""
     folder = tmp_path_factory.mktemp("collection")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("BENCH_HOME", "home")
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
-        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
-        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+    with own_store(folder, empty_database):
         study = bench.plan(image_folder, [NETWORK], preset="study", settings=SETTINGS)
         bench.run(study, device="cpu", explain=False)
         Path("album/more").mkdir(parents=True)

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 import benchmark as bench
 from benchmark.cli import main
 from tests.conftest import COLOURS
+from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
 
 NETWORK = "basic_cnn-scratch"
@@ -37,13 +38,7 @@ def studied(
 ) -> Iterator[Path]:
     """A folder with a network and heads on it that are trained, by default options."""
     folder = tmp_path_factory.mktemp("photos")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("BENCH_HOME", "home")
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
-        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
-        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+    with own_store(folder, empty_database):
         study = bench.plan(image_folder, [NETWORK, HEAD], preset="study", settings=SETTINGS)
         assert {one.status for one in bench.run(study, device="cpu", explain=False)} == {
             "completed"

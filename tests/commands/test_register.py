@@ -26,6 +26,7 @@ from benchmark.evaluation.predictions import Predictions
 from benchmark.tracking.items import Artifact
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
 
 NETWORK = "basic_cnn-scratch"
@@ -43,13 +44,7 @@ def studied(
 ) -> Iterator[Path]:
     """A folder with a network and a head on it that kept their weights."""
     folder = tmp_path_factory.mktemp("registered")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("BENCH_HOME", "home")
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
-        patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
-        Path("mlflow.db").write_bytes(empty_database.read_bytes())
+    with own_store(folder, empty_database):
         systems = [NETWORK, "basic_cnn-scratch/logistic_regression"]
         study = bench.plan(image_folder, systems, preset="study", settings=SETTINGS)
         bench.run(study, device="cpu", explain=False, save_weights="all")
