@@ -11,6 +11,7 @@ from benchmark.commands.options import classifier_options
 from benchmark.commands.outputs import check_file, check_folder, is_page
 from benchmark.commands.predict import EXIT_UNREADABLE, batch_option, judged, level_option
 from benchmark.data.home import home
+from benchmark.data.names import counted
 from registry.errors import UserError
 from registry.printable import printable
 
@@ -102,8 +103,8 @@ def catalogue(
     classes = len({one.verdict.label for one in entries if not one.verdict.unknown})
     doubtful = sum(1 for one in entries if one.doubt)
     lines = [
-        f"{len(entries):,} pictures of {classes} classes, {doubtful:,} in doubt, by "
-        f"{classifier.name}",
+        f"{counted(len(entries), 'picture')} of {counted(classes, 'class')}, "
+        f"{doubtful:,} in doubt, by {classifier.name}",
         f"{out / PAGE}, {out / TABLE}",
     ]
     if sort_into is not None:

@@ -87,7 +87,7 @@ def predict(
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level
-    from benchmark.data.names import spelling
+    from benchmark.data.names import counted, spelling
     from benchmark.tracking.store import Store
 
     classifier = find_classifier(Store(), name, seed=seed, context=context)
@@ -108,8 +108,7 @@ def predict(
     read = len(pictures.files) + len(pictures.left_out) - len(unread)
     if not read:
         raise UserError(f"none of {len(unread)} files is a picture that can be read: {unread[0]}")
-    noun = "picture" if read == 1 else "pictures"
-    told = [f"{read:,} {noun} by {classifier.name}, {read / seconds:,.0f} a second"]
+    told = [f"{counted(read, 'picture')} by {classifier.name}, {read / seconds:,.0f} a second"]
     if right:
         told.append(_accuracy(right))
     for text in told:

@@ -38,6 +38,7 @@ def spelling(name: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 image``, ``2 images``, ``1,000 copies``."""
-    many = f"{noun[:-1]}ies" if noun.endswith("py") else f"{noun}s"
+    """``1 image``, ``2 images``, ``1,000 copies``, ``2 classes``."""
+    ending = "es" if noun.endswith("s") else "s"
+    many = f"{noun[:-1]}ies" if noun.endswith("py") else f"{noun}{ending}"
     return f"{number:,} {noun if number == 1 else many}"
