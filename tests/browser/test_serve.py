@@ -83,9 +83,9 @@ def test_what_is_no_picture_is_told_and_the_next_one_is_answered(page: Page, add
 
 def test_a_picture_can_be_chosen_by_keys_and_dropped(watched: Watched, tmp_path: Path) -> None:
     page = watched.page
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Choose a picture"
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser() as chooser:  # some steps before: the browser is told late
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Choose a picture"
         page.keyboard.press("Space")
     file = tmp_path / "green.png"
     file.write_bytes(picture(COLOURS["green"]))
@@ -117,8 +117,8 @@ def test_a_telephone_may_take_a_photo(page: Page, address: str) -> None:
     assert page.context.browser is not None
     context = page.context.browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     phone = context.new_page()
-    phone.goto(address)
     with phone.expect_file_chooser() as chooser:
+        phone.goto(address)
         phone.get_by_role("button", name="Take a photo").tap()
     assert chooser.value.element.get_attribute("capture") == "environment"
     heights = phone.locator("button").evaluate_all("all => all.map(one => one.offsetHeight)")
