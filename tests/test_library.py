@@ -20,7 +20,7 @@ from benchmark.evaluation.predictions import probability_columns
 from benchmark.execution.planning import Study
 from benchmark.runs.options import Outcome
 from benchmark.study.plan import RunSpec
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from registry import UserError
 from tests.conftest import COLOURS
 from tests.studies import own_store

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from benchmark.data.figures import label
 from benchmark.evaluation.predictions import Predictions
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from registry.printable import shortened
 
 TITLE = 70

@@ -17,7 +17,7 @@ from registry.errors import PluginError, UserError
 
 if TYPE_CHECKING:
     from benchmark.runs.options import RunOptions
-    from benchmark.training.trainer import EpochResult
+    from benchmark.training.epochs import EpochResult
 
 BACKWARD = 2.0
 """A backward pass takes so many times as long as a forward pass."""

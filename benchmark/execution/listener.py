@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmark.runs.options import Outcome
     from benchmark.study.plan import RunSpec
-    from benchmark.training.trainer import EpochResult
+    from benchmark.training.epochs import EpochResult
 
 
 class Listener:

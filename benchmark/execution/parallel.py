@@ -16,7 +16,7 @@ from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.tracking.claims import end_dead_runs
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 
 
 class ParallelExecutor:

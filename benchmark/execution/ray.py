@@ -24,7 +24,7 @@ from benchmark.study.config import Config
 from benchmark.study.plan import SPEC_VERSION, Plan, RunSpec
 from benchmark.tracking.claims import end_runs_of
 from benchmark.tracking.store import shared_environment
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from registry.errors import UserError, one_line
 
 QUEUED_AGAIN = 2

@@ -20,7 +20,7 @@ from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import run_one
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import load_environment
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 
 GRACE_SECONDS = 10.0
 """How long a process may take to mark its run as killed before it is ended without."""

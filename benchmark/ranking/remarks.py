@@ -14,10 +14,14 @@ from benchmark.tracking.reader import read_curves, read_params
 from benchmark.tracking.store import Store
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+_NORM = "gradient_norm"
+"""A curve that frozen networks lack."""
 FLAT = 0.03
 """A train loss that falls by no more than this share has stayed flat."""
 ROSE = 1.25
 """A loss that ends so many times as high as its lowest has risen."""
+DEAD = 1e-6
+"""A backbone's gradient that is no longer than this moves no weight."""
 GAP = 0.25
 """By so much train accuracy exceeds that of val in a network that has overfitted."""
 
@@ -55,10 +59,10 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
 
 def _curves(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
-    points = read_curves(store, run_ids, CURVES)
+    points = read_curves(store, run_ids, (*CURVES, _NORM))
     for (run_id, name), own in points.groupby(["run_id", "name"], sort=False):
         found.setdefault(str(run_id), {})[str(name)] = own["value"].tolist()
-    return {run_id: own for run_id, own in found.items() if len(own) == len(CURVES)}
+    return {run_id: own for run_id, own in found.items() if own.keys() >= {*CURVES}}
 
 
 def _tables(row: Row, ranking: Ranking) -> list[pd.DataFrame]:
@@ -102,6 +106,12 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
     finite = [loss for loss in train if math.isfinite(loss)]
     if len(finite) < len(train):
         return f"its loss is no longer finite from epoch {len(finite) + 1} on; {lower}"
+    norms = curves.get(_NORM, [1.0])
+    if norms[-1] < DEAD:
+        return (
+            f"no gradient reaches its layers any more (length {norms[-1]:.1g} in the last epoch): "
+            f"its activations are dead; {lower}"
+        )
     best = int(np.nanargmin(val))
     if train[-1] > ROSE * min(train):
         return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"

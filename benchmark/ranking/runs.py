@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 METRICS = (
     "test_accuracy",
     "best_val_accuracy",
+    "test_accuracy_unshared",
     "test_top5_accuracy",
     "test_macro_f1",
     "test_log_loss",

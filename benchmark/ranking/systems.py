@@ -22,6 +22,7 @@ Row = Mapping[str, Any]
 MEANS = (
     "test_accuracy",
     "best_val_accuracy",
+    "test_accuracy_unshared",
     "test_top5_accuracy",
     "test_macro_f1",
     "test_log_loss",

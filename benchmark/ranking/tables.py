@@ -11,6 +11,7 @@ from benchmark.ranking.runs import Context, choose_contexts, fetch, with_setting
 from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems
 from benchmark.tracking.store import Store
 
+UNSHARED = "test_accuracy_unshared"
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")
 _COLUMNS = (
     "system",
@@ -18,6 +19,7 @@ _COLUMNS = (
     "test_accuracy",
     "test_accuracy_low",
     "test_accuracy_high",
+    "test_accuracy_unshared",
     "verdict",
     "difference",
     "difference_low",
@@ -59,7 +61,8 @@ def summary(ranking: Ranking) -> pd.DataFrame:
 
     Returns:
         ``system``, ``run``, ``test_accuracy`` (the mean of the seeds, as all figures), its 95%
-        interval ``test_accuracy_low`` to ``_high``, ``verdict``, what `Ranking` tells besides,
+        interval ``test_accuracy_low`` to ``_high``, where copies of test images lie in another part
+        ``test_accuracy_unshared`` (without them), ``verdict``, what `Ranking` tells besides,
         ``seeds`` (how many), the study's where they stand beside, ``backbone`` (how the network was
         trained, whose features a head takes), ``experiment``, ``settings`` (the chosen grid point,
         or what a sweep found), ``parameters`` (a network's count), ``weights``, ``inference_ms``
@@ -82,7 +85,7 @@ def summary(ranking: Ranking) -> pd.DataFrame:
         beside = ranked[SYSTEM_KEYS].join(grid, on=SYSTEM_KEYS)["grid"]
         told["gain"] = (ranked["test_accuracy"] - beside).where(tuned)
         columns.insert(columns.index("verdict"), "gain")
-    return _with_study(told[columns].rename(columns=_CALLED))
+    return _with_known(told[columns].rename(columns=_CALLED))
 
 
 def trees(runs: pd.DataFrame) -> pd.DataFrame:
@@ -110,20 +113,22 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     order = {head: place for place, head in enumerate(_HEADS)}
     place = table["head"].map(order).fillna(len(order))
     ordered = table.assign(place=place).sort_values(["place", *keys]).drop(columns="place")
-    return _with_study(ordered)
+    return _with_known(ordered)
 
 
-def _with_study(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave the study's figures out where none stands beside: the data are of another kind."""
-    study = [name for name in table if str(name).startswith("study_")]
-    accuracies = [name for name in study if "study_accuracy" in str(name)]
-    return table.drop(columns=study) if table[accuracies].isna().all(axis=None) else table
+def _with_known(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out figures that these data have for none: the study's, and those without copies."""
+    for beginning, told in (("study_", "study_accuracy"), (UNSHARED, UNSHARED)):
+        columns = [name for name in table if str(name).startswith(beginning)]
+        if table[[name for name in columns if told in str(name)]].isna().all(axis=None):
+            table = table.drop(columns=columns)
+    return table
 
 
 def every_run(runs: pd.DataFrame) -> pd.DataFrame:
     """All columns of all runs, the best test accuracy first."""
     runs = runs.drop(columns=["artifact_uri", "rank"])
-    return _with_study(runs.sort_values("test_accuracy", ascending=False, kind="stable"))
+    return _with_known(runs.sort_values("test_accuracy", ascending=False, kind="stable"))
 
 
 VIEWS: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {"trees": trees, "all": every_run}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -29,9 +30,10 @@ from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
 from benchmark.tracking.writer import Tracker
 from benchmark.training.checkpoint import Checkpoint
 from benchmark.training.devices import PeakMemory, find_device, now
+from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
-from benchmark.training.trainer import EpochResult, Trainer
+from benchmark.training.trainer import Trainer
 from registry import models
 
 logger = logging.getLogger(__name__)
@@ -187,4 +189,6 @@ def _epoch_metrics(result: EpochResult) -> list[Metric]:
         "val_accuracy": result.val_accuracy,
         "epoch_seconds": result.seconds,
     }
+    if not math.isnan(result.gradient_norm):
+        values["gradient_norm"] = result.gradient_norm
     return metrics(values, step=result.epoch)

@@ -12,7 +12,7 @@ import torch
 from benchmark.processes.identity import ProcessName, this_process
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 
 Status = Literal["completed", "failed", "skipped"]
 CHECKPOINT_SECONDS = 30.0

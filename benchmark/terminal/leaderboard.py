@@ -12,7 +12,7 @@ from benchmark.ranking.comparison import Comparison
 from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.remarks import remarks
 from benchmark.ranking.systems import Ranking
-from benchmark.ranking.tables import Leaderboard, summary
+from benchmark.ranking.tables import UNSHARED, Leaderboard, summary
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.numbers import interval
 from benchmark.terminal.tables import Format, show
@@ -63,6 +63,7 @@ def readable(ranking: Ranking) -> pd.DataFrame:
         "run": table["run"],
         "test_accuracy": table["test_accuracy"],
         "95%_interval": _pairs(table, "test_accuracy_low", "test_accuracy_high", interval),
+        **({"accuracy_without_copies": table[UNSHARED]} if UNSHARED in table else {}),
         "verdict": table["verdict"],
         "points_to_the_best": _against(table, "difference"),
         "p": [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmark.ranking.runs import Context
     from benchmark.runs.options import Outcome
     from benchmark.study.plan import Plan, RunSpec
-    from benchmark.training.trainer import EpochResult
+    from benchmark.training.epochs import EpochResult
 
 
 @contextmanager

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import get_total_norm
 
 from benchmark.data.splits import Split
-from benchmark.study.config import Monitor, TrainConfig
+from benchmark.study.config import TrainConfig
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.checkpoint import Checkpoint, random_state, restore_random
 from benchmark.training.devices import autocast, now
+from benchmark.training.epochs import BestEpoch, EpochResult, Progress
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
 from benchmark.training.loss import Loss, Tally
@@ -28,73 +30,6 @@ from registry.specs import Schedule
 
 class Diverged(Exception):
     """The loss is no longer a number."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochResult:
-    """Losses and accuracies of one epoch; those of train are means over its steps, as augmented.
-
-    Attributes:
-        epoch: Its number, from 1.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
-
-    def better_than(self, other: EpochResult | None, monitor: Monitor) -> bool:
-        """Whether validation prefers it: of equally accurate epochs the one with the lower loss."""
-        if other is None:
-            return True
-        if monitor == "val_accuracy" and self.val_accuracy != other.val_accuracy:
-            return self.val_accuracy > other.val_accuracy
-        return self.val_loss < other.val_loss
-
-
-@dataclass(kw_only=True)
-class BestEpoch:
-    """The epoch that validation prefers to all others, and the weights that it had."""
-
-    monitor: Monitor
-    result: EpochResult | None = None
-    state: dict[str, Tensor] = field(default_factory=dict)
-
-    def offer(self, result: EpochResult, module: nn.Module, prefix: str) -> None:
-        """Keep a copy of a module's weights if its epoch is the best so far."""
-        if result.better_than(self.result, self.monitor):
-            self.result = result
-            self.keep(module, prefix)
-
-    def keep(self, module: nn.Module, prefix: str) -> None:
-        """Copy a module's weights, under the names that they have in the network."""
-        for name, tensor in module.state_dict().items():
-            self.state[prefix + name] = tensor.detach().clone()
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """How far a training is.
-
-    Attributes:
-        history: Results of all epochs that are done.
-        best: Of the stage that goes on, the best result.
-        stale: So many epochs ago.
-    """
-
-    history: list[EpochResult] = field(default_factory=list)
-    best: EpochResult | None = None
-    stale: int = 0
-
-    def add(self, result: EpochResult, monitor: Monitor) -> None:
-        """Count an epoch."""
-        self.history.append(result)
-        if result.better_than(self.best, monitor):
-            self.best, self.stale = result, 0
-        else:
-            self.stale += 1
 
 
 class Trainer:
@@ -194,6 +129,7 @@ class Trainer:
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
                 seconds=now(examples.device) - start,
+                gradient_norm=self._gradient_norm(),
             )
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
                 if self.checkpoint is not None:
@@ -290,6 +226,11 @@ class Trainer:
             torch.autograd.backward(loss * (len(rows) / count))
             results.append((logits.detach(), labels, loss.detach()))
         return results
+
+    def _gradient_norm(self) -> float:
+        own = [weight.grad for weight in self.network.backbone.parameters()]
+        reached = [gradient for gradient in own if gradient is not None]
+        return float(get_total_norm(reached)) if reached else math.nan
 
     @torch.inference_mode()
     def _evaluate(self, module: nn.Module, examples: Examples, split: Split) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from tests.studies import run
 
 

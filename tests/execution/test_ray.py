@@ -27,7 +27,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.claims import end_dead_runs, process_of
 from benchmark.tracking.store import Store
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from tests.execution.test_parallel import accuracies, all_runs, figures
 
 NAMES = ["resnet18-frozen/extra_trees-n100-d10"]

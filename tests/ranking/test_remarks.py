@@ -26,6 +26,7 @@ def told(
     skill: float,
     losses: tuple[Sequence[float], Sequence[float]] | None = None,
     accuracies: tuple[Sequence[float], Sequence[float]] | None = None,
+    norms: Sequence[float] = (),
     **tags: str,
 ) -> list[str]:
     """Log a network with such losses and accuracies of train and val, and read the remarks."""
@@ -37,6 +38,8 @@ def told(
             batch = metrics(dict(zip(CURVES, values, strict=True)), step=epoch + 1)
             for one in batch:
                 tracker.client.log_metric(run_id, one.name, one.value, step=one.step)
+    for epoch, norm in enumerate(norms):
+        tracker.client.log_metric(run_id, "gradient_norm", norm, step=epoch + 1)
     tracker.client.log_param(run_id, "train.lr", 0.001)
     return remarks(rank_systems(store, fetch(store)), store)
 
@@ -63,6 +66,15 @@ def test_why_a_network_guesses_is_found_in_its_curves(
     first, *_ = told(store, tmp_path, 0.3, (train, val))
     assert first.startswith("At chance (33.3%): net; ")
     assert reason in first
+
+
+def test_a_network_that_no_gradient_reaches_is_told_from_one_that_learns_slowly(
+    store: Store, tmp_path: Path
+) -> None:
+    flat = ([1.10] * 3, [1.1] * 3)
+    first, *_ = told(store, tmp_path, 0.3, flat, norms=[0.5, 0.0, 0.0])
+    assert "no gradient reaches its layers any more (length 0 in the last epoch): its" in first
+    assert first.endswith("try a lower rate: --set train.lr=0.0001.")
 
 
 def test_what_names_one_class_guesses_however_right_that_is(store: Store, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from benchmark.ranking.runs import choose_contexts, contexts, fetch, run_states
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import VIEWS, make_tables, summary, trees
+from benchmark.terminal.leaderboard import readable
 from benchmark.tracking.items import Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -103,6 +104,20 @@ def test_the_studys_accuracies_stand_beside_its_kind_of_data_alone(
     for view in ("summary", *VIEWS):
         for board in make_tables(store, view, None)[0]:
             assert not [name for name in board.table if "study" in str(name)], view
+
+
+def test_the_accuracy_without_copies_stands_beside_where_there_are_copies(
+    tracker: Tracker, store: Store
+) -> None:
+    scores = {"test_accuracy": 0.4, "best_val_accuracy": 0.5}
+    log(tracker, "convmixer-scratch", NETWORK_TAGS, **scores)
+    for view in ("summary", *VIEWS):
+        for board in make_tables(store, view, None)[0]:
+            assert "test_accuracy_unshared" not in board.table, view
+    log(tracker, "convmixer-scratch", NETWORK_TAGS, **scores, test_accuracy_unshared=0.3)
+    ranking = rank_systems(store, fetch(store))
+    assert summary(ranking)["test_accuracy_unshared"].tolist() == [0.3]
+    assert readable(ranking)["accuracy_without_copies"].tolist() == [0.3]
 
 
 def test_the_view_of_all_runs_has_all_settings_and_whole_counts(

@@ -16,7 +16,7 @@ from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from tests.execution.test_parallel import all_runs
 
 LEFT_OUT = ("seconds", "_ms", "memory")

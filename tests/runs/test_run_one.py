@@ -25,10 +25,10 @@ from benchmark.study.config import Config, override
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
+from benchmark.training.epochs import EpochResult
 from benchmark.training.images import image_examples
 from benchmark.training.inference import classify, embed
 from benchmark.training.network import build_network
-from benchmark.training.trainer import EpochResult
 from registry import TorchvisionWeights, models
 from registry.specs import ModelSpec
 from tests.studies import FROZEN, HEAD, Quiet, artifact, files, run, tracked

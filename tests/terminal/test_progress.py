@@ -15,7 +15,7 @@ from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
 from benchmark.terminal.numbers import duration
 from benchmark.terminal.progress import ProgressDisplay
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 
 RESULT = EpochResult(
     epoch=1,

@@ -11,9 +11,10 @@ import torch
 from benchmark.data.prepared import PreparedData
 from benchmark.study.config import TrainConfig
 from benchmark.training.checkpoint import Checkpoint
+from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.network import build_network
-from benchmark.training.trainer import EpochResult, Trainer
+from benchmark.training.trainer import Trainer
 from registry.specs import Schedule
 
 DRAWS: dict[str, Any] = {"flip": True, "crop": 0.5, "mixup": 0.2, "auto_augment": "trivial"}
