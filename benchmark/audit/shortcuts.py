@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.data.cache import cache_folder
+from benchmark.data.grouping import examine
 from benchmark.data.looks import Look
+from benchmark.data.prepared import PreparedData
+from benchmark.data.sources import open_source
+from benchmark.processes.leftovers import unfinished
+from benchmark.study.config import Config
+from benchmark.study.plan import content_hash
 
 SURE = 0.01
 """Of the probability to find so much by chance in any of the properties (Holm's correction)."""
@@ -25,13 +34,21 @@ PROPERTIES: Mapping[str, Callable[[Look], tuple[float, ...]]] = {
 """What a classifier should not live on; mean colour and border may be the subject's own."""
 
 
+FRAMING = ("width", "height", "file size", "format")
+"""Those of them that cannot be the subject's own."""
+
+
 def _number(kind: str) -> float:
     """A number for each file format."""
     return float(int.from_bytes(kind.encode()[:6], "big"))
 
 
 def find_shortcuts(
-    looks: Sequence[Look], labels: NDArray[np.int64], trained: NDArray[np.bool_], seed: int
+    looks: Sequence[Look],
+    labels: NDArray[np.int64],
+    trained: NDArray[np.bool_],
+    seed: int,
+    properties: Iterable[str] = tuple(PROPERTIES),
 ) -> pd.DataFrame:
     """Try to tell the class of held-out images by one property alone, with a small forest.
 
@@ -40,6 +57,7 @@ def find_shortcuts(
         labels: (N,).
         trained: (N,) whether the forest is fitted to an image; on the others it is tested.
         seed: Of the forest.
+        properties: Which of `PROPERTIES`.
 
     Returns:
         A row a property, the most telling first: ``property``, ``accuracy`` on ``images`` held-out
@@ -53,8 +71,8 @@ def find_shortcuts(
     tested = labels[~trained]
     chance = float(np.bincount(tested).max() / len(tested))
     rows = []
-    for name, read in PROPERTIES.items():
-        values = np.array([read(look) for look in looks], dtype=np.float64)
+    for name in properties:
+        values = np.array([PROPERTIES[name](look) for look in looks], dtype=np.float64)
         forest = RandomForestClassifier(
             _TREES, min_samples_leaf=3, max_depth=12, random_state=seed, n_jobs=-1
         )
@@ -76,3 +94,43 @@ def find_shortcuts(
     table["p"] = multipletests(table["p"], method="holm")[1]
     table["tells_the_class"] = np.where(table["p"] < SURE, "yes", "no")
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def shortcut_warnings(config: Config, data: PreparedData, home: Path) -> list[str]:
+    """Say in a line what of a file tells its class, found out once for the same images and parts.
+
+    Args:
+        config: Where the images are from, and the seed of their parts.
+        data: They themselves.
+        home: Folder where it is kept.
+    """
+    key = content_hash(data.spec.content, data.splits.tolist(), FRAMING)
+    folder = cache_folder(home, "data") / f"{key}-shortcuts"
+    if not folder.exists():
+        told = list(_told(config, data, home))
+        with unfinished(folder) as partial:
+            partial.mkdir()
+            (partial / "told.json").write_text(json.dumps(told))
+    found: list[str] = json.loads((folder / "told.json").read_text())
+    ending = " of the images not trained on; see bench data --audit"
+    return [f"shortcut: {'; '.join(found)}{ending}"] if found else []
+
+
+def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:
+    examined = examine(open_source(config, home), home)
+    by_name = {
+        file.name: look
+        for file, look in zip(examined.source.files, examined.looks, strict=True)
+        if look is not None
+    }
+    looks = [by_name[sample.name] for sample in data.samples]
+    varied = [name for name in FRAMING if len({PROPERTIES[name](look) for look in looks}) > 1]
+    if not varied:
+        return
+    seed = config.data.split_seed
+    table = find_shortcuts(looks, data.labels, data.splits == "train", seed, varied)
+    for row in table[table["tells_the_class"] == "yes"].itertuples():
+        yield (
+            f"{row.property} alone tells the class of {row.accuracy:.1%} "
+            f"(chance {row.chance_share:.1%})"
+        )

@@ -149,6 +149,7 @@ def run(
 
     check_store(Store(), write=not dry_run)
 
+    from benchmark.audit.shortcuts import shortcut_warnings
     from benchmark.data.cache import without_writing
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
@@ -159,6 +160,7 @@ def run(
     place = without_writing(home()) if dry_run else nullcontext(home())
     with decoding(console) as progress, place as folder_of_images:
         study = plan_study(config, chosen, folder_of_images, progress, repeats)
+        shortcuts = shortcut_warnings(config, study.data, folder_of_images)
 
     from benchmark.execution.launch import Launch
 
@@ -176,7 +178,7 @@ def run(
         timeout=timeout,
         checkpoint=checkpoint,
     )
-    print_header(console, study, launch.options)
+    print_header(console, study, launch.options, shortcuts)
     if dry_run:
         print_plan(console, launch)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -27,8 +28,10 @@ QUICK = (
 )
 
 
-def print_header(console: Console, study: Study, options: RunOptions) -> None:
-    """Say what is run on what, and what the preset shrank."""
+def print_header(
+    console: Console, study: Study, options: RunOptions, doubts: Sequence[str] = ()
+) -> None:
+    """Say what is run on what, what is doubtful about it, and what the preset shrank."""
     spec, plan, config = study.data.spec, study.plan, study.config
     splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
     images = (
@@ -42,7 +45,7 @@ def print_header(console: Console, study: Study, options: RunOptions) -> None:
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]
-    lines[1:1] = [line(text) for text in warnings(study.data)]
+    lines[1:1] = [line(text) for text in [*doubts, *warnings(study.data)]]
     changed = changes(config)
     if changed and options.studied:  # else nobody takes it for the study
         lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
