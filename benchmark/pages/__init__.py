@@ -1,1 +1,1 @@
-"""MLflow's own pages."""
+"""MLflow's own pages, and the page that serves a classifier."""

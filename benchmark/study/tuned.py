@@ -30,7 +30,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "basic_cnn-scratch": {"lr": 0.001, "crop": 1.0, **_DISTILLED},  # without norms it learns slowly
     "residual_cnn-scratch": {"lr": 0.001, **_DISTILLED},
     "vit*-scratch": {"lr": 0.0003, **_DISTILLED},
-    "*-staged": {**_AUGMENTED, "lr": 0.001, "backbone_lr": 0.1},
+    "*-staged": {**_AUGMENTED, "lr": 0.005, "backbone_lr": 0.1, "freeze_epochs": 1},
     "vit*-staged": {"lr": 0.0003, "layer_decay": 0.75},
     "*-frozen": _ANNEALED,
 }
