@@ -1,6 +1,8 @@
 """Measures bench beside what one would otherwise write, in turns, each in fresh processes.
 
     uv run python -m tests.performance [CASE ...] [--data DIR] [--repeats N] [--json FILE]
+    uv run python -m tests.performance [CASE ...] --against FILE     exit code 1 if it is slower now
+    uv run python -m tests.performance --table FILE                  a report as README's table
 
 The cases, in the order in which they are run:
 
@@ -15,7 +17,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ from tests.performance.measure import (
     run_once,
     show,
 )
+from tests.performance.stored import Report, UnlikeReport, read_report
 
 CASES = (
     "startup",
@@ -74,13 +76,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, metavar="DIR", help="images [default: generated]")
     parser.add_argument("--repeats", type=int, metavar="N", help="of each side [default: 5]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="fail if a ratio has fallen since that report"
+    )
+    parser.add_argument("--table", type=Path, metavar="FILE", help="print a report as Markdown")
     parser.add_argument("--timm-script", type=Path, metavar="PATH", help="train.py, for peer")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.cases) - set(CASES):
         parser.error(f"no case is called {', '.join(sorted(unknown))}; see --help")
     if chosen.full and chosen.data is None:
         parser.error("--full takes its images from a folder; add --data DIR")
-    for path in (chosen.data, chosen.timm_script):
+    for path in (chosen.data, chosen.timm_script, chosen.against, chosen.table):
         if path is not None and not path.exists():
             parser.error(f"there is no {path}")
     return chosen
@@ -90,10 +96,29 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the cases.
 
     Returns:
-        The exit code: 1 if a side failed.
+        The exit code: 1 if a side failed, or became slower; 2 for a file that is no report.
     """
     chosen = parse(arguments)
     console = Console(width=None if sys.stdout.isatty() else 200)
+    try:
+        if chosen.table:
+            console.out(read_report(chosen.table).markdown(), highlight=False)
+            return 0
+        before = read_report(chosen.against) if chosen.against else None
+        report, failed = measure_cases(chosen, console)
+        if chosen.json:
+            report.write(chosen.json)
+        worse = report.told_worse(before) if before else []
+    except UnlikeReport as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+    for line in worse:
+        console.print(f"slower: {line}", style="red", markup=False)
+    return int(failed or bool(worse))
+
+
+def measure_cases(chosen: argparse.Namespace, console: Console) -> tuple[Report, bool]:
+    """Run the chosen cases, printing each; whether a side failed stands beside the report."""
     machine = run_once(Side(name="machine", command=call("machine:describe"))).figures
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()), style="dim")
     found: dict[str, list[Comparison]] = {}
@@ -121,11 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
                 console.print(f"{case}: {error}", style="red", markup=False)
             if found[case]:
                 show(describe(case), found[case], console)
-    if chosen.json:
-        measured = {case: [one.as_dict() for one in some] for case, some in found.items()}
-        report = {"machine": machine, "small": chosen.small, "cases": measured}
-        chosen.json.write_text(json.dumps(report, indent=2))
-    return int(failed)
+    return Report(machine=machine, small=chosen.small, found=found), failed
 
 
 if __name__ == "__main__":

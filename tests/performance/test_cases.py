@@ -21,10 +21,11 @@ from registry.specs import Schedule
 from tests.performance import limits
 from tests.performance.__main__ import CASES, describe, main
 from tests.performance.leaderboard import SYSTEMS, fill
-from tests.performance.measure import Measurement, Side, SideFailed, compare
+from tests.performance.measure import Comparison, Measurement, Side, SideFailed, compare
 from tests.performance.plain import Classifier, Settings
 from tests.performance.settings import FULL
 from tests.performance.store import read_store
+from tests.performance.stored import Report, UnlikeReport, read_report
 from tests.performance.study import agreement
 
 MEGABYTES = 150
@@ -67,6 +68,39 @@ def test_a_case_runs_from_the_command_line_to_a_file(
     for (measurement,) in comparison["sides"].values():
         assert measurement["seconds"] > 0
         assert measurement["figures"]["accuracy"] > 0.2  # of ten classes
+
+
+def report(folder: Path, own: float, **machine: str) -> Path:
+    def took(seconds: float) -> Measurement:
+        return Measurement(seconds=seconds, peak_mb=1, anonymous_mb=1)
+
+    sides = {"plain": [took(10.0), took(12.0)], "bench": [took(own), took(own)]}
+    facts = {"device": "cpu", "hardware": "a CPU", "cpu_cores": "2", **machine}
+    path = folder / f"{own}-{len(machine)}.json"
+    found = {"frozen": [Comparison(work="25 epochs", sides=sides)]}
+    Report(machine=facts, small=False, found=found).write(path)
+    return path
+
+
+def test_a_report_says_what_became_slower_since_another_one(tmp_path: Path) -> None:
+    before, same, slow = (read_report(report(tmp_path, own)) for own in (2.0, 2.4, 2.8))
+    assert same.told_worse(before) == []
+    assert slow.told_worse(before) == ["frozen / 25 epochs / bench: ratio 3.93, was 5.50"]
+    other = read_report(report(tmp_path, 2.0, hardware="another CPU"))
+    with pytest.raises(UnlikeReport, match="another machine: hardware another CPU, here a CPU"):
+        before.told_worse(other)
+
+
+def test_readmes_table_comes_from_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--table", str(report(tmp_path, 2.0))]) == 0
+    printed = capsys.readouterr().out
+    assert "on device cpu, hardware a CPU, cpu cores 2:" in printed
+    assert "| frozen: 25 epochs | 2 | bench 2 s | plain 11 s | 5.5 |" in printed
+    (tmp_path / "list").write_text("[]")
+    assert main(["--table", str(tmp_path / "list")]) == 2
+    assert "is no report of --json" in capsys.readouterr().out
 
 
 def test_the_full_study_is_the_published_one_on_images_of_the_user(
