@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,12 @@ from benchmark.data.home import home
 from benchmark.data.names import counted
 from registry.errors import UserError
 from registry.printable import printable
+
+if TYPE_CHECKING:
+    from benchmark.classifier.collection import Pictures
+    from benchmark.classifier.tracked import TrackedClassifier
+    from benchmark.data.findings import LeftOut
+    from benchmark.report.catalogue import Entry
 
 PAGE, TABLE = "catalogue.html", "catalogue.csv"
 
@@ -74,26 +81,12 @@ def catalogue(
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level
-    from benchmark.data.findings import LeftOut
-    from benchmark.report.catalogue import Entry, render_catalogue, write_table
+    from benchmark.report.catalogue import render_catalogue, write_table
     from benchmark.tracking.store import Store
 
     classifier = find_classifier(Store(), name, seed=seed, context=context)
     level = check_level(classifier.calibration, level)
-    entries: list[Entry] = []
-    places: list[tuple[Path, str]] = []
-    left_out = list(pictures.left_out)
-    for file, answer, verdict in judged(classifier, pictures, level=level, batch=batch):
-        if verdict is None:
-            left_out.append(LeftOut(name=file.name, reason=answer.reason))
-        else:
-            entries.append(Entry.of(file, answer, verdict, classifier.input))
-            places.append((file.path, entries[-1].group))
-    if not entries:
-        raise UserError(
-            f"none of {len(left_out)} files is a picture that can be read: {left_out[0].name}: "
-            f"{left_out[0].reason}"
-        )
+    entries, places, left_out = _entries(classifier, pictures, level, batch)
     out.mkdir(parents=True, exist_ok=True)
     write_table(out / TABLE, entries, left_out)
     named = [Path(path).resolve().name or path for path in paths]
@@ -116,6 +109,34 @@ def catalogue(
         click.echo(printable(line), err=line.startswith("not read: "))
     if left_out:
         sys.exit(EXIT_UNREADABLE)
+
+
+def _entries(
+    classifier: TrackedClassifier, pictures: Pictures, level: float, batch: int | None
+) -> tuple[list[Entry], list[tuple[Path, str]], list[LeftOut]]:
+    """Judge pictures: an entry for each, its file with the group of its class, and the unread.
+
+    Raises:
+        UserError: None of them can be read.
+    """
+    from benchmark.data.findings import LeftOut
+    from benchmark.report.catalogue import Entry
+
+    entries: list[Entry] = []
+    places: list[tuple[Path, str]] = []
+    left_out = list(pictures.left_out)
+    for file, answer, verdict in judged(classifier, pictures, level=level, batch=batch):
+        if verdict is None:
+            left_out.append(LeftOut(name=file.name, reason=answer.reason))
+        else:
+            entries.append(Entry.of(file, answer, verdict, classifier.input))
+            places.append((file.path, entries[-1].group))
+    if not entries:
+        raise UserError(
+            f"none of {len(left_out)} files is a picture that can be read: {left_out[0].name}: "
+            f"{left_out[0].reason}"
+        )
+    return entries, places, left_out
 
 
 def is_catalogue(beginning: bytes) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
-from benchmark.evaluation.predictions import predict_split
+from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.explain.explainers import HeadExplainer
 from benchmark.runs.explanations import log_explanations
 from benchmark.runs.kept_weights import keeps
@@ -76,16 +78,10 @@ def run_head(
         predict_split(data, "train", held_out).save(scratch / "predictions")
         yield Tag("train_predictions", "kept")
 
-    classes = data.spec.num_classes
-    val = embeddings[data.rows("val")]
-    validation = predict_split(data, "val", head_probabilities(kind, head, val, classes))
-    validation.save(scratch / "predictions")
-    yield from metrics(score(validation))
-    yield Metric("best_val_accuracy", score(validation)["val_accuracy"])
-
+    validation = yield from _validated(head, kind, embeddings, data, scratch)
     test = data.rows("test")
     start = time.perf_counter()
-    probabilities = head_probabilities(kind, head, embeddings[test], classes)
+    probabilities = head_probabilities(kind, head, embeddings[test], data.spec.num_classes)
     own_ms = 1000 * (time.perf_counter() - start) / len(test)
     yield Metric("inference_ms", backbone_ms + own_ms)
     yield Metric("size_mb", tracker.read_metric(run_id, "size_mb") + head_bytes(kind, head) / 1e6)
@@ -108,6 +104,20 @@ def run_head(
     tags = [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]
     if tags:
         yield from _saved(head, kind, tags, scratch, wanted=spec.id in options.save_weights)
+
+
+def _validated(
+    head: Any, kind: HeadSpec, embeddings: NDArray[np.float32], data: PreparedData, scratch: Path
+) -> Generator[LogItem, None, Predictions]:
+    """Score the val split, keep what was predicted, and return it."""
+    val = embeddings[data.rows("val")]
+    probabilities = head_probabilities(kind, head, val, data.spec.num_classes)
+    validation = predict_split(data, "val", probabilities)
+    validation.save(scratch / "predictions")
+    scores = score(validation)
+    yield from metrics(scores)
+    yield Metric("best_val_accuracy", scores["val_accuracy"])
+    return validation
 
 
 def _saved(
