@@ -144,22 +144,24 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line."""
-        told = f"{record.levelname.capitalize()}: {record.getMessage()}"
-        click.echo(printable(told), err=True)
+        kind = f"{record.levelname.capitalize()}: " if record.levelno > logging.INFO else ""
+        click.echo(printable(f"{kind}{record.getMessage()}"), err=True)
 
 
 @contextmanager
 def _warnings_shown() -> Iterator[None]:
-    """Show what our packages warn of while the ``with`` block runs."""
-    handler = _Lines(logging.WARNING)
+    """Show what our packages tell and warn of while the ``with`` block runs."""
+    handler = _Lines(logging.INFO)
     loggers = [logging.getLogger(name) for name in ("benchmark", "registry")]
     for logger in loggers:
         logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
 
 
 @click.group(cls=BenchGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -108,7 +108,7 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data",
             metavar="DIR",
-            help="Folder or zip with a folder for each class, or kaggle:OWNER/NAME. "
+            help="Folder or zip (or its URL) with a folder for each class, or kaggle:OWNER/NAME. "
             "[default: generated demo images]",
         ),
     ):

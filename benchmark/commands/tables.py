@@ -151,7 +151,7 @@ def data_command(
 ) -> None:
     """Explore SOURCE: classes, image sizes, and findings, such as copies and files left out.
 
-    SOURCE is a folder, a zip or kaggle:OWNER/NAME; without it, demo images are shown.
+    SOURCE is a folder, a zip or its URL, or kaggle:OWNER/NAME; without it, demo images are shown.
     """
     if fix is not None and not audited:
         raise UserError("--fix FILE lists what an audit finds; add --audit")

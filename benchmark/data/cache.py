@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers"]
-_KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked")
+Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers", "downloads"]
+_KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked", "downloads")
 _TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 """Which programs agreed on for folders that can be made anew (bford.info/cachedir)."""

@@ -1,4 +1,4 @@
-"""Turns what the user names (a folder, a zip, a Kaggle data set) into a list of image files."""
+"""Turns what the user names (a folder, a zip or its URL, Kaggle) into a list of image files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmark.data.archive import other_archive, unpack
 from benchmark.data.cache import cache_folder
 from benchmark.data.demo import DemoSpec, write_demo
+from benchmark.data.downloads import SCHEMES, download_zip
 from benchmark.data.exclusion import leave_out
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.folder import kind_of, list_folder
@@ -73,7 +74,7 @@ def open_source(config: Config, home: Path) -> Source:
     if source.startswith(KAGGLE):
         folder = _download_kaggle(source.removeprefix(KAGGLE))
         return folder_source(folder, config.data, name=source)
-    path = Path(source)
+    path = download_zip(source, home) if source.startswith(SCHEMES) else Path(source)
     if _is_folder(path):
         name = title(path.resolve().name) or source
         return folder_source(path, config.data, name=name)
@@ -108,8 +109,8 @@ def _is_folder(source: Path) -> bool:
     except OSError as error:
         problem = f"{str(source)!r} cannot be read: {error.strerror}"
     raise UserError(
-        f"{problem}; write --data DIR, --data FILE.zip, --data kaggle:OWNER/NAME or leave --data "
-        "out for demo images"
+        f"{problem}; write --data DIR, --data FILE.zip, --data https://…, --data kaggle:OWNER/NAME "
+        "or leave --data out for demo images"
     )
 
 

@@ -29,7 +29,7 @@ class DataConfig(Section):
     """Which images."""
 
     source: str = Field(
-        "demo", min_length=1, description="demo, a folder, a zip, or kaggle:OWNER/NAME."
+        "demo", min_length=1, description="demo, a folder, a zip or its URL, or kaggle:OWNER/NAME."
     )
     study_size: int = Field(
         240,
