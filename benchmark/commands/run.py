@@ -199,13 +199,15 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
         outcomes = list(launch.execute(display, force=force))
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
-    if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
-        runs = fetch(launch.options.store)
-        runs = runs[runs["context"] == context]
-        ranking = rank_systems(launch.options.store, runs)
-        before = dict(zip(runs["run_id"], runs["rank"], strict=True))
-        write_ranks(open_tracker(launch.options.store), before, ranking.table["run_ids"])
-        show_ranking(ranking, launch.options.store, "table", console)
-    print_end(console, outcomes, seconds)
+    try:
+        if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
+            runs = fetch(launch.options.store)
+            runs = runs[runs["context"] == context]
+            ranking = rank_systems(launch.options.store, runs)
+            before = dict(zip(runs["run_id"], runs["rank"], strict=True))
+            write_ranks(open_tracker(launch.options.store), before, ranking.table["run_ids"])
+            show_ranking(ranking, launch.options.store, "table", console)
+    finally:  # also if the store is away
+        print_end(console, outcomes, seconds)
     statuses = {outcome.status for outcome in outcomes}
-    return EXIT_FAILED if "failed" in statuses or statuses == {"skipped"} else 0
+    return EXIT_FAILED if statuses & {"failed", "unsent"} or statuses == {"skipped"} else 0

@@ -223,10 +223,13 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
     from benchmark.tracking.claims import end_dead_runs
+    from benchmark.tracking.unsent import send_unsent
 
     bases = [target.base for sweep in sweeps for target in (sweep.target, *sweep.others)]
     options = sweep_options(launch, bases)
-    end_dead_runs(open_tracker(options.store))
+    tracker = open_tracker(options.store)
+    send_unsent(tracker, home())
+    end_dead_runs(tracker)
     for sweep in sweeps:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False
@@ -239,7 +242,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
         failed |= not result.is_scored
     if options.keep_best:
         contexts = {sweep.target.base.context for sweep in sweeps}
-        leave_best(options.store, open_tracker(options.store), contexts)
+        leave_best(options.store, tracker, contexts)
     console.print("bench leaderboard shows the best of each study; bench ui, its trials")
     return EXIT_FAILED if failed else 0
 

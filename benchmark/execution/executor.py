@@ -54,4 +54,4 @@ def timed_out(spec: RunSpec, options: RunOptions) -> Outcome:
     return Outcome(spec=spec, status="failed", reason=reason)
 
 
-_WAS = {"failed": "failed", "skipped": "was skipped"}
+_WAS = {"failed": "failed", "skipped": "was skipped", "unsent": "is not in the store yet"}

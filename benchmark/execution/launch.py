@@ -22,6 +22,7 @@ from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
+from benchmark.tracking.unsent import send_unsent
 from benchmark.training.devices import find_device
 
 ExecutorName = Literal["local", "ray"]
@@ -117,6 +118,7 @@ class Launch:
         See `Executor.execute`.
         """
         tracker = open_tracker(self.options.store)
+        send_unsent(tracker, self.home)
         end_dead_runs(tracker)
         log_exploration(self.study.data, tracker)
         executor = self._executor()

@@ -84,8 +84,9 @@ def make_run(order: Order, queue: Any) -> Outcome:
 def _make(order: Order, work: Work, queue: Any) -> Outcome:
     from benchmark.execution.node_images import bring_images
     from benchmark.runs.options import Outcome
-    from benchmark.runs.run_one import run_one
+    from benchmark.runs.run_one import open_tracker, run_one
     from benchmark.tracking.store import load_environment
+    from benchmark.tracking.unsent import send_unsent
 
     spec = work.spec
 
@@ -100,6 +101,7 @@ def _make(order: Order, work: Work, queue: Any) -> Outcome:
     try:
         check_node(order, work.options)
         home = bring_images(spec, work.config, work.options.home)
+        send_unsent(open_tracker(work.options.store), home)
     except UserError as error:
         return Outcome(spec=spec, status="failed", reason=str(error))
     options = replace(work.options, home=home)

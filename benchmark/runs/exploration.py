@@ -33,7 +33,7 @@ def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     if isinstance(run, str):
         return
     with run, tempfile.TemporaryDirectory() as folder:
-        tracker.log_datasets(run.id, dataset_inputs(data))
+        run.log_inputs(dataset_inputs(data))
         run.log(*metrics(summary(data)))
         write_exploration(data, Path(folder))
         run.log(Artifact(Path(folder), "exploration"))

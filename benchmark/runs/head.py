@@ -59,6 +59,8 @@ def run_head(
     run_id = tracker.find_completed({"spec_id": spec.needs[0], "embeddings": "kept"})
     assert run_id is not None, f"{spec.name} was started before its backbone"
     embeddings, backbone_ms = read_embeddings(tracker, run_id)
+    backbone_seconds = tracker.read_metric(run_id, "fit_seconds")
+    backbone_mb = tracker.read_metric(run_id, "size_mb")
     yield Tag("backbone_run_id", run_id)
     yield Param("embedding_size", embeddings.shape[1])
 
@@ -72,7 +74,7 @@ def run_head(
     head = fit_head(kind, make(), embeddings[train], data.labels[train])
     own_seconds = time.perf_counter() - start
     yield Metric("head_fit_seconds", own_seconds)
-    yield Metric("fit_seconds", own_seconds + tracker.read_metric(run_id, "fit_seconds"))
+    yield Metric("fit_seconds", own_seconds + backbone_seconds)
     if spec.id in options.save_train_predictions:
         held_out = predict_held_out(kind, make, embeddings[train], data.labels[train], spec.seed)
         predict_split(data, "train", held_out).save(scratch / "predictions")
@@ -84,7 +86,7 @@ def run_head(
     probabilities = head_probabilities(kind, head, embeddings[test], data.spec.num_classes)
     own_ms = 1000 * (time.perf_counter() - start) / len(test)
     yield Metric("inference_ms", backbone_ms + own_ms)
-    yield Metric("size_mb", tracker.read_metric(run_id, "size_mb") + head_bytes(kind, head) / 1e6)
+    yield Metric("size_mb", backbone_mb + head_bytes(kind, head) / 1e6)
     yield from metrics(memory.metrics())
     predictions = predict_split(data, "test", probabilities)
     yield from log_predictions(predictions, data, spec.label, scratch)

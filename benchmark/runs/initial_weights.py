@@ -9,7 +9,8 @@ import torch
 from benchmark.classifier.network import read_weights
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
-from benchmark.tracking.writer import Skipped, Tracker
+from benchmark.tracking.tracked_run import Skipped
+from benchmark.tracking.writer import Tracker
 from benchmark.training.network import Network, build_network
 from registry import WeightsUnavailable, models
 from registry.weights import StateDict

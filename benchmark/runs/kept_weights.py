@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 
 from benchmark.classifier.network import WEIGHTS_FILE
 from benchmark.ranking.runs import TRIAL_GROUP, fetch
@@ -12,6 +13,7 @@ from benchmark.ranking.systems import best_runs
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Tag
+from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -45,7 +47,9 @@ def keeps(
     elif options.keep_best:
         query = f"tags.context = '{spec.context}' and tags.completed = 'true'"
         query += f" and tags.group != '{TRIAL_GROUP}'"
-        best = tracker.highest(query, "best_val_accuracy")
+        best = 0.0  # for all that is known, if the store is away
+        with suppress(StoreAway), tracker.patience.suspended():
+            best = tracker.highest(query, "best_val_accuracy")
         spread = math.sqrt(best * (1 - best) / val_images)
         if val_accuracy >= best - STANDARD_ERRORS * spread:
             yield KEPT

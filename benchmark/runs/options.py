@@ -14,7 +14,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 
-Status = Literal["completed", "failed", "skipped"]
+Status = Literal["completed", "failed", "skipped", "unsent"]
 CHECKPOINT_SECONDS = 30.0
 Report = Callable[[RunSpec, EpochResult], None]
 
@@ -66,8 +66,8 @@ class Outcome:
 
     Attributes:
         spec: The run.
-        status: completed, failed or skipped.
-        reason: Why it failed or was skipped.
+        status: completed, failed, skipped, or unsent: complete, but not in the store yet.
+        reason: Why it failed, was skipped or is unsent.
         run_id: MLflow's, of a completed run.
         test_accuracy: Of a run completed just now; None for pretraining.
         explain_seconds: How long its explanations took.

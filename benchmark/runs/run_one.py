@@ -20,7 +20,8 @@ from benchmark.study.plan import DataSpec, RunSpec
 from benchmark.tracking.claims import claim
 from benchmark.tracking.items import LogItem, Metric, Tag
 from benchmark.tracking.store import Store
-from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
+from benchmark.tracking.tracked_run import ResultsKept, Skipped, TrackedRun
+from benchmark.tracking.writer import Tracker
 from registry import models
 from registry.errors import one_line
 from registry.specs import InputSpec
@@ -83,6 +84,7 @@ def run_one(
         )
         if isinstance(run, str):
             return Outcome(spec=spec, status="completed", run_id=run, reused=True)
+        run.keep_in(options.home)
         with (
             run,
             tempfile.TemporaryDirectory() as folder,
@@ -94,12 +96,14 @@ def run_one(
                     figures[item.name] = item.value
                 elif isinstance(item, Tag) and item.name == FAILED:
                     remark = f"its explanations failed: {item.value}"
-        if spec.system.head is None:
-            checkpoint_of(spec, options).remove()
+    except ResultsKept as error:
+        _remove_checkpoint(spec, options)
+        return Outcome(spec=spec, status="unsent", reason=str(error))
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:
         return Outcome(spec=spec, status="failed", reason=one_line(error))
+    _remove_checkpoint(spec, options)
     return Outcome(
         spec=spec,
         status="completed",
@@ -117,8 +121,13 @@ def _log(
     yield from settings_of(spec, options, scratch)
     data = open_data(spec.data, spec.input, options.home)
     yield from split_sizes(data)
-    tracker.log_datasets(run.id, dataset_inputs(data))
+    run.log_inputs(dataset_inputs(data))
     if spec.system.head is not None:
         yield from run_head(spec, options, data, tracker, scratch)
     else:
         yield from NetworkRun(spec, options, data, tracker, scratch).log(report)
+
+
+def _remove_checkpoint(spec: RunSpec, options: RunOptions) -> None:
+    if spec.system.head is None:
+        checkpoint_of(spec, options).remove()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +24,7 @@ from benchmark.sweep.storage import locked
 from benchmark.sweep.study import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
+from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.saved_views import sweep_view
 from benchmark.tracking.writer import Tracker
 
@@ -72,6 +74,7 @@ class Mirror:
             writing: How.
         """
         self._study = study
+        self._tracker = tracker
         self._writing = writing
         space = {f"{writing.param_prefix}{name}": text for name, text in writing.space.items()}
         view = sweep_view(study.study_name, list(space))
@@ -97,7 +100,10 @@ class Mirror:
     def write_sometimes(self) -> None:
         """Write what has finished, if the last time is some seconds ago."""
         if time.monotonic() - self._written > MIRROR_SECONDS:
-            self.write()
+            # A store that is away gets them later: Optuna's storage has them.
+            with suppress(StoreAway), self._tracker.patience.suspended():
+                self.write()
+            self._written = time.monotonic()
 
     def write(self) -> None:
         """Write each finished trial that MLflow does not have."""
@@ -107,7 +113,6 @@ class Mirror:
             for trial in trials:
                 if is_finished(trial) and str(trial.number) not in there:
                     self._family.add(self._past_run(trial, trials))
-        self._written = time.monotonic()
 
     def end(self, *, running: bool, finished: bool, points: list[dict[str, object]]) -> None:
         """Write the rest, the figures of the whole study and its pictures.

@@ -18,7 +18,7 @@ from benchmark.study.config import TrainConfig
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.objective import Params
 from benchmark.sweep.space import Grid, SettingSpace, Space, point_key, read_grid
-from benchmark.tracking.writer import Skipped
+from benchmark.tracking.tracked_run import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import pool_examples

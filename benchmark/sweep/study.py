@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from benchmark.sweep.objective import Objective, Params
 from benchmark.sweep.space import Space, point_key
 from benchmark.sweep.storage import GRACE_SECONDS, Worker, live_workers, locked
+from benchmark.tracking.patience import StoreAway
 from registry.errors import one_line
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -191,6 +192,8 @@ class Search:
         except optuna.TrialPruned as stop:
             state = TrialState.PRUNED
             notes["reason"] = str(stop)
+        except StoreAway:  # no fault of the trial, which is put in line again
+            raise
         except Exception as error:
             state = TrialState.FAIL
             trial.set_user_attr("error", one_line(error))

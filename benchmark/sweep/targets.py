@@ -189,6 +189,8 @@ def run_missing(missing: Plan, options: RunOptions, listener: Listener) -> Itera
         yield outcome
         if outcome.status != "completed":
             name = outcome.spec.name
+            if outcome.status == "unsent":
+                raise UserError(f"{name} is needed first, and {outcome.reason}")
             remedy = "" if outcome.spec.pretraining else f"; mend that, then type: bench run {name}"
             raise UserError(
                 f"{name} is needed first, and its run {outcome.status} ({outcome.reason}){remedy}"

@@ -21,7 +21,8 @@ from benchmark.processes.identity import ProcessName, this_process
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from benchmark.tracking.writer import TrackedRun, Tracker
+    from benchmark.tracking.tracked_run import TrackedRun
+    from benchmark.tracking.writer import Tracker
 
 PROCESS = "process"
 """Tag with the process that makes a run; see `ProcessName`."""

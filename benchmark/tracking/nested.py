@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from benchmark.processes.identity import this_process
 from benchmark.tracking.claims import PROCESS, process_of
 from benchmark.tracking.items import LogItem, Tag
-from benchmark.tracking.writer import TrackedRun, Tracker
+from benchmark.tracking.tracked_run import TrackedRun
+from benchmark.tracking.writer import Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -90,7 +90,8 @@ class Patience:
             self._gone = time.monotonic()
             limit = f"{LIMIT_SECONDS / 60:.0f} minutes"
             logger.warning(
-                "the MLflow store %s does not answer (%s); trying again for %s",
+                "the MLflow store %s does not answer (%s); trying again, for %s where nothing "
+                "goes on without it",
                 *(self._store, reason, limit),
             )
         if self._waited >= self._limit:

@@ -1,40 +1,31 @@
-"""Turns a stream of log items into MLflow runs: the only writer."""
+"""Turns a store into the one experiment that runs are written to: the only writer."""
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from benchmark.processes.identity import this_process
 from benchmark.tracking.artifacts import lent
 from benchmark.tracking.claims import PROCESS
 from benchmark.tracking.connection import connect
 from benchmark.tracking.database import unusable
-from benchmark.tracking.items import Artifact, Banner, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.new_store import let_readers_in
-from benchmark.tracking.patience import Patience, StoreAway
+from benchmark.tracking.patience import Patience
+from benchmark.tracking.pending import NOTE
 from benchmark.tracking.store import Store
-from registry.errors import masked, one_line
+from benchmark.tracking.tracked_run import TrackedRun
 from registry.printable import shortened
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput, Run
+    from mlflow.entities import Run
 
-FLUSH_SECONDS = 5.0
 _PAGE = 1000
-_BATCH = {"metrics": 1000, "params": 100, "tags": 100}
-"""What MLflow takes in one request."""
 _NAME_LENGTH = 250
 """Its databases hold no longer names of runs."""
-_NOTE = "mlflow.note.content"
-"""Tag that MLflow keeps a description in, in Markdown."""
 _ABOUT = """\
 Image classifiers of one study, side by side. The menu of views, above the table on the right, has
 *Study*, all runs in the order of the leaderboard, and *Study by experiment*: networks **from
@@ -49,106 +40,6 @@ network starts with to the classifier, a head's with its backbone's. Only runs w
 `context` are comparable: it stands for the same data, split and settings; runs that differ in
 `seed` alone are repeats.
 """
-
-
-class Skipped(Exception):
-    """A run cannot be made here, through no fault of its own; the message says why."""
-
-
-class TrackedRun:
-    """An MLflow run that is written in batches and ends with its ``with`` block.
-
-    The block's normal end marks it completed; `Skipped`, skipped, with the reason; any other
-    exception, failed, with the traceback; a keyboard interrupt, killed.
-    """
-
-    def __init__(self, tracker: Tracker, run_id: str) -> None:
-        self.id = run_id
-        self._tracker = tracker
-        self._client = tracker.client
-        self._pending: dict[str, list[Any]] = {kind: [] for kind in _BATCH}
-        self._flushed = time.monotonic()
-
-    def log(self, *items: LogItem) -> None:
-        """Take items; they reach MLflow within seconds or at the end, files at once."""
-        for item in items:
-            if isinstance(item, Artifact):
-                self._upload(item)
-            elif isinstance(item, LoggedImage):
-                self._client.log_image(self.id, item.image, key=item.key, step=0)
-            elif isinstance(item, Banner):
-                self._describe(item)
-            else:
-                kind, entity = _entity(item)
-                self._pending[kind].append(entity)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            # Nothing waits for a store that is away: it gets them later.
-            with suppress(StoreAway), self._tracker.patience.suspended():
-                self.flush()
-
-    def flush(self) -> None:
-        """Send what is pending."""
-        self._flushed = time.monotonic()
-        while any(self._pending.values()):
-            batch: Any = {kind: items[: _BATCH[kind]] for kind, items in self._pending.items()}
-            self._client.log_batch(self.id, **batch)
-            for kind, items in self._pending.items():
-                del items[: _BATCH[kind]]
-
-    def withdraw(self) -> None:
-        """Take the run back: it is not to be made after all."""
-        self._client.set_terminated(self.id, "KILLED")
-        self._client.delete_run(self.id)
-
-    def _describe(self, item: Banner) -> None:
-        text = self._client.get_run(self.id).data.tags.get(_NOTE, "")
-        # Beside MLflow's pages, wherever they are.
-        address = "get-artifact?" + urlencode({"path": item.file, "run_uuid": self.id})
-        self._client.set_tag(self.id, _NOTE, f"![{item.title}]({address})\n\n{text}")
-
-    def _upload(self, item: Artifact) -> None:
-        if item.path.is_dir():
-            self._client.log_artifacts(self.id, str(item.path), item.folder)
-        else:
-            self._client.log_artifact(self.id, str(item.path), item.folder)
-
-    def __enter__(self) -> TrackedRun:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.flush()
-            self._client.set_terminated(self.id, "FINISHED")
-            self._client.set_tag(self.id, "completed", "true")
-            return
-        if isinstance(error, KeyboardInterrupt):
-            self._tracker.patience.end()
-        if isinstance(error, Skipped):
-            self.log(Tag("skipped", str(error)))
-        elif isinstance(error, Exception):
-            self.log(Tag("error", one_line(error)))
-            told = masked("".join(traceback.format_exception(error)))
-            self._client.log_text(self.id, told, "traceback.txt")
-        self.flush()
-        failed = isinstance(error, Exception) and not isinstance(error, Skipped)
-        self._client.set_terminated(self.id, "FAILED" if failed else "KILLED")
-
-
-def _entity(item: Param | Metric | Tag) -> tuple[str, Any]:
-    """What MLflow calls an item, and as what it takes it."""
-    from mlflow import entities
-
-    if isinstance(item, Metric):
-        now = int(time.time() * 1000)
-        return "metrics", entities.Metric(item.name, item.value, now, item.step)
-    if isinstance(item, Param):
-        return "params", entities.Param(item.name, masked(str(item.value)))
-    return "tags", entities.RunTag(item.name, masked(item.value))
 
 
 class Tracker:
@@ -188,7 +79,7 @@ class Tracker:
                 tags={
                     # Without it, MLflow's pages open in the mode for language models.
                     "mlflow.experimentKind": "custom_model_development",
-                    _NOTE: _ABOUT,
+                    NOTE: _ABOUT,
                     **dict(view.tag() for view in study_views()),
                 },
             )
@@ -207,7 +98,7 @@ class Tracker:
         name = shortened(name, _NAME_LENGTH)
         tags = {**tags, "mlflow.runName": name, PROCESS: str(this_process())}
         run = self.client.create_run(self.experiment_id, run_name=name, tags=tags)
-        return TrackedRun(self, run.info.run_id)
+        return TrackedRun(self, run.info.run_id, name)
 
     def search(self, query: str) -> list[Run]:
         """Find the experiment's runs by a query in MLflow's language, the oldest first."""
@@ -266,12 +157,3 @@ class Tracker:
         repository: Any = get_artifact_repository(place, self.client.tracking_uri)
         if name in {entry.path for entry in repository.list_artifacts()}:
             repository.delete_artifacts(name)
-
-    def log_datasets(self, run_id: str, inputs: list[DatasetInput]) -> None:
-        """Attach data sets to a run as its inputs."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.client.log_inputs(run_id, inputs)
-        except MlflowException:  # perhaps another process described the same data just then
-            self.client.log_inputs(run_id, inputs)

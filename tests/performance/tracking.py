@@ -58,7 +58,8 @@ def bench(arguments: list[str]) -> Figures:
     import benchmark.runs.run_one  # noqa: F401
     from benchmark.cli import main
     from benchmark.tracking.store import Store, load_environment
-    from benchmark.tracking.writer import TrackedRun, Tracker
+    from benchmark.tracking.tracked_run import TrackedRun
+    from benchmark.tracking.writer import Tracker
 
     load_environment()
     start = time.perf_counter()

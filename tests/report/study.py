@@ -21,7 +21,8 @@ from benchmark.runs.exploration import log_exploration
 from benchmark.runs.record import dataset_inputs
 from benchmark.tracking.items import Artifact, Metric, Param, metrics
 from benchmark.tracking.store import Store
-from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
+from benchmark.tracking.tracked_run import Skipped, TrackedRun
+from benchmark.tracking.writer import Tracker
 from tests.data.images import write_tree
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -95,7 +96,7 @@ class Study:
         )
         schedule = rest.partition("/")[0].partition(" ")[0]
         run.log(Param("system.schedule", schedule), *starmap(Param, self.settings().items()))
-        self.tracker.log_datasets(run.id, dataset_inputs(self.data))
+        run.log_inputs(dataset_inputs(self.data))
         return run
 
     def predictions(self, skill: float, seed: int) -> Predictions:

@@ -22,13 +22,18 @@ from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
+from benchmark.sweep.growth import SharedGrowth
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
 from benchmark.sweep.study import Budget, is_finished
 from benchmark.tracking.items import Artifact, Metric, Tag
+from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
+from benchmark.tracking.unsent import send_unsent
+from benchmark.training.heads import fit_head
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
+from tests.tracking.away import Away
 
 SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]
 
@@ -234,3 +239,54 @@ def test_errors_say_what_to_type(
     assert result.exit_code == 2
     assert told in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_a_sweep_whose_store_goes_away_makes_its_trials_and_writes_them_the_next_time(
+    run_sweep: Any, options: RunOptions, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.sweep.mirror.MIRROR_SECONDS", 0.0)
+    away, grow = Away(open_tracker(options.store)), SharedGrowth.grow
+
+    def grow_alone(*args: Any) -> list[float]:
+        away.begin()
+        return grow(*args)
+
+    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
+    budget = Budget(sampler="grid", pruner="none")
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedGrowth, "grow", grow_alone)
+        with pytest.raises(StoreAway):
+            run_sweep(space, budget)
+    away.end()
+    result = run_sweep(space, budget)
+    assert [trial.number for trial in result.study.trials] == list(range(9))  # made once
+    (parent,) = parents(options.store)
+    assert parent.info.status == "FINISHED"
+    numbers = [run.data.tags["trial"] for run in children(options.store, parent.info.run_id)]
+    assert numbers == [str(number) for number in range(9)]
+    assert result.is_scored
+
+
+def test_a_sweeps_best_that_its_store_did_not_take_is_sent_and_not_scored_again(
+    run_sweep: Any, options: RunOptions, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = open_tracker(options.store)
+    away = Away(tracker)
+
+    def fit_alone(*args: Any) -> Any:
+        away.begin()
+        return fit_head(*args)
+
+    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
+    budget = Budget(sampler="grid", pruner="none")
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.runs.head.fit_head", fit_alone)
+        with pytest.raises(StoreAway):
+            run_sweep(space, budget)
+    away.end()
+    send_unsent(tracker, options.home)
+    result = run_sweep(space, budget)
+    assert result.row is not None
+    assert result.row.reused
+    assert result.is_scored
+    assert len(fetch(options.store)) == 1

@@ -14,7 +14,8 @@ from mlflow.entities import ViewType
 from benchmark.processes.identity import ProcessName, this_process
 from benchmark.tracking.claims import claim, end_dead_runs
 from benchmark.tracking.store import Store
-from benchmark.tracking.writer import TrackedRun, Tracker
+from benchmark.tracking.tracked_run import TrackedRun
+from benchmark.tracking.writer import Tracker
 
 WANTED = {"mlflow.runName": "wanted", "spec_id": "x"}
 

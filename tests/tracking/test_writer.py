@@ -8,7 +8,8 @@ from mlflow.entities import Run
 
 from benchmark.tracking.items import Artifact, Metric, Param, Tag
 from benchmark.tracking.store import Store
-from benchmark.tracking.writer import Skipped, TrackedRun, Tracker
+from benchmark.tracking.tracked_run import Skipped, TrackedRun
+from benchmark.tracking.writer import Tracker
 from tests.studies import artifact
 
 

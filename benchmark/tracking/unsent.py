@@ -1,0 +1,137 @@
+"""Turns runs whose store is away into folders of BENCH_HOME, and these into runs once it is back.
+
+Each folder bears a run's id. ``RUN~PROCESS.partial`` is being filled or removed, and worth nothing
+once its process is dead. ``RUN`` is whole, and for whoever comes first. ``RUN~PROCESS.sending`` is
+whole, and sent by a process: once that is dead, by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.processes.identity import ProcessName, this_process
+from benchmark.processes.leftovers import UNFINISHED, remove_unfinished
+from benchmark.tracking.patience import StoreAway
+from benchmark.tracking.pending import Pending
+from registry.errors import one_line
+
+if TYPE_CHECKING:
+    from benchmark.tracking.writer import Tracker
+
+_SENDING = ".sending"
+logger = logging.getLogger(__name__)
+
+
+def unsent_folder(home: Path) -> Path:
+    """Where a home keeps them."""
+    return home / "unsent"
+
+
+def partial_folder(place: Path, run_id: str) -> Path:
+    """Where this process gathers what is to be kept of a run."""
+    return _owned(place / run_id, UNFINISHED)
+
+
+def keep_run(pending: Pending, partial: Path) -> Path:
+    """Make a run's folder whole; it is this process's to be sent.
+
+    Args:
+        pending: Of a run that has ended.
+        partial: What was gathered of it, if anything was.
+    """
+    pending.save(partial)
+    return partial.rename(_owned(whole(partial), _SENDING))
+
+
+def send_run(tracker: Tracker, folder: Path) -> str:
+    """Send a folder that is this process's, and remove it; if that fails, leave it to the next.
+
+    Returns:
+        The run's name.
+
+    Raises:
+        StoreAway: The store is away.
+    """
+    try:
+        pending = Pending.load(folder)
+        pending.send(tracker.client, folder)
+    except BaseException:
+        folder.rename(whole(folder))
+        raise
+    discard(folder)
+    return pending.name
+
+
+def send_unsent(tracker: Tracker, home: Path) -> None:
+    """Send what earlier processes could not, and log of which runs.
+
+    What belongs to another store stays, and so does what cannot be sent: why is logged.
+
+    Raises:
+        StoreAway: The store is away.
+    """
+    from mlflow.exceptions import MlflowException
+
+    place = unsent_folder(home)
+    if not place.is_dir():
+        return
+    remove_unfinished(place)
+    sent = []
+    for path in sorted(place.iterdir()):
+        if not _has_run(tracker, whole(path).name) or (own := _take(path)) is None:
+            continue
+        try:
+            sent.append(send_run(tracker, own))
+        except StoreAway:
+            raise
+        except (MlflowException, OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("%s cannot be sent to MLflow: %s", whole(path), one_line(error))
+    if sent:
+        runs = "1 run" if len(sent) == 1 else f"{len(sent)} runs"
+        names = ", ".join(sent)
+        logger.warning("sent the results of %s that the store did not take: %s", runs, names)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, so that no half of it is ever taken for a whole."""
+    if folder.is_dir():
+        if not folder.name.endswith(UNFINISHED):
+            folder = folder.rename(_owned(whole(folder), UNFINISHED))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def whole(path: Path) -> Path:
+    """The folder under the name of its run alone."""
+    return path.with_name(path.name.partition("~")[0])
+
+
+def _owned(path: Path, state: str) -> Path:
+    return path.with_name(f"{path.name}~{this_process()}{state}")
+
+
+def _has_run(tracker: Tracker, run_id: str) -> bool:
+    """Whether the store knows a run, which nobody deleted there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(tracker.client.get_run(run_id).info.lifecycle_stage) == "active"
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        return False
+
+
+def _take(path: Path) -> Path | None:
+    """Make a whole folder this process's; None if it is another's."""
+    _, _, owner = path.name.partition("~")
+    if owner:
+        process = ProcessName.read(owner.removesuffix(_SENDING))
+        if not owner.endswith(_SENDING) or process is None or not process.is_dead:
+            return None
+    try:
+        return path.rename(_owned(whole(path), _SENDING))
+    except FileNotFoundError:  # another process was faster
+        return None
