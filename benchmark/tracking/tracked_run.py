@@ -176,8 +176,8 @@ class TrackedRun:
             with patience.suspended():
                 self._client.get_run(self.id)
         except StoreAway:
-            told = "the results of %s are kept in %s until the MLflow store answers"
-            logger.warning(told, pending.name, place)
+            told = "the results of %s are kept in %s: once the store answers, %s"
+            logger.warning(told, pending.name, place, "this command sends them, or the next one")
         try:
             send_run(self._tracker, own)
         except StoreAway as away:

@@ -10,7 +10,7 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
-from benchmark.training.trainer import EpochResult
+from benchmark.training.epochs import EpochResult
 from tests.studies import FROZEN, HEAD, Quiet, files, run, tracked
 from tests.tracking.away import Served
 
