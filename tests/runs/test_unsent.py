@@ -67,7 +67,8 @@ def test_a_run_whose_server_is_gone_is_sent_by_the_next_start(
     [whole] = tracked(served.store, "basic_cnn-scratch")
     assert sent.info.status == "FINISHED"
     assert sent.data.params.keys() == whole.data.params.keys()
-    assert sent.data.metrics.keys() == whole.data.metrics.keys()
+    missing = whole.data.metrics.keys() - sent.data.metrics.keys()
+    assert missing <= {"gradient_norm"}  # which a frozen network does not have
     tracker = open_tracker(served.store)
     history = tracker.client.get_metric_history(sent.info.run_id, "val_accuracy")
     assert [point.step for point in history] == list(range(1, len(history) + 1))

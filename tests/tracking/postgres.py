@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -56,7 +57,7 @@ def server() -> Iterator[str]:
                 _wait_for(port)
                 yield f"postgresql://bench@127.0.0.1:{port}"
             finally:
-                process.terminate()
+                process.send_signal(signal.SIGINT)  # which waits for no client
     finally:
         shutil.rmtree(folder)
 

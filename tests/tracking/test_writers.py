@@ -25,8 +25,8 @@ from tests.tracking.postgres import new_database, server
 
 FORK = multiprocessing.get_context("fork")  # MLflow is loaded already: all are as fast
 WRITERS = 8
-RUNS = 3
-EPOCHS = 20
+RUNS = 2
+EPOCHS = 10
 
 
 @pytest.fixture(scope="module")
