@@ -137,9 +137,10 @@ def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
 
     def make_explainer() -> Explainer:
         if head is None:
-            return NetworkExplainer(network, model)
+            return NetworkExplainer(network, model, record.precision)
         embeddings, _ = read_embeddings(tracker, backbone)
-        return HeadExplainer(network, model, head[1], head[0], embeddings.mean(0))
+        mean = embeddings.mean(0)
+        return HeadExplainer(network, model, head[1], head[0], mean, record.precision)
 
     return TrackedClassifier(
         name=str(run.info.run_name),

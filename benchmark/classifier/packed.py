@@ -79,7 +79,7 @@ def open_packed(folder: Path) -> TrackedClassifier:
     def make_explainer() -> Explainer:
         if head is not None:
             raise NotImplementedError("a packed head shows no maps: it has no mean embedding")
-        return NetworkExplainer(network, models[system.model])
+        return NetworkExplainer(network, models[system.model], record.precision)
 
     return TrackedClassifier(
         name=about["name"],

@@ -17,6 +17,7 @@ from benchmark.explain.feature_maps import find_place_layer
 from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.explain.remembered import Remembered
 from benchmark.explain.trees import linear_weights
+from benchmark.study.config import Precision
 from benchmark.training.network import Network
 from registry.specs import HeadSpec, ModelSpec
 
@@ -58,15 +59,18 @@ class Explainer(Protocol):
 class NetworkExplainer:
     """A network, by the gradients of a class's logit or attention rollout; see `Explainer`."""
 
-    def __init__(self, network: Network, model: ModelSpec) -> None:
+    def __init__(
+        self, network: Network, model: ModelSpec, precision: Precision = "float32"
+    ) -> None:
         """Wrap a network.
 
         Args:
             network: Trained, on the device of the images to come.
             model: Names the kind of explanation, and the layer for Grad-CAM.
+            precision: In which it classifies; its maps are made in float32.
         """
         self._network = network.eval().facing_ahead()  # maps are of the image as it is
-        self._logits = Remembered(network)
+        self._logits = Remembered(network, precision)
         self._model = model
 
     def classify(self, images: Tensor) -> NDArray[np.float32]:
@@ -97,6 +101,7 @@ class HeadExplainer:
         head: Any,
         spec: HeadSpec,
         mean_embedding: NDArray[np.float32],
+        precision: Precision = "float32",
     ) -> None:
         """Wrap a head.
 
@@ -106,9 +111,10 @@ class HeadExplainer:
             head: A fitted classifier of the network's embeddings.
             spec: Of the head.
             mean_embedding: (F,) over the data set.
+            precision: In which the network embeds; its maps are made in float32.
         """
         self._network = network.eval().facing_ahead()  # maps are of the image as it is
-        self._embeddings = remembered_embeddings(network)
+        self._embeddings = remembered_embeddings(network, precision)
         self._model = model
         self._head = head
         self._spec = spec
@@ -158,12 +164,12 @@ def class_maps(
 
 
 @lru_cache(maxsize=1)
-def remembered_embeddings(network: Network) -> Remembered:
+def remembered_embeddings(network: Network, precision: Precision) -> Remembered:
     """Remember a network's embeddings for all heads that follow each other on it.
 
     Its weights must stay as they are.
     """
-    return Remembered(network.embed)
+    return Remembered(network.embed, precision)
 
 
 def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:

@@ -8,6 +8,8 @@ from hashlib import blake2b
 import torch
 from torch import Tensor
 
+from benchmark.study.config import Precision
+from benchmark.training.devices import autocast
 from benchmark.training.inference import inference_batch
 
 
@@ -18,13 +20,17 @@ class Remembered:
     on one network show it the same images in the same random order.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], precision: Precision = "float32"
+    ) -> None:
         """Wrap a function.
 
         Args:
             function: Images (N, 3, S, S) -> (N, F), each image by itself.
+            precision: In which it computes.
         """
         self._function = function
+        self._precision: Precision = precision
         self._found: dict[bytes, Tensor] = {}
 
     @torch.no_grad()
@@ -34,6 +40,7 @@ class Remembered:
         new = {key: row for row, key in enumerate(keys) if key not in self._found}
         if new:
             parts = torch.split(images[list(new.values())], inference_batch(images.device))
-            results = torch.cat([self._function(part) for part in parts])
+            with autocast(images.device, self._precision):
+                results = torch.cat([self._function(part) for part in parts]).float()
             self._found.update(zip(new, results, strict=True))
         return torch.stack([self._found[key] for key in keys])

@@ -94,7 +94,8 @@ def run_head(
 
         def explainer() -> HeadExplainer:
             network = _kept_backbone(spec, run_id, tracker, device)
-            return HeadExplainer(network, models[system.model], head, kind, embeddings.mean(0))
+            model, mean = models[system.model], embeddings.mean(0)
+            return HeadExplainer(network, model, head, kind, mean, spec.train.precision)
 
         yield from log_explanations(explainer, predictions, data, device, scratch)
 

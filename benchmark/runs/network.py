@@ -117,7 +117,7 @@ class NetworkRun:
         if self.options.explain and not spec.pretraining:
             model = models[spec.system.model]
             yield from log_explanations(
-                lambda: NetworkExplainer(self.network, model),
+                lambda: NetworkExplainer(self.network, model, spec.train.precision),
                 predictions,
                 self.data,
                 self.device,

@@ -30,6 +30,16 @@ def test_each_image_is_computed_once_and_answered_in_its_place() -> None:
     assert not remembered(images.requires_grad_()).requires_grad
 
 
+def test_it_computes_in_the_precision_that_is_asked_for() -> None:
+    layer, images = torch.nn.Conv2d(3, 4, 8), torch.rand(4, 3, 8, 8)
+    exact = layer(images).flatten(1)
+    rounded = Remembered(lambda x: layer(x).flatten(1), "bfloat16")(images)
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, exact, atol=0.02, rtol=0.02)
+    assert not torch.equal(rounded, exact)
+    assert torch.equal(Remembered(lambda x: layer(x).flatten(1))(images), exact)
+
+
 def test_two_deletion_curves_share_their_ends() -> None:
     counted = Counted()
     remembered = Remembered(counted)

@@ -144,6 +144,28 @@ def test_signs_are_permuted_as_scipy_does() -> None:
     assert p_value(one, other, groups) == pytest.approx(theirs.pvalue, abs=0.015)
 
 
+def test_no_difference_is_surer_than_the_draws_can_tell() -> None:
+    """The signs are permuted 10,000 times: none beyond what was found is 1 in 10,001."""
+    one, other = np.ones((2, 300)), np.zeros((2, 300))
+    assert p_value(one, other, np.arange(300)) == pytest.approx(1 / 10_001)
+
+
+def test_rows_are_corrected_by_holm_in_their_order() -> None:
+    """By hand: the least of m p-values times m, the next times m - 1, none below one before."""
+    rng = np.random.default_rng(5)
+    groups = np.arange(200)
+    drawn = draw(rng, [0.5, 0.1, 0.3, 0.4, 0.45], 1, groups)
+    table = (
+        rank({str(place): one for place, one in enumerate(drawn)}, groups, "0")
+        .dropna(subset="p")
+        .sort_values("p")
+    )
+    steps = [p * (len(table) - place) for place, p in enumerate(table["p"])]
+    expected = np.minimum(np.maximum.accumulate(steps), 1)
+    assert len({*expected}) > 1
+    assert table["p_holm"].to_numpy() == pytest.approx(expected)
+
+
 def test_copies_widen_the_interval() -> None:
     rng = np.random.default_rng(0)
     right = rng.integers(0, 2, 40).astype(float)
