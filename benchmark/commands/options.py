@@ -116,6 +116,55 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where runs and trials are made: see `check_executor`."""
+    for option in (
+        click.option(
+            "--gpu-share",
+            type=click.FloatRange(0, 1, min_open=True),
+            default=1.0,
+            show_default=True,
+            help="Of a GPU, which a network takes with Ray.",
+        ),
+        click.option(
+            "--address",
+            metavar="HOST:PORT",
+            help="Of the Ray cluster, which this machine has joined. [default: this machine alone]",
+        ),
+        click.option(
+            "--executor",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="ray: on all machines of a Ray cluster; networks on its GPUs, heads on "
+            "processors. What a process or machine that dies was making is made again, twice at "
+            "most.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Runs at once, or trials of a study, each in a process of its own; their figures "
+            "are the same. With Ray: on each machine like this one.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def check_executor(executor: str, address: str | None, device: str) -> None:
+    """Make sure that the options of `executor_options` go together.
+
+    Raises:
+        UserError: They do not.
+    """
+    if address is not None and executor != "ray":
+        raise UserError(f"--address {address} goes with --executor ray")
+    if executor == "ray" and device not in ("auto", "cpu"):
+        raise UserError(f"Ray chooses the GPU itself; leave --device {device} out")
+
+
 def seed_and_context_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose among the runs of one name: ``seed`` and ``context``."""
     for option in (

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import config_options, make_config, read_repeats, read_weights
+from benchmark.commands.options import (
+    check_executor,
+    config_options,
+    executor_options,
+    make_config,
+    read_repeats,
+    read_weights,
+)
 from benchmark.data.home import home
 from registry.errors import UserError
 
@@ -50,34 +57,7 @@ EXIT_FAILED = 1
     "best row by validation accuracy, too, for bench predict.",
 )
 @click.option("--explain/--no-explain", default=True, help="Draw where the classifiers looked.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Runs at once, each in a process of its own; the figures are the same. With Ray: on each "
-    "machine like this one.",
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "ray"]),
-    default="local",
-    show_default=True,
-    help="ray: on all machines of a Ray cluster; networks on its GPUs, heads on processors. A run "
-    "whose process or machine dies is made again, twice at most.",
-)
-@click.option(
-    "--address",
-    metavar="HOST:PORT",
-    help="Of the Ray cluster, which this machine has joined. [default: this machine alone]",
-)
-@click.option(
-    "--gpu-share",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Of a GPU, which a network takes with Ray.",
-)
+@executor_options
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
@@ -130,10 +110,7 @@ def run(
         raise UserError("--all names everything; leave it out, or type: bench run --all")
     if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
-    if address is not None and executor != "ray":
-        raise UserError(f"--address {address} goes with --executor ray")
-    if executor == "ray" and device not in ("auto", "cpu"):
-        raise UserError(f"Ray chooses the GPU itself; leave --device {device} out")
+    check_executor(executor, address, device)
     weights, folder = read_weights(weights)
 
     from benchmark.study.suite import find_systems, systems

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.commands.options import (
+    check_executor,
     config_options,
+    executor_options,
     make_config,
     read_repeats,
     read_weights,
@@ -23,11 +25,10 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.data.prepared import PreparedData
     from benchmark.execution.launch import Launch
     from benchmark.runs.options import RunOptions
+    from benchmark.sweep.budget import Budget
     from benchmark.sweep.run import Sweep
-    from benchmark.sweep.study import Budget
     from benchmark.sweep.targets import Target
 
 EXIT_FAILED = 1
@@ -77,7 +78,10 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
     help="Of each study: no trial begins after it.",
 )
 @click.option(
-    "--storage", metavar="URL|FILE", help="Any Optuna storage. [default: files in .bench/sweeps]"
+    "--storage",
+    metavar="URL|FILE",
+    help="Any Optuna storage; of a study that several machines share, a database "
+    "(postgresql://...), which is waited for if it is away. [default: files in .bench/sweeps]",
 )
 @click.option("--status", is_flag=True, help="Show how far the sweeps are, and stop.")
 @config_options
@@ -89,6 +93,7 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
     help="As for bench run: the first is searched with, the best is scored with each.",
 )
 @click.option("--device", default="auto", show_default=True, help="Of networks.")
+@executor_options
 def sweep(
     names: tuple[str, ...],
     axes: tuple[str, ...],
@@ -108,18 +113,23 @@ def sweep(
     seed: int | None,
     seeds: str | None,
     device: str,
+    jobs: int,
+    executor: Any,
+    address: str | None,
+    gpu_share: float,
 ) -> None:
     """Search better settings of NAMES: trees, a head, BACKBONE/HEAD, or a network.
 
     Each study begins with the head's grid, or the network's settings as they are, and chooses by
     validation accuracy; its best is scored on the test split once and is shown by bench
     leaderboard. The same command goes on where an interrupted one stopped, and beside one that
-    runs.
+    runs: they make --trials in all.
     """
     if status:
         _show_status(storage)
         return
     only = _searched(names, sampler, axes, space)
+    check_executor(executor, address, device)
     weights, folder = read_weights(weights)
 
     from benchmark.sweep.names import resolve
@@ -146,7 +156,7 @@ def sweep(
         check_storage(storage)
 
     from benchmark.execution.launch import Launch  # heavy: a wrong name is told without it
-    from benchmark.sweep.study import Budget
+    from benchmark.sweep.budget import Budget
     from benchmark.sweep.targets import find_targets
     from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding
@@ -162,7 +172,16 @@ def sweep(
         seed=config.seed,
     )
     sweeps = [_sweep(of_seeds, axes, only, budget, storage) for of_seeds in targets]
-    launch = Launch(study=study, home=home(), device=device, weights_folder=folder)
+    launch = Launch(
+        study=study,
+        home=home(),
+        device=device,
+        weights_folder=folder,
+        jobs=jobs,
+        executor=executor,
+        address=address,
+        gpu_share=gpu_share,
+    )
     sys.exit(_execute(console, launch, sweeps))
 
 
@@ -221,6 +240,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.runs.kept_weights import leave_best
     from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
+    from benchmark.sweep.hiring import hiring
     from benchmark.sweep.targets import sweep_options
     from benchmark.tracking.claims import end_dead_runs
     from benchmark.tracking.unsent import send_unsent
@@ -234,12 +254,12 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False
     _run_missing(console, launch, options)
-    images: PreparedData = launch.study.data
-    for place, sweep in enumerate(sweeps, start=1):
-        with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
-            result = sweep.run(images, options, display.told)
-        display.result(result)
-        failed |= not result.is_scored
+    with hiring(launch) as hire:
+        for place, sweep in enumerate(sweeps, start=1):
+            with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
+                result = sweep.run(options, display.told, hire)
+            display.result(result)
+            failed |= not result.is_scored
     if options.keep_best:
         contexts = {sweep.target.base.context for sweep in sweeps}
         leave_best(options.store, tracker, contexts)
@@ -257,7 +277,7 @@ def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
         return
     console.print(line(f"Needed first: {', '.join(spec.name for spec in missing)}"))
     with ProgressDisplay(console, missing) as display:
-        for outcome in run_missing(missing, options, display):
+        for outcome in run_missing(missing, options, display, launch.make_executor()):
             display.ended(outcome)
 
 
@@ -266,5 +286,6 @@ def _quiet_optuna() -> None:
 
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it warns of is told in a line
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    warnings.filterwarnings("ignore", message="Heartbeat of storage")  # it beats by itself here

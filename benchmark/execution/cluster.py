@@ -81,7 +81,7 @@ def connected(address: str | None) -> Iterator[list[Node]]:
                 "ray start --address HOST:PORT, with the same RAY_AUTH_TOKEN"
             ) from error
         stack.callback(ray.shutdown)
-        yield _nodes(ray)
+        yield live_nodes()
 
 
 def import_ray(*, loopback: bool) -> Any:
@@ -118,9 +118,17 @@ def _handler_kept() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _nodes(ray: Any) -> list[Node]:
+def live_nodes() -> list[Node]:
+    """The nodes that may make runs, of the cluster to which this process is connected.
+
+    Raises:
+        UserError: There is none.
+    """
+    import ray
+
+    found: Any = ray.nodes
     nodes = []
-    for node in ray.nodes():
+    for node in found():
         resources = node["Resources"]
         if node["Alive"] and resources.get("CPU"):
             nodes.append(

@@ -121,7 +121,7 @@ class Launch:
         send_unsent(tracker, self.home)
         end_dead_runs(tracker)
         log_exploration(self.study.data, tracker)
-        executor = self._executor()
+        executor = self.make_executor()
         for outcome in executor.execute(self.study.plan, self.options, listener, force=force):
             listener.ended(outcome)
             yield outcome
@@ -129,14 +129,20 @@ class Launch:
             contexts = {spec.context for spec in self.study.plan}
             leave_best(self.options.store, tracker, contexts)
 
-    def _executor(self) -> Executor:
+    @property
+    def on_ray(self) -> RayExecutor:
+        """Makes runs on the cluster."""
+        return RayExecutor(
+            config=self.study.config,
+            address=self.address,
+            jobs=self.jobs,
+            gpu_share=self.gpu_share,
+        )
+
+    def make_executor(self) -> Executor:
+        """Find who makes the runs."""
         if self.executor == "ray":
-            return RayExecutor(
-                config=self.study.config,
-                address=self.address,
-                jobs=self.jobs,
-                gpu_share=self.gpu_share,
-            )
+            return self.on_ray
         if self.jobs == 1 and self.timeout is None:
             return LocalExecutor()
         return ParallelExecutor(self.jobs)  # whose processes can be ended

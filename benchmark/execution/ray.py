@@ -64,17 +64,59 @@ class RayExecutor:
             UserError: There is no such cluster, or its other machines cannot reach the store.
         """
         with connected(self.address) as nodes:
-            others = elsewhere(nodes)
-            if others and options.store.file is not None:
-                raise UserError(
-                    f"{', '.join(others)} cannot reach the MLflow store {options.store}; start a "
-                    "server and set MLFLOW_TRACKING_URI=http://HOST:PORT, here or in mlflow.env"
-                )
+            check_reach(nodes, options)
             tasks = _Tasks(self, nodes, options, listener, force=force)
             try:
                 yield from execute_by_need(plan, options, tasks, force=force)
             finally:
                 tasks.end()
+
+
+def check_reach(nodes: list[Node], options: RunOptions) -> None:
+    """Make sure that all machines of a cluster can write to the store.
+
+    Raises:
+        UserError: They cannot.
+    """
+    others = elsewhere(nodes)
+    if others and options.store.file is not None:
+        raise UserError(
+            f"{', '.join(others)} cannot reach the MLflow store {options.store}; start a "
+            "server and set MLFLOW_TRACKING_URI=http://HOST:PORT, here or in mlflow.env"
+        )
+
+
+def order(work: object, options: RunOptions) -> Order:
+    """What a process on another machine is told, with the settings of this one."""
+    return Order(
+        work=pickle.dumps(work),
+        environment=shared_environment(),
+        folder=str(Path.cwd()),
+        host=options.driver.host,
+        version=SPEC_VERSION,
+    )
+
+
+def needs_of(
+    spec: RunSpec, executor: RayExecutor, nodes: list[Node], options: RunOptions
+) -> dict[str, Any]:
+    """What a run takes of the machine that makes it, in Ray's words."""
+    share = max(1, (os.cpu_count() or 1) // executor.jobs)
+    cpus = min(share, *(node.cpus for node in nodes))
+    is_head = spec.system.head is not None
+    held = _BASE_BYTES + (0 if is_head else _COPIES * int(parameters(spec) or 0))
+    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(options.threads))}
+    needs = {
+        "num_cpus": cpus,
+        "num_gpus": 0,
+        "memory": min(held, max(node.memory for node in nodes)),
+        "runtime_env": {"env_vars": environment},
+    }
+    if options.device != "cpu" and any(node.gpus for node in nodes):
+        if not is_head:
+            return {**needs, "num_cpus": 1, "num_gpus": executor.gpu_share}
+        environment["CUDA_VISIBLE_DEVICES"] = ""  # without GPUs of its own, it would see all
+    return needs
 
 
 class _Tasks:
@@ -117,15 +159,8 @@ class _Tasks:
             config=self._executor.config,
             force=self._force,
         )
-        order = Order(
-            work=pickle.dumps(work),
-            environment=shared_environment(),
-            folder=str(Path.cwd()),
-            host=self._options.driver.host,
-            version=SPEC_VERSION,
-        )
-        make = self._make.options(**self._needs(spec))
-        self._running[make.remote(order, self._queue)] = spec
+        make = self._make.options(**needs_of(spec, self._executor, self._nodes, self._options))
+        self._running[make.remote(order(work, self._options), self._queue)] = spec
 
     def hear(self) -> Iterator[Outcome]:
         """See `Pool`; messages other than outcomes are passed on."""
@@ -190,27 +225,6 @@ class _Tasks:
             return outcome
         end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
         return Outcome(spec=spec, status="failed", reason=reason)
-
-    def _needs(self, spec: RunSpec) -> dict[str, Any]:
-        """What a run takes of the machine that makes it."""
-        share = max(1, (os.cpu_count() or 1) // self._executor.jobs)
-        cpus = min(share, *(node.cpus for node in self._nodes))
-        is_head = spec.system.head is not None
-        held = _BASE_BYTES + (0 if is_head else _COPIES * int(parameters(spec) or 0))
-        environment = {
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(self._options.threads))
-        }
-        needs = {
-            "num_cpus": cpus,
-            "num_gpus": 0,
-            "memory": min(held, max(node.memory for node in self._nodes)),
-            "runtime_env": {"env_vars": environment},
-        }
-        if self._options.device != "cpu" and any(node.gpus for node in self._nodes):
-            if not is_head:
-                return {**needs, "num_cpus": 1, "num_gpus": self._executor.gpu_share}
-            environment["CUDA_VISIBLE_DEVICES"] = ""  # without GPUs of its own, it would see all
-        return needs
 
     def end(self) -> None:
         """Interrupt what goes on, end it after a while, and mark it as killed."""

@@ -10,7 +10,8 @@ import logging
 import os
 import pickle
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from logging.handlers import QueueHandler
 from pathlib import Path
@@ -31,7 +32,7 @@ class Order:
     """A run that a driver wants.
 
     Attributes:
-        work: Pickled `Work`, for a process that has the environment.
+        work: Pickled, such as `Work`, for a process that has the environment.
         environment: Settings of MLflow and credentials; Ray's own ways for them write them into
             command lines and logs.
         folder: Where the driver runs.
@@ -71,21 +72,31 @@ def make_run(order: Order, queue: Any) -> Outcome:
         queue: Ray's, which takes what is to be told meanwhile: (spec id, `STARTED`, an epoch's
             result or a log record).
     """
+    with settled(order):
+        work: Work = pickle.loads(order.work)
+        return _make(order, work, queue)
+
+
+@contextmanager
+def settled(order: Order) -> Iterator[None]:
+    """Give this process the driver's settings, and a folder for its temporary files."""
     from benchmark.processes.leftovers import temporary_folder
 
     os.environ.update(order.environment)
     if Path(order.folder).is_dir():
         os.chdir(order.folder)  # which relative paths begin at
     with temporary_folder():
-        work: Work = pickle.loads(order.work)
-        return _make(order, work, queue)
+        from benchmark.tracking.store import load_environment
+
+        load_environment()
+        logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the driver told
+        yield
 
 
 def _make(order: Order, work: Work, queue: Any) -> Outcome:
     from benchmark.execution.node_images import bring_images
     from benchmark.runs.options import Outcome
     from benchmark.runs.run_one import open_tracker, run_one
-    from benchmark.tracking.store import load_environment
     from benchmark.tracking.unsent import send_unsent
 
     spec = work.spec
@@ -94,8 +105,6 @@ def _make(order: Order, work: Work, queue: Any) -> Outcome:
         with suppress(Exception):  # of Ray: nobody hears it any more
             queue.put((spec.id, message))
 
-    load_environment()
-    logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the driver told
     logging.getLogger("benchmark").addHandler(_ToDriver(tell))  # type: ignore[arg-type]
     tell(STARTED)
     try:

@@ -6,9 +6,11 @@ import logging
 import multiprocessing
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from typing import Any
 
 from benchmark.processes.signals import (
     Interrupted,
@@ -28,41 +30,33 @@ Message = EpochResult | logging.LogRecord | Outcome
 """What a worker tells of its run; the outcome comes last."""
 
 
-class Worker:
-    """A process that makes one run after another.
+class ChildProcess:
+    """A process of this one's, which talks with it.
 
     Attributes:
-        spec: The run that it is making.
-        began: When, on the monotonic clock.
         connection: Where messages arrive.
     """
 
-    def __init__(self) -> None:
-        """Start the process."""
-        self.spec: RunSpec | None = None
-        self.began = 0.0
+    def __init__(self, target: Callable[[Connection], None]) -> None:
+        """Start the process.
+
+        Args:
+            target: What it does, in the block of `at_work`.
+        """
         context = multiprocessing.get_context("spawn")  # a fork would break threads and CUDA
         self.connection, other_end = context.Pipe()
-        self._process = context.Process(target=_make_runs, args=(other_end,))
+        self._process = context.Process(target=target, args=(other_end,))
         with withheld_from_children():
             self._process.start()
         other_end.close()  # so that the connection ends with the process
 
-    def begin(self, spec: RunSpec, options: RunOptions, *, force: bool) -> None:
-        """Hand it a run; it must have none. See `run_one`."""
-        self.spec, self.began = spec, time.monotonic()
-        self.connection.send((spec, options, force))
-
-    def receive(self) -> Message | None:
+    def hear(self) -> Any:
         """Wait for its next message; None if it died, which is then its end."""
         try:
-            message: Message = self.connection.recv()
+            return self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
             return None
-        if isinstance(message, Outcome):
-            self.spec = None
-        return message
 
     @property
     def cause_of_death(self) -> str:
@@ -82,6 +76,33 @@ class Worker:
         self.connection.close()
 
 
+class Worker(ChildProcess):
+    """A process that makes one run after another.
+
+    Attributes:
+        spec: The run that it is making.
+        began: When, on the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        """Start the process."""
+        super().__init__(_make_runs)
+        self.spec: RunSpec | None = None
+        self.began = 0.0
+
+    def begin(self, spec: RunSpec, options: RunOptions, *, force: bool) -> None:
+        """Hand it a run; it must have none. See `run_one`."""
+        self.spec, self.began = spec, time.monotonic()
+        self.connection.send((spec, options, force))
+
+    def receive(self) -> Message | None:
+        """Wait for its next message; None if it died, which is then its end."""
+        message: Message | None = self.hear()
+        if isinstance(message, Outcome):
+            self.spec = None
+        return message
+
+
 class _ToParent(QueueHandler):
     """Sends what is logged to the parent, which has the terminal."""
 
@@ -90,13 +111,20 @@ class _ToParent(QueueHandler):
         self.queue.send(record)  # type: ignore[attr-defined]
 
 
-def _make_runs(connection: Connection) -> None:
-    """Make the runs that come, until none comes any more."""
+@contextmanager
+def at_work(connection: Connection) -> Iterator[None]:
+    """What a child process does, until it is interrupted or nothing comes from its parent."""
     end_with_parent()
     with suppress(Interrupted, EOFError), interrupted_by_signals():
         load_environment()
         logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told
         logging.getLogger("benchmark").addHandler(_ToParent(connection))  # type: ignore[arg-type]
+        yield
+
+
+def _make_runs(connection: Connection) -> None:
+    """Make the runs that come, until none comes any more."""
+    with at_work(connection):
         while True:
             spec, options, force = connection.recv()
             report = lambda spec, result: connection.send(result)  # noqa: E731

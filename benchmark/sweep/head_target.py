@@ -10,9 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmark.classifier.network import read_embeddings
-from benchmark.data.prepared import PreparedData
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run_one import open_tracker
+from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
 from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
@@ -31,18 +30,49 @@ _NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity
 
 
 @dataclass(kw_only=True)
-class HeadObjective:
-    """See `benchmark.sweep.objective.Objective`; smaller sizes are answered by larger ones.
+class HeadMeasurement:
+    """See `benchmark.sweep.objective.Measurement`; smaller sizes are answered by larger ones.
 
     Attributes:
         growth: Grows the ensembles.
+        sizes: As for `HeadObjective`.
+        at_once: Likewise.
+    """
+
+    growth: SharedGrowth
+    sizes: tuple[int, ...] = ()
+    at_once: bool = False
+
+    @property
+    def work(self) -> int:
+        """Trees of a forest, rounds of a booster; fits, for a head that does not grow."""
+        return self.growth.trees_grown
+
+    def measure(self, params: Params) -> Iterator[tuple[int, float]]:
+        """See `Measurement`."""
+        size = ensemble_size(self.growth.head, params)
+        if self.at_once:
+            self.growth.grow(params, size)
+        rungs = self.sizes or range(RUNG, size, RUNG)
+        for rung in [*(rung for rung in sorted(rungs) if rung < size), size]:
+            yield rung, self.growth.grow(params, rung)[rung - 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadObjective:
+    """See `benchmark.sweep.objective.Objective`.
+
+    Attributes:
+        target: The head.
+        options: Where the embeddings are.
         sizes: Where accuracies are reported: in a grid, the sizes of its cells, to answer them;
             none for every `RUNG`.
         at_once: Whether to grow to the size in one fit, since no trial is pruned on the way: each
             step costs a fit's preparation.
     """
 
-    growth: SharedGrowth
+    target: HeadTarget
+    options: RunOptions
     sizes: tuple[int, ...] = ()
     at_once: bool = False
     unit: str = "trees_grown"
@@ -50,26 +80,41 @@ class HeadObjective:
     last_step: int | Literal["auto"] = "auto"
 
     @property
-    def work(self) -> int:
-        """Trees of a forest, rounds of a booster; fits, for a head that does not grow."""
-        return self.growth.trees_grown
+    def spec(self) -> RunSpec:
+        """See `Objective`."""
+        return self.target.spec({})
 
     def key(self, params: Params) -> str:
         """See `Objective`."""
-        return ensemble_key(self.growth.head, params)
+        return ensemble_key(heads[self.target.head], params)
 
     def size(self, params: Params) -> int:
         """See `Objective`."""
-        return ensemble_size(self.growth.head, params)
+        return ensemble_size(heads[self.target.head], params)
 
-    def measure(self, params: Params) -> Iterator[tuple[int, float]]:
-        """See `Objective`."""
-        size = self.size(params)
-        if self.at_once:
-            self.growth.grow(params, size)
-        rungs = self.sizes or range(RUNG, size, RUNG)
-        for rung in [*(rung for rung in sorted(rungs) if rung < size), size]:
-            yield rung, self.growth.grow(params, rung)[rung - 1]
+    def prepare(self) -> HeadMeasurement:
+        """Read the embeddings of the train and val splits; a sweep never sees those of test."""
+        base = self.target.base
+        tracker = open_tracker(self.options.store)
+        run_id = tracker.find_completed({"spec_id": base.id, "embeddings": "kept"})
+        assert run_id is not None, f"{self.target.name} is swept before its backbone"
+        embeddings, _ = read_embeddings(tracker, run_id)
+        data = open_data(base.data, base.input, self.options.home)
+        train, val = data.rows("train"), data.rows("val")
+        embedded = Embedded(
+            train=embeddings[train],
+            train_labels=data.labels[train],
+            val=embeddings[val],
+            val_labels=data.labels[val],
+        )
+        growth = SharedGrowth(
+            heads[self.target.head],
+            embedded,
+            seed=base.seed,
+            jobs=self.options.threads,
+            device=str(find_device(self.options.device)),
+        )
+        return HeadMeasurement(growth=growth, sizes=self.sizes, at_once=self.at_once)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,32 +179,13 @@ class HeadTarget:
             name=self.head, space=head.search_space, grid=head.grid, only=tuple(only)
         )
 
-    def objective(
-        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
-    ) -> HeadObjective:
+    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> HeadObjective:
         """See `Target`."""
-        growth = SharedGrowth(
-            heads[self.head],
-            self._embedded(data, options),
-            seed=self.base.seed,
-            jobs=options.threads,
-            device=str(find_device(options.device)),
-        )
-        sizes = space.sizes if isinstance(space, Grid) else ()
-        return HeadObjective(growth=growth, sizes=sizes, at_once=not prunes)
-
-    def _embedded(self, data: PreparedData, options: RunOptions) -> Embedded:
-        """Read the embeddings of the train and val splits; a sweep never sees those of test."""
-        tracker = open_tracker(options.store)
-        run_id = tracker.find_completed({"spec_id": self.base.id, "embeddings": "kept"})
-        assert run_id is not None, f"{self.name} is swept before its backbone"
-        embeddings, _ = read_embeddings(tracker, run_id)
-        train, val = data.rows("train"), data.rows("val")
-        return Embedded(
-            train=embeddings[train],
-            train_labels=data.labels[train],
-            val=embeddings[val],
-            val_labels=data.labels[val],
+        return HeadObjective(
+            target=self,
+            options=options,
+            sizes=space.sizes if isinstance(space, Grid) else (),
+            at_once=not prunes,
         )
 
 

@@ -21,7 +21,7 @@ from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import locked
-from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.patience import StoreAway

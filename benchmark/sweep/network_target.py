@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from pydantic import ValidationError
 
-from benchmark.data.prepared import PreparedData
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_data, open_tracker
@@ -114,47 +113,38 @@ class NetworkTarget:
             name=self.name, space=training_space(self.base), grid=({},), only=tuple(only)
         )
 
-    def objective(
-        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
-    ) -> NetworkObjective:
+    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> NetworkObjective:
         """See `Target`."""
-        own = open_data(self.base.data, self.base.input, options.home)
-        return NetworkObjective(self, own, options)
+        return NetworkObjective(target=self, options=options)
 
 
+@dataclass(frozen=True, kw_only=True)
 class NetworkObjective:
-    """Trains a network for each trial; see `benchmark.sweep.objective.Objective`.
+    """See `benchmark.sweep.objective.Objective`.
 
-    After each epoch it tells the best validation accuracy so far, in staged fine-tuning from the
-    first unfrozen one: no trial is pruned for what its frozen epochs reached. A frozen backbone is
-    run once for all trials.
+    Attributes:
+        target: What is trained.
+        options: How.
     """
 
-    unit = "epochs_trained"
+    target: NetworkTarget
+    options: RunOptions
+    unit: str = "epochs_trained"
 
-    def __init__(self, target: NetworkTarget, data: PreparedData, options: RunOptions) -> None:
-        """Check that the weights to start from are there.
+    @property
+    def spec(self) -> RunSpec:
+        """See `Objective`."""
+        return self.target.base
 
-        Raises:
-            UserError: They cannot be had.
-        """
-        train = target.base.train
-        self.work = 0
-        """Epochs."""
-        self.warmup = max(1, train.epochs // 5)
-        self.last_step: int | Literal["auto"] = train.epochs
-        self._target = target
-        self._options = options
-        self._tracker = open_tracker(options.store)
-        self._images = image_examples(data, find_device(options.device))
-        self._images.teach(read_teacher(target.base, data, self._tracker))
-        self._features: Examples | None = None
-        try:
-            network = start_network(target.base, options, self._tracker)
-        except Skipped as error:
-            raise UserError(f"{target.name} cannot be swept: {error}") from error
-        if target.base.system.schedule != "scratch":
-            self._features = pool_examples(network.to(self._images.device), self._images, train)
+    @property
+    def warmup(self) -> int:
+        """See `Objective`."""
+        return max(1, self.target.base.train.epochs // 5)
+
+    @property
+    def last_step(self) -> int:
+        """See `Objective`."""
+        return self.target.base.train.epochs
 
     def key(self, params: Params) -> str:
         """See `Objective`."""
@@ -162,10 +152,47 @@ class NetworkObjective:
 
     def size(self, params: Params) -> int:
         """See `Objective`."""
-        return self._target.base.train.epochs
+        return self.target.base.train.epochs
+
+    def prepare(self) -> NetworkMeasurement:
+        """See `Objective`."""
+        return NetworkMeasurement(self.target, self.options)
+
+
+class NetworkMeasurement:
+    """Trains a network for each trial; see `benchmark.sweep.objective.Measurement`.
+
+    After each epoch it tells the best validation accuracy so far, in staged fine-tuning from the
+    first unfrozen one: no trial is pruned for what its frozen epochs reached. A frozen backbone is
+    run once for all trials.
+    """
+
+    def __init__(self, target: NetworkTarget, options: RunOptions) -> None:
+        """Read the images, and check that the weights to start from are there.
+
+        Raises:
+            UserError: They cannot be had.
+        """
+        base = target.base
+        self.work = 0
+        """Epochs."""
+        self._target = target
+        self._options = options
+        self._tracker = open_tracker(options.store)
+        data = open_data(base.data, base.input, options.home)
+        self._images = image_examples(data, find_device(options.device))
+        self._images.teach(read_teacher(base, data, self._tracker))
+        self._features: Examples | None = None
+        try:
+            network = start_network(base, options, self._tracker)
+        except Skipped as error:
+            raise UserError(f"{target.name} cannot be swept: {error}") from error
+        if base.system.schedule != "scratch":
+            network = network.to(self._images.device)
+            self._features = pool_examples(network, self._images, base.train)
 
     def measure(self, params: Params) -> Iterator[tuple[int, float]]:
-        """See `Objective`.
+        """See `Measurement`.
 
         Raises:
             TrialPruned: The loss is no longer a number.

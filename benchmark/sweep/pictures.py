@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.sweep.growth import SIZE
-from benchmark.sweep.study import best_trial
+from benchmark.sweep.trials import best_trial
 
 DEPTH = "max_depth"
 _ENOUGH_FOR_IMPORTANCE = 8

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.data.prepared import PreparedData
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
+from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror, Writing
+from benchmark.sweep.objective import Objective
 from benchmark.sweep.space import Space, bounds_of
 from benchmark.sweep.status import others_running
-from benchmark.sweep.storage import file_name, locked, open_storage, sweeps_folder
-from benchmark.sweep.study import Budget, Search, best_trial, params_of
+from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
+from benchmark.sweep.study import Search
 from benchmark.sweep.targets import Target, open_study, score_best, study_name
+from benchmark.sweep.trials import best_trial, params_of
+from benchmark.sweep.workers import InThisProcess, Workers
+from benchmark.tracking.patience import StoreAway
 from registry.printable import marked
 
 
@@ -58,7 +63,7 @@ class Sweep:
         space: What is varied.
         budget: How, and how long.
         storage: URL or file of the Optuna storage; None for the default.
-        home: Folder for the default storage and locks.
+        home: Folder for the default storage and a lock.
         others: The same target with other seeds, with which the best is scored, too.
     """
 
@@ -75,9 +80,9 @@ class Sweep:
         return study_name(self.target, self.space)
 
     @property
-    def folder(self) -> Path:
-        """For locks and the files of workers."""
-        return sweeps_folder(self.home) / "workers" / file_name(self.name)
+    def lock(self) -> Path:
+        """By which processes of this machine take turns in writing to MLflow."""
+        return sweeps_folder(self.home) / f"{file_name(self.name)}.mlflow"
 
     def open(self) -> Study:
         """Create or resume the study.
@@ -94,25 +99,28 @@ class Sweep:
         return open_study(self.name, open_storage(self.storage, default), about)
 
     def run(
-        self, data: PreparedData, options: RunOptions, told: Callable[[Study, FrozenTrial], None]
+        self,
+        options: RunOptions,
+        told: Callable[[Study, FrozenTrial], None],
+        hire: Callable[[Objective], Workers] = InThisProcess,
     ) -> SweepResult:
         """Make the study's trials, mirror them, and score its best.
 
         Args:
-            data: The images' labels and splits.
             options: Where runs are tracked.
             told: Called with each trial of this process.
+            hire: Finds workers.
         """
         study = self.open()
-        objective = self.target.objective(
-            self.space, data, options, prunes=self.budget.pruner != "none"
-        )
+        objective = self.target.objective(self.space, options, prunes=self.budget.pruner != "none")
+        workers = hire(objective)
         search = Search(
             study=study,
             space=self.space,
             objective=objective,
             budget=self.budget,
-            folder=self.folder,
+            workers=workers,
+            lock=self.lock.with_suffix(".lock"),
         )
         tracker = open_tracker(options.store)
         writing = Writing(
@@ -121,7 +129,7 @@ class Sweep:
             space=self._varied(),
             about=self._about(),
             unit=objective.unit,
-            lock=self.folder.with_suffix(".mlflow"),
+            lock=self.lock,
         )
         mirror = Mirror(study, tracker, writing)
         try:
@@ -129,19 +137,21 @@ class Sweep:
                 told(study, trial)
                 mirror.write_sometimes()
         except BaseException:
-            mirror.end(running=others_running(study, self.folder), finished=False, points=[])
+            with suppress(StoreAway):
+                mirror.end(running=others_running(study), finished=False, points=[])
             raise
+        finally:
+            workers.end()
         return self._end(study, mirror, options)
 
     def _end(self, study: Study, mirror: Mirror, options: RunOptions) -> SweepResult:
-        running = others_running(study, self.folder)
+        running = others_running(study)
         best = best_trial(study.get_trials(deepcopy=False))
         row, repeats = None, []
         if best is not None and not running:
             tags = {"sweep": study.study_name, "sweep_run_id": mirror.run_id}
-            with locked(self.folder.with_suffix(".score")):
-                row = score_best(self.target, best, options, tags)
-                repeats = [score_best(other, best, options, tags) for other in self.others]
+            row = score_best(self.target, best, options, tags)
+            repeats = [score_best(other, best, options, tags) for other in self.others]
         mirror.end(running=running, finished=True, points=self.target.start_points)
         return SweepResult(
             study=study,

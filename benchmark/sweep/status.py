@@ -9,27 +9,18 @@ import pandas as pd
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmark.processes.identity import this_process
+from benchmark.sweep.resuming import busy, living
 from benchmark.sweep.space import describe
-from benchmark.sweep.storage import (
-    check_storage,
-    file_name,
-    live_workers,
-    open_storage,
-    study_states,
-)
-from benchmark.sweep.study import best_trial, is_finished, params_of
+from benchmark.sweep.storage import check_storage, open_storage, study_states
+from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.terminal.numbers import duration
 from registry.errors import UserError
 
 
-def others_running(study: Study, folder: Path) -> bool:
-    """Whether a living process is busy with a trial of a study."""
-    workers = {
-        trial.user_attrs.get("worker")
-        for trial in study.get_trials(deepcopy=False)
-        if trial.state == TrialState.RUNNING
-    }
-    return bool(workers & live_workers(study, folder))
+def others_running(study: Study) -> bool:
+    """Whether another living process is busy with a trial of a study."""
+    return bool(busy(study) & living(study) - {str(this_process())})
 
 
 def goal(study: Study) -> int | None:
@@ -39,15 +30,20 @@ def goal(study: Study) -> int | None:
     return planned
 
 
-def seconds_left(trials: list[FrozenTrial], planned: int | None, workers: int) -> float | None:
-    """Guess how long the rest takes, by the mean of what was fitted; None if it cannot be told."""
+def count_running(trials: list[FrozenTrial]) -> int:
+    """How many trials go on."""
+    return sum(trial.state == TrialState.RUNNING for trial in trials)
+
+
+def seconds_left(trials: list[FrozenTrial], planned: int | None, at_once: int) -> float | None:
+    """Guess how long the rest takes, so many trials at once; None if it cannot be told."""
     seconds: list[float] = [
         trial.user_attrs["notes"]["seconds"] for trial in trials if "notes" in trial.user_attrs
     ]
     if planned is None or not seconds:
         return None
     done = sum(map(is_finished, trials))
-    return max(planned - done, 0) * sum(seconds) / len(seconds) / max(workers, 1)
+    return max(planned - done, 0) * sum(seconds) / len(seconds) / max(at_once, 1)
 
 
 def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
@@ -70,19 +66,19 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
     else:
         check_storage(place, create=False)
         storages = [open_storage(place, folder / "status")]
-    rows = [_row(study, folder) for storage in storages for study in study_states(storage)]
+    rows = [_row(study) for storage in storages for study in study_states(storage)]
     if not rows:
         raise UserError("no sweep has begun here; type: bench sweep trees")
     return pd.DataFrame(rows)
 
 
-def _row(study: Study, folder: Path) -> dict[str, Any]:
+def _row(study: Study) -> dict[str, Any]:
     trials = study.get_trials(deepcopy=False)
-    workers = live_workers(study, folder / "workers" / file_name(study.study_name))
+    workers = living(study)
     done = sum(map(is_finished, trials))
     planned = goal(study)
     best = best_trial(trials)
-    left = seconds_left(trials, planned, len(workers)) if workers else None
+    left = seconds_left(trials, planned, count_running(trials)) if workers else None
     complete = planned is not None and done >= planned
     state = f"running ({len(workers)})" if workers else "finished" if complete else "stopped"
     return {

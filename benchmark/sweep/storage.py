@@ -1,37 +1,33 @@
-"""Turns a place into an Optuna storage that survives kill -9, with locks and live workers."""
+"""Turns a place into an Optuna storage that survives kill -9, and is waited for if it is away."""
 
 from __future__ import annotations
 
 import os
-import socket
-import threading
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from optuna.study import Study
 from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy.event import listen
+from sqlalchemy.exc import OperationalError
 
 from benchmark.sweep.journal import check_journal, mend_journal
-from registry.errors import UserError
+from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS, retry
+from benchmark.tracking.patience import Patience, causes, is_away
+from registry.errors import UserError, masked
 
 try:
     import fcntl
 except ImportError:  # Windows: Optuna's own lock, which outlives a killed process by 30 seconds
     fcntl = None  # type: ignore[assignment]
 
-BEAT_SECONDS = 20.0
-GRACE_SECONDS = 180.0
-"""After so long without a sign, a worker on another machine counts as dead."""
-_WORKER = "worker:"
+_AWAY = ("unable to open", "readonly", "no such table", "disk I/O")
+"""What SQLite says of a file that has been moved away."""
 
 
 def sweeps_folder(home: Path) -> Path:
@@ -129,9 +125,10 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
         if place.startswith("redis"):
             return JournalStorage(RedisJournal(place))
         with locked(default.with_suffix(".open")):  # two processes must not both make the tables
-            if place.startswith("sqlite"):
-                return RDBStorage(place, engine_kwargs={"connect_args": {"timeout": 60}})
-            return RDBStorage(place)
+            storage = get_storage(_open_database(place))
+    # Of the object between a study and its database, which has no public name.
+    Patience(f"the storage {masked(place)}", storage, away=_is_away, also=("_get_stale_trial_ids",))
+    return storage
 
 
 @contextmanager
@@ -158,6 +155,28 @@ def _open_journal(path: Path) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
+def _open_database(url: str) -> RDBStorage:
+    arguments = {"timeout": 60, "isolation_level": None} if url.startswith("sqlite") else {}
+    storage = RDBStorage(
+        url,
+        engine_kwargs={"connect_args": arguments},
+        heartbeat_interval=BEAT_SECONDS,
+        grace_period=GRACE_SECONDS,
+        heartbeat_stale_trial_callback=retry,
+    )
+    if arguments:
+        # SQLite locks no row that it reads: two processes would take the same waiting trial.
+        listen(storage.engine, "begin", lambda opened: opened.exec_driver_sql("BEGIN IMMEDIATE"))
+    return storage
+
+
+def _is_away(error: BaseException) -> bool:
+    if is_away(error):
+        return True
+    lost = [one for one in causes(error) if isinstance(one, OperationalError)]
+    return any(told in str(one.orig) for one in lost for told in _AWAY)
+
+
 def _check_database(url: str, create: bool) -> None:
     """Make sure that a database is empty or Optuna's, which would put its tables beside others.
 
@@ -177,83 +196,6 @@ def _check_database(url: str, create: bool) -> None:
     engine.dispose()
     if tables and "studies" not in tables:
         raise ValueError(f"it holds tables of another program: {', '.join(sorted(tables)[:3])} …")
-
-
-class Worker:
-    """This process's presence in a study: a locked file here, and a sign of life in the storage.
-
-    Others see at once that a worker on their machine is dead, since its file is not locked any
-    more; one on another machine counts as dead when its signs have stopped for `GRACE_SECONDS`.
-    """
-
-    def __init__(self, study: Study, folder: Path) -> None:
-        """Prepare to enter; use it in a ``with`` statement.
-
-        Args:
-            study: The study to work on.
-            folder: Where the files of workers lie.
-        """
-        self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._study = study
-        self._folder = folder
-        self._lock = FileLock(folder / self.id) if fcntl else None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
-
-    def __enter__(self) -> Worker:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if self._lock:
-            self._lock.acquire()
-        self._sign(time.time())
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._sign(0.0)
-        if self._lock:
-            (self._folder / self.id).unlink(missing_ok=True)
-            self._lock.release()
-
-    def _sign(self, when: float) -> None:
-        self._study.set_user_attr(_WORKER + self.id, when)
-
-    def _beat(self) -> None:
-        while not self._stop.wait(BEAT_SECONDS):
-            with suppress(Exception):  # a beat that fails is followed by another
-                self._sign(time.time())
-
-
-def live_workers(study: Study, folder: Path) -> set[str]:
-    """Ids of the processes that work on a study."""
-    return {
-        name.removeprefix(_WORKER)
-        for name, sign in study.user_attrs.items()
-        if name.startswith(_WORKER) and sign and _is_alive(name.removeprefix(_WORKER), sign, folder)
-    }
-
-
-def _is_alive(worker: str, sign: float, folder: Path) -> bool:
-    path = folder / worker
-    if fcntl and path.exists():
-        try:
-            file = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
-    return time.time() - sign < GRACE_SECONDS
 
 
 def study_states(storage: BaseStorage) -> list[Any]:

@@ -11,10 +11,9 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
-from benchmark.data.prepared import PreparedData
+from benchmark.execution.executor import Executor
 from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
-from benchmark.execution.local import LocalExecutor
 from benchmark.execution.planning import Study, plan_study
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import find_run, open_tracker, run_one
@@ -26,7 +25,7 @@ from benchmark.sweep.names import Names
 from benchmark.sweep.network_target import NetworkTarget
 from benchmark.sweep.objective import Objective, Params
 from benchmark.sweep.space import Grid, Space, describe
-from benchmark.sweep.study import params_of
+from benchmark.sweep.trials import params_of
 from registry.errors import UserError
 
 SWEEP_VERSION = 1
@@ -95,14 +94,8 @@ class Target(Protocol):
         """
         ...
 
-    def objective(
-        self, space: Space, data: PreparedData, options: RunOptions, *, prunes: bool
-    ) -> Objective:
-        """Prepare to answer trials.
-
-        Raises:
-            UserError: The weights that it starts from cannot be had.
-        """
+    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> Objective:
+        """Say what trials measure."""
         ...
 
 
@@ -179,13 +172,15 @@ def missing_runs(plan: Plan, options: RunOptions) -> Plan:
     return Plan(reversed(missing.values()))
 
 
-def run_missing(missing: Plan, options: RunOptions, listener: Listener) -> Iterator[Outcome]:
+def run_missing(
+    missing: Plan, options: RunOptions, listener: Listener, executor: Executor
+) -> Iterator[Outcome]:
     """Train what is missing.
 
     Raises:
         UserError: A network failed or was skipped.
     """
-    for outcome in LocalExecutor().execute(missing, options, listener, force=False):
+    for outcome in executor.execute(missing, options, listener, force=False):
         yield outcome
         if outcome.status != "completed":
             name = outcome.spec.name
@@ -232,7 +227,13 @@ def score_best(
         "study_accuracy": "",
     }
     tracker = open_tracker(options.store)
-    if run_id := tracker.find_completed({"spec_id": tags["spec_id"]}):
-        accuracy = tracker.client.get_run(run_id).data.metrics["test_accuracy"]
-        return Outcome(spec=spec, status="completed", test_accuracy=accuracy, reused=True)
-    return run_one(spec, options, tags=tags)
+    run_id = tracker.find_completed({"spec_id": tags["spec_id"]})
+    outcome = (
+        Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
+        if run_id
+        else run_one(spec, options, tags=tags)
+    )
+    if outcome.reused:
+        accuracy = tracker.client.get_run(outcome.run_id).data.metrics["test_accuracy"]
+        return replace(outcome, test_accuracy=accuracy)
+    return outcome

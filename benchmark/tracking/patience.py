@@ -1,19 +1,16 @@
-"""Turns a client of an MLflow store that is away for a while into one that waits for it."""
+"""Turns a client of a store or database that is away for a while into one that waits for it."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from registry.errors import UserError, masked
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 LIMIT_SECONDS = 600.0
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -36,21 +33,31 @@ class Patience:
     The wait is one for all requests: once it is over, each is tried once, until one is answered.
     """
 
-    def __init__(self, store: str, client: MlflowClient) -> None:
-        """Make all of a client's requests patient.
+    def __init__(
+        self,
+        store: str,
+        client: object,
+        *,
+        away: Callable[[BaseException], bool] | None = None,
+        also: Iterable[str] = (),
+    ) -> None:
+        """Make all of a client's public methods patient.
 
         Args:
-            store: Its name for people.
+            store: What it is, for people.
             client: Of a store that was there just now.
+            away: Whether an error says that it cannot be reached just now; None for `is_away`.
+            also: Names of other methods.
         """
         self._store = store
+        self._is_away = away or is_away
         self._limit = LIMIT_SECONDS
         self._gone: float | None = None
         self._waited = 0.0
         # It writes a traceback at each attempt.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        for name in dir(client):
-            if not name.startswith("_") and callable(call := getattr(client, name)):
+        for name in [*(name for name in dir(client) if not name.startswith("_")), *also]:
+            if callable(call := getattr(client, name)):
                 setattr(client, name, self._patient(call, asks=name not in _FILES))
 
     def end(self) -> None:
@@ -73,7 +80,7 @@ class Patience:
                 try:
                     answer = call(*args, **kwargs)
                 except Exception as error:
-                    if isinstance(error, StoreAway) or not is_away(error):
+                    if isinstance(error, StoreAway) or not self._is_away(error):
                         raise
                     self._wait(pause, error)
                 else:
@@ -90,23 +97,26 @@ class Patience:
             self._gone = time.monotonic()
             limit = f"{LIMIT_SECONDS / 60:.0f} minutes"
             logger.warning(
-                "the MLflow store %s does not answer (%s); trying again, for %s where nothing "
-                "goes on without it",
+                "%s does not answer (%s); trying again, for %s where nothing goes on without it",
                 *(self._store, reason, limit),
             )
         if self._waited >= self._limit:
             away = time.monotonic() - self._gone
             raise StoreAway(
-                f"the MLflow store {self._store} has not answered for {away:.0f} s ({reason}); "
+                f"{self._store} has not answered for {away:.0f} s ({reason}); "
                 "once it does, the same command goes on"
             ) from error
-        time.sleep(pause)
+        try:
+            time.sleep(pause)
+        except KeyboardInterrupt:
+            self.end()
+            raise
         self._waited += pause
 
     def _answered(self) -> None:
         if self._gone is not None:
             away = time.monotonic() - self._gone
-            logger.warning("the MLflow store %s answers again, after %.0f s", self._store, away)
+            logger.warning("%s answers again, after %.0f s", self._store, away)
         self._gone, self._waited = None, 0.0
 
 
@@ -115,7 +125,7 @@ def is_away(error: BaseException) -> bool:
     from requests import exceptions as http
     from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-    for one in _causes(error):
+    for one in causes(error):
         if isinstance(one, DBAPIError):
             if type(one.orig).__module__.startswith("sqlite3"):
                 return "locked" in str(one.orig)
@@ -127,7 +137,7 @@ def is_away(error: BaseException) -> bool:
     return getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE"
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those that led to it, the last first."""
     while error is not None:
         yield error
@@ -136,5 +146,5 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _reason(error: BaseException) -> str:
     """What an error began with, in its first words that say something."""
-    told = [str(one).partition("\n")[0].strip("() ") for one in _causes(error)]
+    told = [str(one).partition("\n")[0].strip("() ") for one in causes(error)]
     return next(filter(None, reversed(told)), type(error).__name__)

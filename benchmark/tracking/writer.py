@@ -62,7 +62,7 @@ class Tracker:
             )
         except (MlflowException, OSError) as error:
             raise unusable(store, str(error)) from error
-        self.patience = Patience(str(store), self.client)
+        self.patience = Patience(f"the MLflow store {store}", self.client)
 
     def _create_experiment(self, store: Store) -> str:
         """Create the experiment, or find that another process has just done so."""

@@ -29,13 +29,15 @@ SMALL = [
     *("--set", "pretrain.epochs=1"),
 ]
 NAMES = ["basic_cnn", "resnet18-frozen/extra_trees"]
+SWEEP = [
+    *("sweep", "resnet18-frozen/extra_trees", *SMALL),
+    *("--grid", "n_estimators=2:10:2", "--grid", "max_depth=1,2,none"),
+]
 CASES = {
     "run": ["run", *NAMES, *SMALL, "--no-explain"],
     "jobs": ["run", *NAMES, *SMALL, "--no-explain", "--jobs", "2"],
-    "sweep": [
-        *("sweep", "resnet18-frozen/extra_trees", *SMALL),
-        *("--grid", "n_estimators=2:10:2", "--grid", "max_depth=1,2,none"),
-    ],
+    "sweep": SWEEP,
+    "sweep-jobs": [*SWEEP, "--jobs", "2"],
 }
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
 MARK = "BENCH_SURVIVAL"

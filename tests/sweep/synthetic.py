@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import optuna
 
+from benchmark.runs.options import RunOptions
+from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import Embedded, SharedGrowth
-from benchmark.sweep.head_target import HeadObjective
+from benchmark.sweep.head_target import HeadMeasurement, HeadObjective, HeadTarget
 from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
 from benchmark.sweep.storage import open_storage
-from benchmark.sweep.study import Budget, Search
+from benchmark.sweep.study import Search
+from benchmark.sweep.workers import InProcesses, InThisProcess
+from benchmark.tracking.store import Store
 from registry import heads
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -37,10 +45,14 @@ def make_growth(head: str = "extra_trees") -> SharedGrowth:
     return SharedGrowth(heads[head], make_embedded(), seed=3, jobs=1)
 
 
+def file_of(place: str) -> Path:
+    return Path(place.removeprefix("sqlite:///"))
+
+
 def open_study(place: str) -> optuna.Study:
     return optuna.create_study(
         study_name="study",
-        storage=open_storage(place, Path(place.removeprefix("sqlite:///"))),
+        storage=open_storage(place, file_of(place)),
         direction="maximize",
         load_if_exists=True,
     )
@@ -54,6 +66,34 @@ class Slow(SharedGrowth):
         return super().grow(params, size)
 
 
+def target() -> Any:
+    return SimpleNamespace(head="extra_trees")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthetic(HeadObjective):
+    """On embeddings without images; a deadly file kills one who measures, a folder each."""
+
+    target: HeadTarget = field(default_factory=target)
+    options: RunOptions = field(
+        default_factory=lambda: RunOptions(
+            store=Store(uri="sqlite:///none.db", experiment="none"), home=Path()
+        )
+    )
+    slow: bool = False
+    growth: SharedGrowth | None = None
+    deadly: Path | None = None
+
+    def prepare(self) -> HeadMeasurement:
+        kind = Slow if self.slow else SharedGrowth
+        growth = self.growth or kind(heads["extra_trees"], make_embedded(), seed=3, jobs=1)
+        if self.deadly and self.deadly.exists():
+            if self.deadly.is_file():
+                self.deadly.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return HeadMeasurement(growth=growth, sizes=self.sizes, at_once=self.at_once)
+
+
 def head_space(head: str, *only: str) -> SettingSpace:
     space = heads[head].search_space
     assert space is not None
@@ -62,22 +102,24 @@ def head_space(head: str, *only: str) -> SettingSpace:
 
 def make_search(
     place: str,
-    folder: Path,
     *,
     budget: Budget,
     space: Space | None = None,
-    growth: SharedGrowth | None = None,
+    jobs: int = 1,
+    **objective: Any,
 ) -> Search:
+    chosen = Synthetic(
+        sizes=space.sizes if isinstance(space, Grid) else (),
+        at_once=budget.pruner == "none",
+        **objective,
+    )
     return Search(
         study=open_study(place),
         space=space or head_space("extra_trees", "n_estimators", "max_depth"),
-        objective=HeadObjective(
-            growth=growth or make_growth(),
-            sizes=space.sizes if isinstance(space, Grid) else (),
-            at_once=budget.pruner == "none",
-        ),
+        objective=chosen,
         budget=budget,
-        folder=folder / "workers",
+        workers=InThisProcess(chosen) if jobs == 1 else InProcesses(chosen, jobs),
+        lock=file_of(place).with_suffix(".lock"),
     )
 
 
@@ -86,16 +128,16 @@ def grid() -> Space:
     return read_grid(axes, "extra_trees", ["n_estimators", "max_depth"])
 
 
-def work(place: str, folder: str, trials: str) -> Iterator[str]:
+def work(place: str, trials: str, jobs: str) -> Iterator[str]:
     """What a separate process does: ``grid`` for the whole grid, else so many trials."""
-    growth = Slow(heads["extra_trees"], make_embedded(), seed=3, jobs=1)
     if trials == "grid":
         budget, space = Budget(sampler="grid", pruner="none"), grid()
     else:
         budget, space = Budget(sampler="random", pruner="none", trials=int(trials)), None
-    search = make_search(place, Path(folder), budget=budget, space=space, growth=growth)
+    search = make_search(place, budget=budget, space=space, jobs=int(jobs), slow=True)
     for trial in search.run():
         yield f"{trial.number}"
+    search.workers.end()
 
 
 if __name__ == "__main__":

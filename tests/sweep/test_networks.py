@@ -18,12 +18,13 @@ from benchmark.ranking.runs import fetch
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_data
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
-from benchmark.sweep.network_target import NetworkObjective, NetworkTarget
+from benchmark.sweep.budget import Budget
+from benchmark.sweep.network_target import NetworkMeasurement, NetworkTarget
 from benchmark.sweep.run import Sweep, SweepResult
-from benchmark.sweep.study import Budget
 from benchmark.tracking.store import Store
 from benchmark.training import inference
 
@@ -37,20 +38,17 @@ def base(data: PreparedData, config: Config) -> RunSpec:
 
 
 @pytest.fixture
-def options(store: Store, workplace: Path) -> RunOptions:
+def options(
+    store: Store, workplace: Path, data: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> RunOptions:
+    open_data.cache_clear()
+    for module in ("benchmark.runs.run_one", "benchmark.sweep.network_target"):
+        monkeypatch.setattr(f"{module}.open_data", lambda spec, input_, home: data)
     return RunOptions(store=store, home=workplace / "home", device="cpu", explain=False)
 
 
 @pytest.fixture
-def run_sweep(
-    base: RunSpec, options: RunOptions, data: PreparedData, monkeypatch: pytest.MonkeyPatch
-) -> Any:
-    import benchmark.runs.run_one as runner
-
-    runner.open_data.cache_clear()
-    for module in ("benchmark.runs.run_one", "benchmark.sweep.network_target"):
-        monkeypatch.setattr(f"{module}.open_data", lambda spec, input_, home: data)
-
+def run_sweep(base: RunSpec, options: RunOptions) -> Any:
     def run(only: tuple[str, ...], budget: Budget) -> SweepResult:
         target = NetworkTarget(base=base)
         sweep = Sweep(
@@ -60,7 +58,7 @@ def run_sweep(
             storage=None,
             home=options.home,
         )
-        return sweep.run(data, options, lambda study, trial: None)
+        return sweep.run(options, lambda study, trial: None)
 
     return run
 
@@ -125,11 +123,9 @@ def test_poor_trials_are_pruned_at_epochs(run_sweep: Any, base: RunSpec) -> None
     assert f"mlflow.sharedViewState.{view}" in client.get_experiment("1").tags
 
 
-def test_a_loss_that_is_no_number_prunes_its_trial(
-    base: RunSpec, data: PreparedData, options: RunOptions
-) -> None:
+def test_a_loss_that_is_no_number_prunes_its_trial(base: RunSpec, options: RunOptions) -> None:
     target = NetworkTarget(base=base)
-    objective = NetworkObjective(target, data, options)
+    objective = NetworkMeasurement(target, options)
     with pytest.raises(optuna.TrialPruned, match="no longer finite"):
         list(objective.measure({"lr": 100, "optimizer": "sgd"}))
     with pytest.raises(ValueError, match="lr=-1"):
@@ -137,7 +133,7 @@ def test_a_loss_that_is_no_number_prunes_its_trial(
 
 
 def test_a_frozen_backbone_is_run_once_for_all_trials(
-    base: RunSpec, data: PreparedData, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+    base: RunSpec, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
     passes: list[str] = []
@@ -150,7 +146,7 @@ def test_a_frozen_backbone_is_run_once_for_all_trials(
     monkeypatch.setattr("benchmark.training.trainer.pool_examples", counted)
     monkeypatch.setattr("benchmark.sweep.network_target.pool_examples", counted)
     frozen = replace(base, system=System(model="resnet18", schedule="frozen"))
-    objective = NetworkObjective(NetworkTarget(base=frozen), data, options)
+    objective = NetworkMeasurement(NetworkTarget(base=frozen), options)
     curves = [list(objective.measure({"lr": lr})) for lr in (1e-4, 1e-2, 1e-4)]
     assert passes == ["pass"]
     assert curves[0] == curves[2] != curves[1]
@@ -158,10 +154,10 @@ def test_a_frozen_backbone_is_run_once_for_all_trials(
 
 
 def test_frozen_epochs_of_staged_fine_tuning_prune_no_trial(
-    base: RunSpec, data: PreparedData, options: RunOptions
+    base: RunSpec, options: RunOptions
 ) -> None:
     staged = replace(base, system=System(model="resnet18", schedule="staged"))
-    objective = NetworkObjective(NetworkTarget(base=staged), data, options)
+    objective = NetworkMeasurement(NetworkTarget(base=staged), options)
     for frozen, told in ((0, [1, 2, 3]), (2, [3]), (3, [1, 2, 3])):
         steps = [step for step, _ in objective.measure({"freeze_epochs": frozen})]
         assert steps == told

@@ -22,11 +22,12 @@ from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
+from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import SharedGrowth
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
-from benchmark.sweep.study import Budget, is_finished
+from benchmark.sweep.trials import is_finished
 from benchmark.tracking.items import Artifact, Metric, Tag
 from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
@@ -76,9 +77,8 @@ def run_sweep(
     data: PreparedData,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
-    import benchmark.runs.run_one as runner
-
-    monkeypatch.setattr(runner, "open_data", lambda spec, input_, home: data)
+    for module in ("benchmark.runs.run_one", "benchmark.sweep.head_target"):
+        monkeypatch.setattr(f"{module}.open_data", lambda spec, input_, home: data)
 
     def run(space: Space, budget: Budget, head: str = "extra_trees") -> SweepResult:
         sweep = Sweep(
@@ -88,7 +88,7 @@ def run_sweep(
             storage=None,
             home=options.home,
         )
-        return sweep.run(data, options, lambda study, trial: None)
+        return sweep.run(options, lambda study, trial: None)
 
     return run
 

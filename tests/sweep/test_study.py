@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmark.processes.identity import this_process
+from benchmark.sweep.budget import Budget
 from benchmark.sweep.space import read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
-from benchmark.sweep.study import Budget, best_trial, is_finished
+from benchmark.sweep.trials import FINISHED, best_trial, is_finished
+from registry.errors import UserError
 from tests.sweep.synthetic import grid, make_growth, make_search, open_study
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+GRID = Budget(sampler="grid", pruner="none")
+GONE = str(replace(this_process(), started=1))
 
 
 @pytest.fixture(params=["journal", "sqlite"])
@@ -32,26 +41,26 @@ def finished(place: str) -> list[FrozenTrial]:
     return [trial for trial in open_study(place).trials if trial.state in FINISHED]
 
 
-def start(place: str, folder: Path, trials: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.sweep.synthetic", place, str(folder), trials]
+def start(place: str, trials: str, jobs: int = 1) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.sweep.synthetic", place, trials, str(jobs)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_points_come_first_and_trials_count_in_all(place: str, tmp_path: Path) -> None:
-    first = list(make_search(place, tmp_path, budget=Budget(trials=5)).run())
+    first = list(make_search(place, budget=Budget(trials=5)).run())
     points = [(t.params["n_estimators"], t.params["max_depth"]) for t in first[:3]]
     assert points == [(100, 10), (200, 16), (300, 24)]
     assert len(first) == 5
-    assert len(list(make_search(place, tmp_path, budget=Budget(trials=7)).run())) == 2
-    assert list(make_search(place, tmp_path, budget=Budget(trials=7)).run()) == []
+    assert len(list(make_search(place, budget=Budget(trials=7)).run())) == 2
+    assert list(make_search(place, budget=Budget(trials=7)).run()) == []
     assert [trial.number for trial in finished(place)] == list(range(7))
 
 
 def test_a_resumed_study_is_the_uninterrupted_one(tmp_path: Path) -> None:
     whole, parts = str(tmp_path / "whole.journal"), str(tmp_path / "parts.journal")
-    list(make_search(whole, tmp_path / "a", budget=Budget(trials=9)).run())
+    list(make_search(whole, budget=Budget(trials=9)).run())
     for trials in (4, 9):
-        list(make_search(parts, tmp_path / "b", budget=Budget(trials=trials)).run())
+        list(make_search(parts, budget=Budget(trials=trials)).run())
     assert [(t.params, t.value) for t in finished(whole)] == [
         (t.params, t.value) for t in finished(parts)
     ]
@@ -60,12 +69,12 @@ def test_a_resumed_study_is_the_uninterrupted_one(tmp_path: Path) -> None:
 
 def test_repeats_and_smaller_sizes_are_answered_from_what_is_known(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
-    list(make_search(place, tmp_path, budget=Budget(trials=3)).run())
+    list(make_search(place, budget=Budget(trials=3)).run())
     study = open_study(place)
     study.enqueue_trial({"n_estimators": 200, "max_depth": 16})
     study.enqueue_trial({"n_estimators": 150, "max_depth": 16})
     growth = make_growth()  # a new process: its memory is empty
-    again, smaller = make_search(place, tmp_path, budget=Budget(trials=5), growth=growth).run()
+    again, smaller = make_search(place, budget=Budget(trials=5), growth=growth).run()
     assert again.value == finished(place)[1].value
     assert again.user_attrs["notes"]["answered_by"] == 1
     assert smaller.value == finished(place)[1].intermediate_values[150]
@@ -76,8 +85,7 @@ def test_repeats_and_smaller_sizes_are_answered_from_what_is_known(tmp_path: Pat
 def test_a_grid_is_complete_without_repeats_and_stops(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
     growth = make_growth()
-    budget = Budget(sampler="grid", pruner="none")
-    trials = list(make_search(place, tmp_path, budget=budget, space=grid(), growth=growth).run())
+    trials = list(make_search(place, budget=GRID, space=grid(), growth=growth).run())
     cells = {(t.params["n_estimators"], t.params["max_depth"]) for t in trials}
     assert len(trials) == len(cells) == 8 * 5
     assert growth.trees_grown == 5 * 40
@@ -85,7 +93,7 @@ def test_a_grid_is_complete_without_repeats_and_stops(tmp_path: Path) -> None:
         params = {"max_depth": trial.params["max_depth"]}
         size = trial.params["n_estimators"]
         assert trial.value == growth.curve(params)[size - 1]
-    assert list(make_search(place, tmp_path, budget=budget, space=grid()).run()) == []
+    assert list(make_search(place, budget=GRID, space=grid()).run()) == []
 
 
 def test_pruning_leaves_trees_ungrown(tmp_path: Path) -> None:
@@ -104,7 +112,7 @@ def test_pruning_leaves_trees_ungrown(tmp_path: Path) -> None:
             )
         )
     growth = make_growth()
-    (trial,) = make_search(place, tmp_path, budget=Budget(trials=7), growth=growth).run()
+    (trial,) = make_search(place, budget=Budget(trials=7), growth=growth).run()
     assert trial.state == TrialState.PRUNED
     assert growth.trees_grown < trial.params["n_estimators"]
     assert "median" in trial.user_attrs["notes"]["reason"]
@@ -117,25 +125,24 @@ def test_a_trial_that_raises_counts_and_does_not_stop_the_others(tmp_path: Path)
         "extra_trees",
         ["n_estimators", "max_features"],
     )
-    budget = Budget(sampler="grid", pruner="none")
-    trials = list(make_search(place, tmp_path, budget=budget, space=space).run())
+    trials = list(make_search(place, budget=GRID, space=space).run())
     assert sorted(trial.state.name for trial in trials) == ["COMPLETE", "FAIL"]
     failed = next(trial for trial in trials if trial.state == TrialState.FAIL)
     assert "max_features" in failed.user_attrs["error"]
     assert is_finished(failed)
-    assert list(make_search(place, tmp_path, budget=budget, space=space).run()) == []
+    assert list(make_search(place, budget=GRID, space=space).run()) == []
 
 
 def test_timeout(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
     begin = time.monotonic()
-    trials = list(make_search(place, tmp_path, budget=Budget(timeout=1.0)).run())
+    trials = list(make_search(place, budget=Budget(timeout=1.0)).run())
     assert trials
     assert 1.0 <= time.monotonic() - begin < 20
 
 
 def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
-    processes = [start(place, tmp_path, "grid") for _ in range(2)]
+    processes = [start(place, "grid") for _ in range(2)]
     told = [process.communicate(timeout=120)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert all(told), "one process did everything"
@@ -151,7 +158,7 @@ def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
 
 def test_two_processes_make_so_many_trials_in_all(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
-    processes = [start(place, tmp_path, "14") for _ in range(2)]
+    processes = [start(place, "14") for _ in range(2)]
     told = [process.communicate(timeout=120)[0].split() for process in processes]
     assert all(told)
     assert len(finished(place)) == 14
@@ -159,10 +166,39 @@ def test_two_processes_make_so_many_trials_in_all(tmp_path: Path) -> None:
     assert len(set(params)) > 11, "both drew the same"
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.2])
-def test_kill_9_loses_and_repeats_nothing(delay: float, tmp_path: Path) -> None:
+def test_two_workers_give_what_one_gives_and_grow_no_tree_twice(tmp_path: Path) -> None:
+    deadly = tmp_path / "deadly"
+    found = []
+    for jobs in (1, 2):
+        if jobs == 2:
+            deadly.touch()  # one of the two dies: its trial is made again by another
+        place = str(tmp_path / f"{jobs}.journal")
+        search = make_search(place, budget=GRID, space=grid(), jobs=jobs, deadly=deadly)
+        list(search.run())
+        search.workers.end()
+        trials = open_study(place).trials
+        grown = sum(trial.user_attrs["notes"]["work"] for trial in trials)
+        found.append(({str(trial.params): trial.value for trial in trials}, grown, len(trials)))
+    assert found[0] == found[1]
+    assert not deadly.exists()
+    assert not multiprocessing.active_children()
+
+
+def test_a_trial_whose_workers_always_die_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.sweep.study.BEGUN_AGAIN", 1)
     place = str(tmp_path / "study.journal")
-    process = start(place, tmp_path, "grid")
+    search = make_search(place, budget=Budget(trials=1), jobs=2, deadly=tmp_path)
+    (trial,) = search.run()
+    search.workers.end()
+    assert trial.user_attrs["error"] == "its process died by SIGKILL, 2 times"
+
+
+@pytest.mark.parametrize(("delay", "jobs"), [(0.0, 1), (0.2, 1), (0.1, 2)])
+def test_kill_9_loses_and_repeats_nothing(delay: float, jobs: int, tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    process = start(place, "grid", jobs)
     assert process.stdout is not None
     process.stdout.readline()
     time.sleep(delay)
@@ -170,8 +206,7 @@ def test_kill_9_loses_and_repeats_nothing(delay: float, tmp_path: Path) -> None:
     process.wait()
     before = finished(place)
     assert 0 < len(before) < 40
-    budget = Budget(sampler="grid", pruner="none")
-    rest = list(make_search(place, tmp_path, budget=budget, space=grid()).run())
+    rest = list(make_search(place, budget=GRID, space=grid()).run())
     trials = finished(place)
     assert len(trials) == len(before) + len(rest) == 40
     assert len({str(t.params) for t in trials}) == 40
@@ -182,25 +217,71 @@ def test_kill_9_loses_and_repeats_nothing(delay: float, tmp_path: Path) -> None:
 
 def test_a_killed_trial_of_a_sampler_is_made_again(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
-    list(make_search(place, tmp_path, budget=Budget(trials=4)).run())
+    list(make_search(place, budget=Budget(trials=4)).run())
     study = open_study(place)
     lost = study.ask()
     params = {
         "n_estimators": lost.suggest_int("n_estimators", 50, 600, step=10),
         "max_depth": lost.suggest_int("max_depth", 4, 32),
     }
-    lost.set_user_attr("worker", "a-process-that-is-gone")
-    (made,) = make_search(place, tmp_path, budget=Budget(trials=5)).run()
+    lost.set_user_attr("process", GONE)
+    (made,) = make_search(place, budget=Budget(trials=5)).run()
     assert made.params == params
     assert open_study(place).trials[lost.number].state == TrialState.FAIL
 
 
+def test_a_trial_of_another_machine_is_made_again_once_its_heartbeats_stop(tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path}/study.db"
+    list(make_search(place, budget=Budget(trials=3)).run())
+    lost = open_study(place).ask()
+    depth = lost.suggest_int("max_depth", 4, 32)
+    lost.suggest_int("n_estimators", 50, 600, step=10)
+    lost.set_user_attr("process", "elsewhere-1-1")
+    lost.study._storage.record_heartbeat(lost._trial_id)  # type: ignore[attr-defined]
+    assert list(make_search(place, budget=Budget(trials=4)).run()) == []
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    (made,) = make_search(place, budget=Budget(trials=4)).run()
+    assert made.params["max_depth"] == depth
+    assert open_study(place).trials[lost.number].state == TrialState.FAIL
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_database_that_is_away_is_waited_for(
+    back: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, elsewhere = tmp_path / "study.db", tmp_path / "elsewhere.db"
+    place, naps = f"sqlite:///{file}", [0.0]
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if back and len(naps) == 3:
+            elsewhere.rename(file)
+
+    clock = SimpleNamespace(sleep=nap, monotonic=lambda: sum(naps))
+    monkeypatch.setattr("benchmark.tracking.patience.time", clock)
+    steps = make_search(place, budget=GRID, space=grid()).run()
+    next(steps)
+    file.rename(elsewhere)
+    if back:
+        list(steps)
+        gone, answers = caplog.messages
+        assert "does not answer" in gone
+        assert answers == f"the storage {place} answers again, after 3 s"
+    else:
+        with pytest.raises(UserError, match=r"study\.db has not answered .*same command goes on"):
+            list(steps)
+        elsewhere.rename(file)
+        list(make_search(place, budget=GRID, space=grid()).run())
+    assert len(finished(place)) == len({str(trial.params) for trial in finished(place)}) == 40
+
+
 def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
     place = tmp_path / "study.journal"
-    list(make_search(str(place), tmp_path, budget=Budget(trials=2)).run())
+    list(make_search(str(place), budget=Budget(trials=2)).run())
     with place.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"killed whi')
-    list(make_search(str(place), tmp_path, budget=Budget(trials=4)).run())
+    list(make_search(str(place), budget=Budget(trials=4)).run())
     assert len(finished(str(place))) == 4
 
 
@@ -208,13 +289,10 @@ def test_status_from_outside(tmp_path: Path) -> None:
     place = str(tmp_path / "sweeps" / "study.journal")
     with pytest.raises(ValueError, match="bench sweep trees"):
         sweep_states(tmp_path / "sweeps", None)
-    search = make_search(place, tmp_path, budget=Budget(trials=3))
+    search = make_search(place, budget=Budget(trials=3))
     search.study.set_user_attr("about", {"trials": 3})
     steps = search.run()
     next(steps)
-    search.folder.rename(tmp_path / "moved")  # where workers of this study are looked for
-    (tmp_path / "sweeps" / "workers").mkdir(parents=True)
-    (tmp_path / "moved").rename(tmp_path / "sweeps" / "workers" / "study")
     row = sweep_states(tmp_path / "sweeps", None).iloc[0]
     assert (row["state"], row["trials"]) == ("running (1)", "1 of 3")
     assert row["left"]

@@ -81,7 +81,7 @@ def test_a_server_is_waited_for(
     gone, back = caplog.messages
     assert "the store does not answer (" in gone
     assert "refused" in gone
-    assert back == "the MLflow store the store answers again, after 7 s"
+    assert back == "the store answers again, after 7 s"
     servers[0].shutdown()
     servers[0].server_close()
 

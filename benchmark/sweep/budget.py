@@ -1,0 +1,58 @@
+"""Turns names on the command line into how a study is searched, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
+
+from benchmark.sweep.objective import Objective
+
+SamplerName = Literal["tpe", "random", "qmc", "gp", "grid"]
+PrunerName = Literal["median", "hyperband", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How a study is searched, and for how long.
+
+    Attributes:
+        sampler: Name of Optuna's sampler; ``grid`` tries the points of the space and no others.
+        pruner: Name of Optuna's pruner.
+        trials: How many in all, those of earlier processes included; None for no limit.
+        timeout: Seconds for this process; None for no limit.
+        seed: Of the sampler.
+    """
+
+    sampler: SamplerName = "tpe"
+    pruner: PrunerName = "median"
+    trials: int | None = None
+    timeout: float | None = None
+    seed: int = 0
+
+
+def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
+    """Make the sampler of one trial.
+
+    It draws from a seed of the trial's number: neither a resumed process nor one beside it repeats
+    what another drew, and a study that was stopped between two trials goes on as if it had not
+    been. Only ``qmc`` needs one seed for its sequence, which it continues by itself.
+    """
+    if name == "random":
+        return RandomSampler(seed=seed + number)
+    if name == "qmc":
+        return QMCSampler(seed=seed, warn_independent_sampling=False)
+    if name == "gp":
+        return GPSampler(seed=seed + number)
+    return TPESampler(seed=seed + number)
+
+
+def make_pruner(name: PrunerName, objective: Objective) -> BasePruner:
+    """Make a pruner whose steps are the objective's: trees, rounds or epochs."""
+    if name == "median":
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=objective.warmup)
+    if name == "hyperband":
+        return HyperbandPruner(min_resource=objective.warmup, max_resource=objective.last_step)
+    return NopPruner()

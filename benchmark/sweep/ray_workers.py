@@ -1,0 +1,92 @@
+"""Turns requests for the next step of trials into replies, from the machines of a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmark.execution.cluster import Node, live_nodes
+from benchmark.execution.ray import GRACE_SECONDS, RayExecutor, needs_of, order
+from benchmark.sweep.actor import TrialActor
+from benchmark.sweep.measuring import Death, End, Reply
+from benchmark.sweep.objective import Objective, Params
+from registry.errors import one_line
+
+_POLL_SECONDS = 0.5
+
+
+class OnRay:
+    """See `benchmark.sweep.workers.Workers`: actors, as many as the cluster has room for."""
+
+    def __init__(self, objective: Objective, executor: RayExecutor) -> None:
+        """Begin with none.
+
+        Args:
+            objective: What is measured.
+            executor: The cluster, to which this process is connected.
+        """
+        import ray
+
+        self._needs = needs_of(objective.spec, executor, live_nodes(), objective.options)
+        self._order = order((objective, executor.config), objective.options)
+        self._actor = ray.remote(max_restarts=0, max_task_retries=0)(TrialActor)
+        self._actors: dict[int, Any] = {}
+        self._asked: dict[Any, int] = {}
+
+    @property
+    def size(self) -> int:
+        """See `Workers`; machines may join and leave."""
+        return max(1, sum(map(self._room, live_nodes())))
+
+    def _room(self, node: Node) -> int:
+        gpus = self._needs["num_gpus"]
+        return int(node.gpus // gpus) if gpus else node.cpus // self._needs["num_cpus"]
+
+    def ask(self, worker: int, params: Params | None) -> None:
+        """See `Workers`."""
+        if worker not in self._actors:
+            self._actors[worker] = self._actor.options(**self._needs).remote(self._order)
+        self._asked[self._actors[worker].answer.remote(params)] = worker
+
+    def hear(self) -> Iterator[tuple[int, Reply]]:
+        """See `Workers`."""
+        import ray
+
+        ended, _ = ray.wait(list(self._asked), timeout=_POLL_SECONDS)
+        for task in ended:
+            worker = self._asked.pop(task)
+            try:
+                yield worker, ray.get(task)
+            except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
+                del self._actors[worker]
+                yield worker, Death(cause=_cause(error))
+            except ray.exceptions.RayError as error:
+                yield worker, End(error=one_line(getattr(error, "cause", None) or error))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Dismiss who is idle if there is no longer room for all: one that is asked may wait."""
+        idle = self._actors.keys() - {*self._asked.values()}
+        for worker in sorted(idle)[: max(0, len(self._actors) - self.size)]:
+            self._dismiss([self._actors.pop(worker)])
+
+    def end(self) -> None:
+        """See `Workers`."""
+        self._dismiss([*self._actors.values()])
+
+    def _dismiss(self, actors: list[Any]) -> None:
+        import ray
+
+        ends = [actor.end.remote() for actor in actors]
+        if ends:
+            ray.wait(ends, num_returns=len(ends), timeout=GRACE_SECONDS)
+        for actor in actors:
+            ray.kill(actor)
+
+
+def _cause(error: Exception) -> str:
+    import ray
+
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        return "for lack of memory; use fewer --jobs, or a machine with more"
+    return "with its machine, or for lack of memory"

@@ -1,0 +1,36 @@
+"""Turns trials, as Optuna keeps them, into what counts: their parameters, results, the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmark.sweep.objective import Params
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of ``--trials``: a crash or a clash with another process is not."""
+    return trial.state in (*FINISHED, TrialState.RUNNING) or "error" in trial.user_attrs
+
+
+def is_finished(trial: FrozenTrial) -> bool:
+    """Whether a trial has a result."""
+    return trial.state in FINISHED or "error" in trial.user_attrs
+
+
+def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The trial with the best accuracy; of equals the smaller ensemble, then the earlier one."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    return max(
+        complete,
+        key=lambda trial: (trial.value, -trial.params.get("n_estimators", 0), -trial.number),
+        default=None,
+    )
+
+
+def params_of(trial: FrozenTrial) -> Params:
+    """A trial's parameters, those included that its study does not vary."""
+    return {**trial.user_attrs.get("fixed", {}), **trial.params}

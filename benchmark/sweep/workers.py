@@ -1,0 +1,122 @@
+"""Turns requests for the next step of trials into replies: in this process, or in several."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Protocol
+
+import torch
+
+from benchmark.execution.workers import ChildProcess, at_work
+from benchmark.sweep.measuring import Death, End, Measuring, Reply, Step
+from benchmark.sweep.objective import Objective, Params
+
+
+class Workers(Protocol):
+    """Measure trials, each one at a time; what one has grown, it has at hand."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    def ask(self, worker: int, params: Params | None) -> None:
+        """Have one go a step further; see `Measuring.answer`."""
+        ...
+
+    def hear(self) -> Iterator[tuple[int, Reply]]:
+        """Wait for replies of those that were asked; may yield none."""
+        ...
+
+    def end(self) -> None:
+        """End what goes on."""
+        ...
+
+
+class InThisProcess:
+    """See `Workers`: one, which works while it is heard."""
+
+    size = 1
+
+    def __init__(self, objective: Objective) -> None:
+        """Begin.
+
+        Args:
+            objective: What is measured.
+        """
+        self._measuring = Measuring(objective)
+        self._asked: Params | None = None
+
+    def ask(self, worker: int, params: Params | None) -> None:
+        """See `Workers`."""
+        self._asked = params
+
+    def hear(self) -> Iterator[tuple[int, Reply]]:
+        """See `Workers`."""
+        yield 0, self._measuring.answer(self._asked)
+
+    def end(self) -> None:
+        """There is nothing to end."""
+
+
+class InProcesses:
+    """See `Workers`: processes of this machine, which are started when they are needed."""
+
+    def __init__(self, objective: Objective, size: int) -> None:
+        """Begin with none.
+
+        Args:
+            objective: What is measured.
+            size: How many at most.
+        """
+        self.size = size
+        self._objective = objective
+        self._processes: dict[int, ChildProcess] = {}
+        self._asked: set[int] = set()
+
+    def ask(self, worker: int, params: Params | None) -> None:
+        """See `Workers`."""
+        if worker not in self._processes:
+            self._processes[worker] = ChildProcess(_measure)
+            self._send(worker, self._objective)
+        self._send(worker, params)
+        self._asked.add(worker)
+
+    def _send(self, worker: int, message: Objective | Params | None) -> None:
+        with suppress(BrokenPipeError):  # it is dead, as will be heard
+            self._processes[worker].connection.send(message)
+
+    def hear(self) -> Iterator[tuple[int, Reply]]:
+        """See `Workers`; what is logged is passed on."""
+        asked = {self._processes[worker].connection: worker for worker in self._asked}
+        for connection in wait(list(asked)):
+            worker = asked[connection]  # type: ignore[index]
+            match self._processes[worker].hear():
+                case logging.LogRecord() as record:
+                    logging.getLogger(record.name).handle(record)
+                case Step() | End() as reply:
+                    self._asked.discard(worker)
+                    yield worker, reply
+                case None:
+                    self._asked.discard(worker)
+                    yield worker, Death(cause=self._processes.pop(worker).cause_of_death)
+
+    def end(self) -> None:
+        """See `Workers`."""
+        for process in self._processes.values():
+            process.ask_to_end()
+        for process in self._processes.values():
+            process.end()
+
+
+def _measure(connection: Connection) -> None:
+    """Answer the requests that come, until none comes any more."""
+    with at_work(connection):
+        objective: Objective = connection.recv()
+        torch.set_num_threads(objective.options.threads)
+        measuring = Measuring(objective)
+        while True:
+            connection.send(measuring.answer(connection.recv()))
