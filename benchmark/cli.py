@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -28,23 +27,13 @@ from benchmark.commands.sweep import sweep
 from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
 from benchmark.data.home import home
-from registry.errors import PluginError, UserError, masked
+from registry.errors import PluginError, UserError, masked, of_the_machine
 from registry.printable import printable
 
 FAULT = (
     "This is a fault of bench, not yours. Please report these lines, what you typed and what "
     "bench --version says."
 )
-_ROOM = "make room, then type the same again"
-_RIGHTS = "see to it that you may write there, or name another place"
-_MACHINE = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EROFS: _RIGHTS,
-    errno.EACCES: _RIGHTS,
-    errno.EPERM: _RIGHTS,
-}
-"""What to do about errors of the operating system."""
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 
@@ -107,7 +96,7 @@ class BenchGroup(click.Group):
 
 def _tell(error: Exception, *, with_traceback: bool) -> int:
     """Show an error; gives the exit code."""
-    error = _of_the_machine(error) or error
+    error = of_the_machine(error) or error
     told = isinstance(error, UserError | PluginError)
     if with_traceback or not told:
         _print_traceback()
@@ -120,19 +109,6 @@ def _tell(error: Exception, *, with_traceback: bool) -> int:
     if not with_traceback:
         click.echo("bench --traceback COMMAND … shows where", err=True)
     return EXIT_FAULT
-
-
-def _of_the_machine(error: BaseException | None) -> UserError | None:
-    """Tell a full disk, wherever it was met, and files that may not be read or written."""
-    told = None
-    while error is not None and not isinstance(error, UserError | PluginError):
-        if isinstance(error, OSError) and error.errno in _MACHINE:
-            file = f": {error.filename}" if error.filename else ""
-            told = UserError(f"{error.strerror}{file}; {_MACHINE[error.errno]}")
-        elif "disk is full" in str(error):  # SQLite's words
-            told = UserError(f"the disk of MLflow's store is full; {_MACHINE[errno.ENOSPC]}")
-        error = error.__cause__ or error.__context__
-    return told
 
 
 def _print_traceback() -> None:

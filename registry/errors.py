@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,33 @@ class PluginError(RuntimeError):
 
     The command line shows it as one line, with exit code 1; ``bench --traceback`` shows all of it.
     """
+
+
+_ROOM = "make room, then type the same again"
+_RIGHTS = "see to it that you may write there, or name another place"
+_MACHINE = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _RIGHTS,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+}
+"""What to do about errors of the operating system."""
+
+
+def of_the_machine(error: BaseException | None) -> UserError | None:
+    """Tell a full disk, wherever it was met, and files that may not be read or written."""
+    told = None
+    while error is not None and not isinstance(error, UserError | PluginError):
+        if isinstance(error, OSError) and error.errno in _MACHINE:
+            file = f": {error.filename}" if error.filename else ""
+            told = UserError(f"{error.strerror}{file}; {_MACHINE[error.errno]}")
+        elif "disk is full" in str(error):  # SQLite's words
+            told = UserError(f"the disk of MLflow's store is full; {_ROOM}")
+        elif "No space left on device" in str(error):  # of libraries with errors of their own
+            told = UserError(f"No space left on device; {_ROOM}")
+        error = error.__cause__ or error.__context__
+    return told
 
 
 def is_ours(module: str) -> bool:

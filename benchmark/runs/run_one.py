@@ -23,7 +23,7 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.tracked_run import ResultsKept, Skipped, TrackedRun
 from benchmark.tracking.writer import Tracker
 from registry import models
-from registry.errors import one_line
+from registry.errors import of_the_machine, one_line
 from registry.specs import InputSpec
 
 
@@ -102,7 +102,7 @@ def run_one(
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:
-        return Outcome(spec=spec, status="failed", reason=one_line(error))
+        return Outcome(spec=spec, status="failed", reason=one_line(of_the_machine(error) or error))
     _remove_checkpoint(spec, options)
     return Outcome(
         spec=spec,

@@ -16,6 +16,8 @@ LIMIT_SECONDS = 600.0
 _PAUSES = (1.0, 2.0, 4.0, 8.0)
 _LONGEST_PAUSE = 15.0
 _SERVER_ERROR = 500
+_CLASHES = 3
+"""So often a request is repeated at once."""
 _FILES = {"log_artifact", "log_artifacts", "log_image", "log_text", "list_artifacts"}
 """Requests that may come through without the database, and tell nothing of it."""
 logger = logging.getLogger(__name__)
@@ -76,10 +78,14 @@ class Patience:
     def _patient(self, call: Callable[P, T], *, asks: bool) -> Callable[P, T]:
         @wraps(call)
         def patient(*args: P.args, **kwargs: P.kwargs) -> T:
+            clashes = 0
             for pause in chain(_PAUSES, repeat(_LONGEST_PAUSE)):
                 try:
                     answer = call(*args, **kwargs)
                 except Exception as error:
+                    if is_clash(error) and clashes < _CLASHES:
+                        clashes += 1
+                        continue
                     if isinstance(error, StoreAway) or not self._is_away(error):
                         raise
                     self._wait(pause, error)
@@ -135,6 +141,16 @@ def is_away(error: BaseException) -> bool:
         if isinstance(one, http.ConnectionError | http.Timeout | http.RetryError):
             return True
     return getattr(error, "error_code", "") == "TEMPORARILY_UNAVAILABLE"
+
+
+def is_clash(error: BaseException) -> bool:
+    """Whether another process has just written the same: a second attempt finds it there."""
+    from sqlalchemy.exc import IntegrityError
+
+    told = str(error)  # all that a server passes on
+    return "UniqueViolation" in told or any(
+        isinstance(one, IntegrityError) for one in causes(error)
+    )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -24,4 +24,15 @@ def write_ranks(tracker: Tracker, before: Mapping[str, str], order: Iterable[lis
         if now and now != old:
             tracker.client.set_tag(run_id, RANK, now)
         elif old and not now:
-            tracker.client.delete_tag(run_id, RANK)
+            _remove(tracker, run_id)
+
+
+def _remove(tracker: Tracker, run_id: str) -> None:
+    """Remove a run's tag, unless another process has just done so."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tracker.client.delete_tag(run_id, RANK)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise

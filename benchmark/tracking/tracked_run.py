@@ -22,7 +22,7 @@ from benchmark.tracking.unsent import (
     unsent_folder,
     whole,
 )
-from registry.errors import masked, one_line
+from registry.errors import masked, of_the_machine, one_line
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -141,7 +141,7 @@ class TrackedRun:
             self._end("FAILED" if failed else "KILLED", error)
 
     def _log_traceback(self, error: BaseException) -> None:
-        self.log(Tag("error", one_line(error)))
+        self.log(Tag("error", one_line(of_the_machine(error) or error)))
         with TemporaryDirectory() as folder:
             file = Path(folder) / "traceback.txt"
             file.write_text(masked("".join(traceback.format_exception(error))), encoding="utf-8")

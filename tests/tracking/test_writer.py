@@ -1,3 +1,5 @@
+import errno
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,14 @@ def test_a_failed_run_keeps_its_figures_and_its_traceback(tracker: Tracker) -> N
     traceback = artifact(tracker, run.id, "traceback.txt").read_text()
     assert "1 / 0" in traceback
     assert tracker.find_completed({"spec_id": "x"}) is None
+
+
+def test_a_full_disk_is_told_with_what_to_do(tracker: Tracker) -> None:
+    run = tracker.start("full", {})
+    with pytest.raises(OSError, match="No space"), run:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights.safetensors")
+    told = "No space left on device: weights.safetensors; make room, then type the same again"
+    assert read(tracker, run).data.tags["error"] == told
 
 
 def test_a_skipped_run_carries_its_reason_and_no_traceback(tracker: Tracker) -> None:

@@ -16,6 +16,7 @@ from benchmark.study.config import Config
 from benchmark.tracking.claims import claim, end_dead_runs
 from benchmark.tracking.database import connected
 from benchmark.tracking.items import Artifact, LoggedImage, Metric, Param, Tag
+from benchmark.tracking.ranks import write_ranks
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.studies import run
@@ -89,6 +90,36 @@ def test_eight_writers_of_a_new_store_lose_nothing(store: Store, workplace: Path
         assert [point.step for point in history] == list(range(EPOCHS))
         there = {entry.path for entry in tracker.client.list_artifacts(one.info.run_id)}
         assert there == {"note.txt", "images"}
+
+
+def begin(store: Store) -> None:
+    with Tracker(store).start("one", {"rank": "001"}):
+        pass
+
+
+def tag_and_rank(store: Store, all_there: Barrier) -> None:
+    tracker = Tracker(store)
+    run_id = tracker.search("")[0].info.run_id
+    for number in range(EPOCHS):
+        all_there.wait(60)
+        tracker.client.set_tag(run_id, f"tag {number}", "x")
+        tracker.set_experiment_tags({f"tag {number}": "x"})
+        write_ranks(tracker, {run_id: "" if number % 2 else "001"}, [[run_id]] * (number % 2))
+
+
+def test_writers_that_say_the_same_of_a_run_do_not_clash(store: Store) -> None:
+    first = FORK.Process(target=begin, args=(store,))  # a fork would share its connections
+    first.start()
+    first.join()
+    all_there = FORK.Barrier(WRITERS)
+    processes = [FORK.Process(target=tag_and_rank, args=(store, all_there)) for _ in range(WRITERS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * WRITERS
+    tags = Tracker(store).search("")[0].data.tags
+    assert {f"tag {number}" for number in range(EPOCHS)} <= {*tags}
 
 
 def test_a_role_that_may_not_make_tables_is_told_in_one_line(
