@@ -50,13 +50,13 @@ def interrupted_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    began: list[float] = []
+    heard: list[tuple[int, float]] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if not began:
-            began.append(time.monotonic())
+        if not heard:
+            heard.append((number, time.monotonic()))
             raise Interrupted(number)
-        if number == signal.SIGINT and time.monotonic() - began[0] > PATIENCE_SECONDS:
+        if number == signal.SIGINT and time.monotonic() - heard[0][1] > PATIENCE_SECONDS:
             os._exit(128 + number)
 
     before = {
@@ -66,6 +66,10 @@ def interrupted_by_signals() -> Iterator[None]:
     }
     try:
         yield
+    except KeyboardInterrupt as stop:
+        if heard and not isinstance(stop, Interrupted):  # Ray raises its own in place of it
+            raise Interrupted(heard[0][0]) from stop
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -14,7 +14,12 @@ from typing import IO
 import psutil
 import pytest
 
-from benchmark.processes.signals import end_with_parent, withheld_from_children
+from benchmark.processes.signals import (
+    Interrupted,
+    end_with_parent,
+    interrupted_by_signals,
+    withheld_from_children,
+)
 
 WAITS = """
 import time
@@ -133,3 +138,16 @@ def test_a_busy_child_ends_when_its_parent_is_killed() -> None:
         child = psutil.Process(pid)
         parent.kill()
         child.wait(timeout=10)
+
+
+def raise_as_ray_does() -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except Interrupted:
+        raise KeyboardInterrupt from None
+
+
+def test_a_library_that_raises_an_interruption_of_its_own_hides_no_signal() -> None:
+    with pytest.raises(Interrupted) as told, interrupted_by_signals():
+        raise_as_ray_does()
+    assert told.value.number == signal.SIGTERM
