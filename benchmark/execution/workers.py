@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.processes.signals import (
     Interrupted,
-    end_with_parent,
+    ending_with_parent,
     interrupted_by_signals,
     withheld_from_children,
 )
@@ -43,9 +43,10 @@ class ChildProcess:
         Args:
             target: What it does, in the block of `at_work`.
         """
+        where = f"{target.__module__}:{target.__qualname__}"
         context = multiprocessing.get_context("spawn")  # a fork would break threads and CUDA
         self.connection, other_end = context.Pipe()
-        self._process = context.Process(target=target, args=(other_end,))
+        self._process = context.Process(target=ending_with_parent, args=(where, other_end))
         with withheld_from_children():
             self._process.start()
         other_end.close()  # so that the connection ends with the process
@@ -114,7 +115,6 @@ class _ToParent(QueueHandler):
 @contextmanager
 def at_work(connection: Connection) -> Iterator[None]:
     """What a child process does, until it is interrupted or nothing comes from its parent."""
-    end_with_parent()
     with suppress(Interrupted, EOFError), interrupted_by_signals():
         load_environment()
         logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import FrameType
@@ -93,8 +94,15 @@ def withheld_from_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, withheld)
 
 
-def end_with_parent() -> None:
-    """Let this process, which `multiprocessing` has started, end when its parent does."""
+def ending_with_parent(target: str, *arguments: object) -> None:
+    """Call a function in this process, which `multiprocessing` has started, while its parent lives.
+
+    The parent is watched before anything is imported that takes seconds.
+
+    Args:
+        target: ``MODULE:FUNCTION``.
+        arguments: The function's.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -103,3 +111,5 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    module, _, name = target.partition(":")
+    getattr(import_module(module), name)(*arguments)

@@ -164,6 +164,15 @@ def test_a_property_tells_the_class_only_where_it_does(leak: bool) -> None:
     assert told == dict.fromkeys(told, "no") | {"width": "yes" if leak else "no"}
 
 
+def test_what_tells_less_than_chance_is_no_shortcut() -> None:
+    """Widths whose classes change places between the parts mislead a forest."""
+    labels = np.repeat([0, 1], 60)
+    trained = np.tile([True, False], 60)
+    sizes = (int(40 + 20 * label) for label in np.where(trained, labels, 1 - labels))
+    row = find_shortcuts(looks(sizes), labels, trained, 0).set_index("property").loc["width"]
+    assert (row["accuracy"], row["tells_the_class"]) == (0, "no")
+
+
 @pytest.mark.parametrize("leak", [False, True])
 def test_a_run_begins_with_what_tells_the_class_found_out_once(
     leak: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -41,6 +41,12 @@ def test_temperature_is_what_the_classifier_is_too_sure_by() -> None:
     assert found.temperature == pytest.approx(TRUE_TEMPERATURE, rel=0.05)
 
 
+def test_a_known_picture_counts_itself_besides_the_new_one() -> None:
+    validation = answers("val", 99, 0)
+    p_values = calibrate(validation).p_values(validation.probabilities)
+    assert np.sort(p_values) == pytest.approx(np.arange(2, 101) / 100)
+
+
 @pytest.mark.parametrize("level", [0.05, 0.1, 0.3])
 def test_sets_cover_and_p_values_alarm_as_often_as_promised(level: float) -> None:
     covered, alarms, sizes = [], [], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 
 from benchmark.processes.signals import (
     Interrupted,
-    end_with_parent,
+    ending_with_parent,
     interrupted_by_signals,
     withheld_from_children,
 )
@@ -111,23 +110,16 @@ def test_one_interruption_is_enough_and_a_later_ctrl_c_ends_at_once() -> None:
 def child_of_a_killed_parent() -> None:
     """Run by a process that this module starts: begins a child and waits to be killed."""
     with withheld_from_children():
-        child = multiprocessing.get_context("spawn").Process(target=busy)
+        child = multiprocessing.get_context("spawn").Process(
+            target=ending_with_parent, args=("tests.processes.endless:never",)
+        )
         child.start()
     sys.stdout.write(f"{child.pid}\n")
     sys.stdout.flush()
     time.sleep(60)
 
 
-def busy() -> None:
-    end_with_parent()
-    os.kill(os.getpid(), signal.SIGINT)  # withheld
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    while True:
-        pass
-
-
-def test_a_busy_child_ends_when_its_parent_is_killed() -> None:
+def test_a_child_that_still_imports_ends_when_its_parent_is_killed() -> None:
     code = (
         "from tests.processes.test_signals import child_of_a_killed_parent\n"
         "if __name__ == '__main__':\n    print('ready', flush=True)\n    child_of_a_killed_parent()"
