@@ -141,7 +141,9 @@ class _Tasks:
         self._listener = listener
         self._force = force
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+        # Short of memory, Ray ends it together with the run that took too much.
+        again = {"max_restarts": -1, "max_task_retries": -1}
+        self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here, **again})
         self._make = ray.remote(max_calls=1, max_retries=0)(make_run)
         self._running: dict[Any, RunSpec] = {}
         self._began: dict[str, float] = {}
@@ -185,8 +187,14 @@ class _Tasks:
         return timeout is not None and began is not None and time.monotonic() - began > timeout
 
     def _pass_messages_on(self) -> None:
+        from ray.util.queue import Empty
+
         specs = {spec.id: spec for spec in self._running.values()}
-        for spec_id, message in self._queue.get_nowait_batch(self._queue.qsize()):
+        try:
+            messages = self._queue.get_nowait_batch(self._queue.qsize())
+        except Empty:  # it has been started anew in between
+            return
+        for spec_id, message in messages:
             match message:
                 case EpochResult() as result:
                     self._listener.epoch(specs[spec_id], result)

@@ -127,6 +127,25 @@ def test_a_run_whose_node_is_removed_is_made_again_on_another(
     assert any("it is made again" in message for message in caplog.messages)
 
 
+def test_messages_that_are_lost_with_their_queue_end_no_run(
+    config: Config, workplace: Path, cluster: Any
+) -> None:
+    session = cluster.head_node.get_session_dir_path()
+
+    def kill() -> None:
+        for process in psutil.process_iter():
+            is_queue = "_QueueActor" in "".join(process.cmdline())
+            if is_queue and session in "".join((process.parent() or process).cmdline()):
+                process.kill()
+                killed.append(process.pid)
+
+    killed: list[int] = []
+    study = plan(config, workplace, "basic_cnn-scratch", epochs=40)
+    (outcome,) = launch(study, workplace, cluster).execute(Saboteur(kill), force=False)
+    assert outcome.status == "completed", str(outcome)
+    assert len(killed) == 1
+
+
 def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
     config: Config, workplace: Path, store: Store, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
