@@ -196,10 +196,12 @@ class _Tasks:
             return
         for spec_id, message in messages:
             match message:
-                case EpochResult() as result:
-                    self._listener.epoch(specs[spec_id], result)
                 case logging.LogRecord() as record:
                     logging.getLogger(record.name).handle(record)
+                case _ if spec_id not in specs:
+                    pass  # of a run that took too long, and has been ended
+                case EpochResult() as result:
+                    self._listener.epoch(specs[spec_id], result)
                 case _:
                     assert message == STARTED
                     self._began[spec_id] = time.monotonic()

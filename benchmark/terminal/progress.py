@@ -54,7 +54,7 @@ def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None
     if tally["failed"]:
         print_lines(
             console,
-            line("Tracebacks of failed runs are in MLflow; bench ls runs lists the reasons"),
+            line("bench ls runs lists the reasons; tracebacks, where there are any, are in MLflow"),
         )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,17 @@ def test_a_run_whose_node_is_removed_is_made_again_on_another(
     states = sorted(run.info.status for run in all_runs(store))
     assert states == ["FINISHED", "FINISHED", "FINISHED", "KILLED"]  # one is the data's
     assert any("it is made again" in message for message in caplog.messages)
+
+
+def test_a_run_that_takes_too_long_is_ended_and_the_next_is_made(
+    config: Config, workplace: Path, store: Store, cluster: Any
+) -> None:
+    study = plan(config, workplace, "basic_cnn-scratch", epochs=100_000)
+    by_ray = replace(launch(study, workplace, cluster), timeout=3)
+    (outcome,) = by_ray.execute(Listener(), force=False)
+    assert outcome.status == "failed"
+    assert "it took longer than 3 s" in outcome.reason
+    assert {run.info.status for run in all_runs(store)} == {"FINISHED", "FAILED"}
 
 
 def test_messages_that_are_lost_with_their_queue_end_no_run(
