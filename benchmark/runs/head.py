@@ -76,10 +76,7 @@ def run_head(
     yield Metric("head_fit_seconds", own_seconds)
     yield Metric("fit_seconds", own_seconds + backbone_seconds)
     if spec.id in options.save_train_predictions:
-        held_out = predict_held_out(kind, make, embeddings[train], data.labels[train], spec.seed)
-        predict_split(data, "train", held_out).save(scratch / "predictions")
-        yield Tag("train_predictions", "kept")
-
+        yield from _taught(kind, make, embeddings, data, spec.seed, scratch)
     validation = yield from _validated(head, kind, embeddings, data, scratch)
     test = data.rows("test")
     start = time.perf_counter()
@@ -99,14 +96,34 @@ def run_head(
 
         yield from log_explanations(explainer, predictions, data, device, scratch)
 
-    if kind.describe is not None:
-        with kind.code():
-            size = kind.describe(head)
-        yield from metrics(size)
+    yield from _described(head, kind)
     val_accuracy = score(validation)["val_accuracy"]
     tags = [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]
     if tags:
         yield from _saved(head, kind, tags, scratch, wanted=spec.id in options.save_weights)
+
+
+def _taught(
+    kind: HeadSpec,
+    make: Callable[[], Any],
+    embeddings: NDArray[np.float32],
+    data: PreparedData,
+    seed: int,
+    scratch: Path,
+) -> Iterator[LogItem]:
+    """Keep what heads say of train images that they were not fitted to, for networks to learn."""
+    train = data.rows("train")
+    held_out = predict_held_out(kind, make, embeddings[train], data.labels[train], seed)
+    predict_split(data, "train", held_out).save(scratch / "predictions")
+    yield Tag("train_predictions", "kept")
+
+
+def _described(head: Any, kind: HeadSpec) -> Iterator[LogItem]:
+    """Count what a fitted head is made of, if its kind says how."""
+    if kind.describe is not None:
+        with kind.code():
+            size = kind.describe(head)
+        yield from metrics(size)
 
 
 def _validated(
