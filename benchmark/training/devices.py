@@ -46,8 +46,12 @@ def computes_bfloat16(device: torch.device) -> bool:
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     """Enter the precision that a setting names on a device."""
-    enabled = precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16(device, precision))
+
+
+def is_bfloat16(device: torch.device, precision: Precision) -> bool:
+    """Whether a setting means bfloat16 on a device."""
+    return precision == "bfloat16" or (precision == "auto" and computes_bfloat16(device))
 
 
 def now(device: torch.device) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -15,9 +15,10 @@ from torch.nn.utils import get_total_norm
 
 from benchmark.data.splits import Split
 from benchmark.study.config import TrainConfig
+from benchmark.training.attention import attention_for
 from benchmark.training.augmentation import Augmentation
 from benchmark.training.checkpoint import Checkpoint, random_state, restore_random
-from benchmark.training.devices import autocast, now
+from benchmark.training.devices import autocast, is_bfloat16, now
 from benchmark.training.epochs import BestEpoch, EpochResult, Progress
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
@@ -26,6 +27,9 @@ from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
 from benchmark.training.optimization import Course, make_optimizer
 from registry.specs import Schedule
+
+_VERSION = 2
+"""Of the states that are kept: 2 has the optimizer's as weights lie in memory."""
 
 
 class Diverged(Exception):
@@ -148,6 +152,7 @@ class Trainer:
         """All that the epochs to come depend on."""
         progress = self.progress
         return {
+            "version": _VERSION,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "course": course.state(),
@@ -163,7 +168,9 @@ class Trainer:
         """Take the state that an interrupted training has left of the same network, if any has."""
         state = self.checkpoint.read() if self.checkpoint is not None else None
         own = self.network.state_dict()
-        if state is None or state["device"] != self._images.device.type:
+        if state is None or state.get("version") != _VERSION:
+            return None
+        if state["device"] != self._images.device.type:
             return None
         kept = state["network"]
         if {k: v.shape for k, v in kept.items()} != {k: v.shape for k, v in own.items()}:
@@ -212,7 +219,7 @@ class Trainer:
         self, module: nn.Module, examples: Examples, pieces: Sequence[Tensor], progress: float
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Sum the gradients of a batch's pieces; they are those of the whole batch's mean loss."""
-        self._optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         count = sum(map(len, pieces))
         results = []
         for rows in pieces:
@@ -220,7 +227,7 @@ class Trainer:
             labels = targets.labels
             if examples.are_images:
                 inputs, targets = self._loss.mix(self._augment(inputs, progress), targets)
-            with self._autocast():
+            with self._precise(inputs):
                 logits = module(inputs)
             loss = self._loss(logits.float(), targets)
             torch.autograd.backward(loss * (len(rows) / count))
@@ -240,5 +247,9 @@ class Trainer:
         hits = int((logits.argmax(1) == labels).sum())
         return float(cross_entropy(logits, labels)), hits / len(rows)
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        return autocast(self._images.device, self.config.precision)
+    @contextmanager
+    def _precise(self, inputs: Tensor) -> Iterator[None]:
+        device, precision = self._images.device, self.config.precision
+        attention = attention_for(inputs, is_bfloat16=is_bfloat16(device, precision))
+        with autocast(device, precision), attention:
+            yield

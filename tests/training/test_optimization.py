@@ -1,5 +1,6 @@
 import copy
-from typing import get_args
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -68,6 +69,34 @@ def test_every_optimizer_takes_steps(name: str) -> None:
     torch.autograd.backward(network(images).logsumexp(1).mean())
     optimizer.step()
     assert any(not torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_channels_last_weights_take_torchs_own_steps_as_they_lie_in_memory(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_network("basic_cnn", "scratch", 32, 3)
+    other = copy.deepcopy(network)
+    for parameter in other.parameters():
+        parameter.data = parameter.data.contiguous()
+    options = settings(optimizer=name, lr=0.01, weight_decay=0.1)
+    ours = make_optimizer(network, options)
+    kinds: dict[str, Any] = {
+        "adam": partial(torch.optim.Adam, foreach=False),
+        "adamw": partial(torch.optim.AdamW, foreach=False),
+        "sgd": partial(torch.optim.SGD, foreach=False, momentum=0.9, nesterov=True),
+    }
+    theirs = kinds[name](other.parameters(), lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        for one, twin in zip(network.parameters(), other.parameters(), strict=True):
+            one.grad = torch.randn_like(one)
+            twin.grad = one.grad.contiguous()
+        ours.step()
+        theirs.step()
+    for one, expected in zip(network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(one, expected)
+    held = [parameter for group in ours.param_groups for parameter in group["params"]]
+    assert all(parameter.is_contiguous() for parameter in held)
+    assert {p.data_ptr() for p in held} == {p.data_ptr() for p in network.parameters()}
 
 
 def test_the_rate_rises_then_falls_to_nothing_or_stays() -> None:
