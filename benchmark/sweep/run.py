@@ -15,8 +15,8 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror, Writing
 from benchmark.sweep.objective import Objective
+from benchmark.sweep.resuming import others_at_work
 from benchmark.sweep.space import Space, bounds_of
-from benchmark.sweep.status import others_running
 from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
 from benchmark.sweep.study import Search
 from benchmark.sweep.targets import Target, open_study, score_best, study_name
@@ -120,7 +120,6 @@ class Sweep:
             objective=objective,
             budget=self.budget,
             workers=workers,
-            lock=self.lock.with_suffix(".lock"),
         )
         tracker = open_tracker(options.store)
         writing = Writing(
@@ -138,14 +137,14 @@ class Sweep:
                 mirror.write_sometimes()
         except BaseException:
             with suppress(StoreAway):
-                mirror.end(running=others_running(study), finished=False, points=[])
+                mirror.end(running=others_at_work(study), finished=False, points=[])
             raise
         finally:
             workers.end()
         return self._end(study, mirror, options)
 
     def _end(self, study: Study, mirror: Mirror, options: RunOptions) -> SweepResult:
-        running = others_running(study)
+        running = others_at_work(study)
         best = best_trial(study.get_trials(deepcopy=False))
         row, repeats = None, []
         if best is not None and not running:

@@ -9,18 +9,12 @@ import pandas as pd
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.processes.identity import this_process
-from benchmark.sweep.resuming import busy, living
+from benchmark.sweep.resuming import at_work
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import check_storage, open_storage, study_states
 from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.terminal.numbers import duration
 from registry.errors import UserError
-
-
-def others_running(study: Study) -> bool:
-    """Whether another living process is busy with a trial of a study."""
-    return bool(busy(study) & living(study) - {str(this_process())})
 
 
 def goal(study: Study) -> int | None:
@@ -74,7 +68,7 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
 
 def _row(study: Study) -> dict[str, Any]:
     trials = study.get_trials(deepcopy=False)
-    workers = living(study)
+    workers = at_work(study)
     done = sum(map(is_finished, trials))
     planned = goal(study)
     best = best_trial(trials)

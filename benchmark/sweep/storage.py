@@ -17,7 +17,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
 
 from benchmark.sweep.journal import check_journal, mend_journal
-from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS, retry
+from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS
 from benchmark.tracking.patience import Patience, causes, is_away
 from registry.errors import UserError, masked
 
@@ -162,7 +162,6 @@ def _open_database(url: str) -> RDBStorage:
         engine_kwargs={"connect_args": arguments},
         heartbeat_interval=BEAT_SECONDS,
         grace_period=GRACE_SECONDS,
-        heartbeat_stale_trial_callback=retry,
     )
     if arguments:
         # SQLite locks no row that it reads: two processes would take the same waiting trial.

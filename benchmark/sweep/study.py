@@ -5,22 +5,24 @@ One process asks and tells; workers measure. Another that does the same in the s
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from benchmark.processes.identity import this_process
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
 from benchmark.sweep.measuring import Death, End, Reply, Step
 from benchmark.sweep.objective import Objective, Params
-from benchmark.sweep.resuming import Part, retry_dead, taking_part
+from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
 from benchmark.sweep.space import Space, point_key
-from benchmark.sweep.storage import locked
-from benchmark.sweep.trials import FINISHED, is_counted, params_of
+from benchmark.sweep.trials import FINISHED, POINT, SURPLUS, is_counted, is_lost, params_of
 from benchmark.sweep.workers import Workers
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
@@ -56,7 +58,6 @@ class Search:
         objective: What its trials measure.
         budget: How, and how long.
         workers: Who measures them.
-        lock: File by which processes of this machine take turns in putting points in line.
     """
 
     study: Study
@@ -64,13 +65,13 @@ class Search:
     objective: Objective
     budget: Budget
     workers: Workers
-    lock: Path
     _known: dict[str, dict[int, tuple[float, int]]] = field(default_factory=dict)
     _pruned: dict[str, FrozenTrial] = field(default_factory=dict)
     _read: set[int] = field(default_factory=set)
     _busy: dict[int, _Going] = field(default_factory=dict)
     _waiting: list[_Going] = field(default_factory=list)
     _homes: dict[str, int] = field(default_factory=dict)
+    _ended: deque[FrozenTrial] = field(default_factory=deque)
 
     def run(self) -> Iterator[FrozenTrial]:
         """Make trials until there are enough or the time is over.
@@ -83,77 +84,77 @@ class Search:
         """
         self.study.pruner = make_pruner(self.budget.pruner, self.objective)
         end = None if self.budget.timeout is None else time.monotonic() + self.budget.timeout
-        with taking_part(self.study) as part:
-            with locked(self.lock):
-                self._enqueue_points()
+        with beating(self.study, self._going):
             while True:
-                while self._has_room and (end is None or time.monotonic() < end):
-                    if (trial := self._ask(part)) is None:
-                        break
-                    yield from self._begin(trial, part)
+                while (
+                    len(self._going()) < self.workers.size
+                    and (end is None or time.monotonic() < end)
+                    and (trial := self._ask())
+                ):
+                    self._begin(trial)
+                    yield from self._hand_back()
+                yield from self._hand_back()
                 if not self._busy:
                     return
                 for worker, reply in self.workers.hear():
-                    yield from self._take(worker, reply, part)
+                    self._take(worker, reply)
 
-    @property
-    def _has_room(self) -> bool:
-        return len(self._busy) + len(self._waiting) < self.workers.size
+    def _hand_back(self) -> Iterator[FrozenTrial]:
+        while self._ended:
+            yield self._ended.popleft()
+
+    def _going(self) -> list[int]:
+        """Ids of the trials that go on here."""
+        return [going.trial._trial_id for going in [*self._busy.values(), *self._waiting]]
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
-    def _enqueue_points(self) -> None:
-        """Put in line what is to be tried in any case and is not there yet."""
-        there = {
-            trial.user_attrs.get("point")
-            for trial in self._trials()
-            if is_counted(trial) or trial.state == TrialState.WAITING
-        }
-        for point in self.space.points():
-            key = point_key(point)
-            if key not in there:
-                self.study.enqueue_trial(point, user_attrs={"point": key})
+    @cached_property
+    def _points(self) -> dict[str, Params]:
+        return {point_key(point): point for point in self.space.points()}
 
-    def _ask(self, part: Part) -> Trial | None:
-        """Ask for a trial that is to be made; none if there are enough."""
-        while True:
-            retry_dead(self.study, part)
-            if not self._is_open():
-                return None
-            trial = self.study.ask()
-            part.sign(trial)
-            if not (reason := self._clash(trial)):
-                return trial
-            trial.set_user_attr("discarded", reason)
-            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-            part.leave(trial)
+    def _ask(self) -> Trial | None:
+        """Begin a trial that is to be made; none if there are enough.
 
-    def _is_open(self) -> bool:
-        trials = self._trials()
-        if self.budget.trials is not None and sum(map(is_counted, trials)) >= self.budget.trials:
-            return False
-        waiting = any(trial.state == TrialState.WAITING for trial in trials)
-        return waiting or self.budget.sampler != "grid"
-
-    def _clash(self, trial: Trial) -> str:
-        """Why a trial is not to be made: processes that ask at once may ask too much.
-
-        Optuna keeps no count over processes; but it numbers trials, and the first ones stay.
+        Of two processes that do so at once, both may: Optuna numbers trials, and the first stays.
         """
-        trials = self._trials()
-        earlier = [one for one in trials if one.number < trial.number and is_counted(one)]
-        limit = self.budget.trials
-        if limit is not None and len(earlier) >= limit:
-            return "there are trials enough"
-        point = trial.user_attrs.get("point")
-        if point and any(one.user_attrs.get("point") == point for one in earlier):
-            return "another process tries this point"
-        if self.budget.sampler == "grid" and point is None:
-            return "all cells of the grid are taken"
-        return ""
+        while True:
+            fail_dead(self.study, self._going())
+            trials = self._trials()
+            if sum(map(is_counted, trials)) >= self._limit:
+                return None
+            if (trial := self._next(trials)) is None:
+                return None
+            earlier = [one for one in self._trials() if one.number < trial.number]
+            counted = [one for one in earlier if is_counted(one)]
+            point = trial.user_attrs.get(POINT)
+            if len(counted) < self._limit and (
+                point is None or all(one.user_attrs.get(POINT) != point for one in counted)
+            ):
+                return trial
+            trial.set_user_attr(SURPLUS, True)
+            self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
-    def _begin(self, trial: Trial, part: Part) -> Iterator[FrozenTrial]:
+    @property
+    def _limit(self) -> float:
+        return math.inf if self.budget.trials is None else self.budget.trials
+
+    def _next(self, trials: list[FrozenTrial]) -> Trial | None:
+        """Begin what others have put in line, a point, a trial that was lost, or one drawn."""
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            trial = self.study.ask()
+            trial.set_user_attr(PROCESS, str(this_process()))
+            return trial
+        lost = [one.params for one in trials if is_lost(one) and POINT not in one.user_attrs]
+        there = {trial.user_attrs.get(POINT) for trial in trials if is_counted(trial)}
+        wanted = {**self._points, **{point_key(params): params for params in lost if params}}
+        for key, params in wanted.items():
+            if key not in there:
+                return begin_trial(self.study, params, {POINT: key})
+        return begin_trial(self.study, {}, {}) if self.budget.sampler != "grid" else None
+
+    def _begin(self, trial: Trial) -> None:
         going = _Going(trial=trial, params={}, key="")
         try:
             self.study.sampler = make_sampler(self.budget.sampler, self.budget.seed, trial.number)
@@ -162,27 +163,25 @@ class Search:
         except StoreAway:
             raise
         except Exception as error:  # it is the trial's result
-            yield self._tell(going, part, TrialState.FAIL, error=one_line(error))
+            self._tell(going, TrialState.FAIL, error=one_line(error))
             return
         if fixed := {k: v for k, v in going.params.items() if k not in trial.params}:
             trial.set_user_attr("fixed", fixed)
-        yield from self._hand_over(going, part)
+        self._hand_over(going)
 
-    def _hand_over(self, going: _Going, part: Part) -> Iterator[FrozenTrial]:
+    def _hand_over(self, going: _Going) -> None:
         """Answer a trial from what is known, or have it measured by who has grown its trees."""
         key, size = going.key, self.objective.size(going.params)
         self._read_finished()
         if (known := self._known.get(key, {}).get(size)) is not None:
             going.value, going.notes["answered_by"] = known
-            yield self._tell(going, part, TrialState.COMPLETE)
+            self._tell(going, TrialState.COMPLETE)
         elif again := self._pruned.get(point_key(going.params)):
             for step, value in again.intermediate_values.items():
                 going.trial.report(value, step)
-            going.notes |= {
-                "answered_by": again.number,
-                "reason": again.user_attrs["notes"]["reason"],
-            }
-            yield self._tell(going, part, TrialState.PRUNED)
+            reason = again.user_attrs["notes"]["reason"]
+            going.notes |= {"answered_by": again.number, "reason": reason}
+            self._tell(going, TrialState.PRUNED)
         else:
             workers = range(self.workers.size)
             idle = [worker for worker in workers if worker not in self._busy]
@@ -196,8 +195,8 @@ class Search:
             self._busy[worker] = going
             self.workers.ask(worker, going.params)
 
-    def _take(self, worker: int, reply: Reply, part: Part) -> Iterator[FrozenTrial]:
-        """Go on with a trial, or tell its result and what has waited for it."""
+    def _take(self, worker: int, reply: Reply) -> None:
+        """Go on with a trial, or tell its result and begin what has waited for it."""
         going = self._busy[worker]
         match reply:
             case Step():
@@ -218,15 +217,15 @@ class Search:
         del self._busy[worker]
         going.add(reply)
         if reply.error:
-            yield self._tell(going, part, TrialState.FAIL, error=reply.error)
+            self._tell(going, TrialState.FAIL, error=reply.error)
         elif reply.pruned:
             going.notes["reason"] = reply.pruned
-            yield self._tell(going, part, TrialState.PRUNED)
+            self._tell(going, TrialState.PRUNED)
         else:
-            yield self._tell(going, part, TrialState.COMPLETE)
+            self._tell(going, TrialState.COMPLETE)
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            yield from self._hand_over(one, part)
+            self._hand_over(one)
 
     def _reason_to_stop(self, going: _Going, reached: Step) -> str:
         going.trial.report(reached.value, reached.step)
@@ -236,16 +235,12 @@ class Search:
             return f"accuracy {reached.value:.2%} at {at}"
         return ""
 
-    def _tell(
-        self, going: _Going, part: Part, state: TrialState, *, error: str = ""
-    ) -> FrozenTrial:
+    def _tell(self, going: _Going, state: TrialState, *, error: str = "") -> None:
         if error:
             going.trial.set_user_attr("error", error)
         going.trial.set_user_attr("notes", going.notes)
         value = going.value if state == TrialState.COMPLETE else None
-        told = self.study.tell(going.trial, value, state, skip_if_finished=True)
-        part.leave(going.trial)
-        return told
+        self._ended.append(self.study.tell(going.trial, value, state, skip_if_finished=True))
 
     def _read_finished(self) -> None:
         """Learn what finished trials tell, of this process and of others."""

@@ -9,16 +9,29 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmark.sweep.objective import Params
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-def is_counted(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of ``--trials``: a crash or a clash with another process is not."""
-    return trial.state in (*FINISHED, TrialState.RUNNING) or "error" in trial.user_attrs
+POINT = "point"
+"""User attribute of a trial that was to be made in any case: the key of what is given of it."""
+SURPLUS = "discarded"
+"""User attribute of a trial that was one too many, since another process was faster."""
 
 
 def is_finished(trial: FrozenTrial) -> bool:
     """Whether a trial has a result."""
     return trial.state in FINISHED or "error" in trial.user_attrs
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of ``--trials``: one whose process died is not."""
+    return is_finished(trial) or trial.state == TrialState.RUNNING
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """Whether a trial's process died."""
+    return (
+        trial.state == TrialState.FAIL
+        and not is_finished(trial)
+        and SURPLUS not in trial.user_attrs
+    )
 
 
 def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:

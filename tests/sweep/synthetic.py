@@ -119,7 +119,6 @@ def make_search(
         objective=chosen,
         budget=budget,
         workers=InThisProcess(chosen) if jobs == 1 else InProcesses(chosen, jobs),
-        lock=file_of(place).with_suffix(".lock"),
     )
 
 
