@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from benchmark.execution.launch import Launch
     from benchmark.runs.options import RunOptions
     from benchmark.sweep.budget import Budget
+    from benchmark.sweep.objective import Target
     from benchmark.sweep.run import Sweep
-    from benchmark.sweep.targets import Target
 
 EXIT_FAILED = 1
 

@@ -16,7 +16,7 @@ from registry.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.sweep.measuring import Measuring, Reply
-    from benchmark.sweep.objective import Params
+    from benchmark.sweep.space import Params
 
 
 class TrialActor:
@@ -54,7 +54,7 @@ class TrialActor:
         options = objective.options
         check_node(self._order, options)
         torch.set_num_threads(options.threads)
-        home = bring_images(objective.spec, config, options.home)
+        home = bring_images(objective.target.spec({}), config, options.home)
         return Measuring(replace(objective, options=replace(options, home=home)))
 
     def end(self) -> None:

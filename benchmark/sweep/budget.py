@@ -8,7 +8,7 @@ from typing import Literal
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
-from benchmark.sweep.objective import Objective
+from benchmark.sweep.objective import Target
 
 SamplerName = Literal["tpe", "random", "qmc", "gp", "grid"]
 PrunerName = Literal["median", "hyperband", "none"]
@@ -49,10 +49,10 @@ def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
     return TPESampler(seed=seed + number)
 
 
-def make_pruner(name: PrunerName, objective: Objective) -> BasePruner:
-    """Make a pruner whose steps are the objective's: trees, rounds or epochs."""
+def make_pruner(name: PrunerName, target: Target) -> BasePruner:
+    """Make a pruner whose steps are the target's: trees, rounds or epochs."""
     if name == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=objective.warmup)
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=target.warmup)
     if name == "hyperband":
-        return HyperbandPruner(min_resource=objective.warmup, max_resource=objective.last_step)
+        return HyperbandPruner(min_resource=target.warmup, max_resource=target.last_step)
     return NopPruner()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from benchmark.classifier.network import read_embeddings
-from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
 from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
-from benchmark.sweep.objective import Params
-from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
+from benchmark.sweep.objective import Objective, Target
+from benchmark.sweep.space import Grid, Params, SettingSpace, read_grid
 from benchmark.training.devices import find_device
 from registry import heads
 from registry.core import near
@@ -29,19 +28,17 @@ _TRIED = 30
 _NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HeadMeasurement:
     """See `benchmark.sweep.objective.Measurement`; smaller sizes are answered by larger ones.
 
     Attributes:
         growth: Grows the ensembles.
-        sizes: As for `HeadObjective`.
-        at_once: Likewise.
+        objective: Says where accuracies are reported.
     """
 
     growth: SharedGrowth
-    sizes: tuple[int, ...] = ()
-    at_once: bool = False
+    objective: Objective
 
     @property
     def work(self) -> int:
@@ -51,100 +48,28 @@ class HeadMeasurement:
     def measure(self, params: Params) -> Iterator[tuple[int, float]]:
         """See `Measurement`."""
         size = ensemble_size(self.growth.head, params)
-        if self.at_once:
+        if self.objective.at_once:
             self.growth.grow(params, size)
-        rungs = self.sizes or range(RUNG, size, RUNG)
+        rungs = self.objective.sizes or range(RUNG, size, RUNG)
         for rung in [*(rung for rung in sorted(rungs) if rung < size), size]:
             yield rung, self.growth.grow(params, rung)[rung - 1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadObjective:
-    """See `benchmark.sweep.objective.Objective`.
+class HeadTarget(Target):
+    """A head on the embeddings that the base makes."""
 
-    Attributes:
-        target: The head.
-        options: Where the embeddings are.
-        sizes: Where accuracies are reported: in a grid, the sizes of its cells, to answer them;
-            none for every `RUNG`.
-        at_once: Whether to grow to the size in one fit, since no trial is pruned on the way: each
-            step costs a fit's preparation.
-    """
-
-    target: HeadTarget
-    options: RunOptions
-    sizes: tuple[int, ...] = ()
-    at_once: bool = False
-    unit: str = "trees_grown"
-    warmup: int = 2 * RUNG
-    last_step: int | Literal["auto"] = "auto"
-
-    @property
-    def spec(self) -> RunSpec:
-        """See `Objective`."""
-        return self.target.spec({})
-
-    def key(self, params: Params) -> str:
-        """See `Objective`."""
-        return ensemble_key(heads[self.target.head], params)
-
-    def size(self, params: Params) -> int:
-        """See `Objective`."""
-        return ensemble_size(heads[self.target.head], params)
-
-    def prepare(self) -> HeadMeasurement:
-        """Read the embeddings of the train and val splits; a sweep never sees those of test."""
-        base = self.target.base
-        tracker = open_tracker(self.options.store)
-        run_id = tracker.find_completed({"spec_id": base.id, "embeddings": "kept"})
-        assert run_id is not None, f"{self.target.name} is swept before its backbone"
-        embeddings, _ = read_embeddings(tracker, run_id)
-        data = open_data(base.data, base.input, self.options.home)
-        train, val = data.rows("train"), data.rows("val")
-        embedded = Embedded(
-            train=embeddings[train],
-            train_labels=data.labels[train],
-            val=embeddings[val],
-            val_labels=data.labels[val],
-        )
-        growth = SharedGrowth(
-            heads[self.target.head],
-            embedded,
-            seed=base.seed,
-            jobs=self.options.threads,
-            device=str(find_device(self.options.device)),
-        )
-        return HeadMeasurement(growth=growth, sizes=self.sizes, at_once=self.at_once)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadTarget:
-    """A head on a backbone's embeddings; see `benchmark.sweep.targets.Target`.
-
-    Attributes:
-        base: The backbone's run, which makes the embeddings.
-        head: Name of the head.
-    """
-
-    base: RunSpec
     head: str
-    trials: int = 50
-    param_prefix: str = "head."
-    start_title: str = "the study's grid"
-
-    @property
-    def name(self) -> str:
-        """Such as ``resnet18-frozen/extra_trees``."""
-        return f"{self.base.name}/{self.head}"
-
-    @property
-    def content(self) -> tuple[str, ...]:
-        """See `Target`."""
-        return self.base.id, self.head
+    trials = 50
+    unit = "trees_grown"
+    param_prefix = "head."
+    start_title = "the study's grid"
+    warmup = 2 * RUNG
+    last_step: ClassVar[Literal["auto"]] = "auto"
 
     @property
     def start_points(self) -> list[Params]:
-        """The head's own grid."""
+        """See `Target`."""
         return [dict(point) for point in heads[self.head].grid]
 
     def spec(self, params: Mapping[str, Any]) -> RunSpec:
@@ -167,7 +92,7 @@ class HeadTarget:
         return head_grid(self.head, axes)
 
     def space(self, only: Sequence[str] = ()) -> SettingSpace:
-        """The head's search space; see `Target`."""
+        """See `Target`."""
         head = heads[self.head]
         if head.search_space is None:
             known = [head.name for head in heads if head.search_space is not None]
@@ -179,14 +104,37 @@ class HeadTarget:
             name=self.head, space=head.search_space, grid=head.grid, only=tuple(only)
         )
 
-    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> HeadObjective:
+    def key(self, params: Params) -> str:
         """See `Target`."""
-        return HeadObjective(
-            target=self,
-            options=options,
-            sizes=space.sizes if isinstance(space, Grid) else (),
-            at_once=not prunes,
+        return ensemble_key(heads[self.head], params)
+
+    def size(self, params: Params) -> int:
+        """See `Target`."""
+        return ensemble_size(heads[self.head], params)
+
+    def measurement(self, objective: Objective) -> HeadMeasurement:
+        """Read the embeddings of the train and val splits; a sweep never sees those of test."""
+        base, options = self.base, objective.options
+        tracker = open_tracker(options.store)
+        run_id = tracker.find_completed({"spec_id": base.id, "embeddings": "kept"})
+        assert run_id is not None, f"{self.name} is swept before its backbone"
+        embeddings, _ = read_embeddings(tracker, run_id)
+        data = open_data(base.data, base.input, options.home)
+        train, val = data.rows("train"), data.rows("val")
+        embedded = Embedded(
+            train=embeddings[train],
+            train_labels=data.labels[train],
+            val=embeddings[val],
+            val_labels=data.labels[val],
         )
+        growth = SharedGrowth(
+            heads[self.head],
+            embedded,
+            seed=base.seed,
+            jobs=options.threads,
+            device=str(find_device(options.device)),
+        )
+        return HeadMeasurement(growth=growth, objective=objective)
 
 
 def head_grid(head: str, axes: Sequence[str]) -> Grid:

@@ -23,7 +23,7 @@ def hiring(launch: Launch) -> Iterator[Callable[[Objective], Workers]]:
 
     def here(objective: Objective) -> Workers:
         # One network fills a GPU.
-        fills = objective.spec.system.head is None and launch.options.device != "cpu"
+        fills = objective.target.head is None and launch.options.device != "cpu"
         if launch.jobs == 1 or fills:
             return InThisProcess(objective)
         return InProcesses(objective, launch.jobs)

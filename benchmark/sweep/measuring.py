@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import optuna
 
-from benchmark.sweep.objective import Measurement, Objective, Params
+from benchmark.sweep.objective import Measurement, Objective
+from benchmark.sweep.space import Params
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
 

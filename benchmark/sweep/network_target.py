@@ -15,8 +15,8 @@ from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import RunSpec
-from benchmark.sweep.objective import Params
-from benchmark.sweep.space import Grid, SettingSpace, Space, point_key, read_grid
+from benchmark.sweep.objective import Objective, Target
+from benchmark.sweep.space import Grid, Params, SettingSpace, point_key, read_grid
 from benchmark.tracking.tracked_run import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
@@ -54,35 +54,17 @@ def training_space(base: RunSpec) -> SearchSpace:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkTarget:
-    """A network whose training settings vary; see `benchmark.sweep.targets.Target`.
+class NetworkTarget(Target):
+    """A network whose training settings vary; the base's are those from which the sweep starts."""
 
-    Attributes:
-        base: Its run with the settings from which the sweep starts.
-    """
-
-    base: RunSpec
-    trials: int = 20
-    param_prefix: str = "train."
-    start_title: str = "the settings it began with"
-
-    @property
-    def name(self) -> str:
-        """Such as ``resnet18-staged``."""
-        return self.base.name
-
-    @property
-    def head(self) -> None:
-        """A network is no head."""
-
-    @property
-    def content(self) -> tuple[str, ...]:
-        """See `Target`."""
-        return (self.base.id,)
+    trials = 20
+    unit = "epochs_trained"
+    param_prefix = "train."
+    start_title = "the settings it began with"
 
     @property
     def start_points(self) -> list[Params]:
-        """The settings of the base."""
+        """See `Target`."""
         return [dict(training_space(self.base).defaults)]
 
     def spec(self, params: Mapping[str, Any]) -> RunSpec:
@@ -113,50 +95,27 @@ class NetworkTarget:
             name=self.name, space=training_space(self.base), grid=({},), only=tuple(only)
         )
 
-    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> NetworkObjective:
-        """See `Target`."""
-        return NetworkObjective(target=self, options=options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkObjective:
-    """See `benchmark.sweep.objective.Objective`.
-
-    Attributes:
-        target: What is trained.
-        options: How.
-    """
-
-    target: NetworkTarget
-    options: RunOptions
-    unit: str = "epochs_trained"
-
-    @property
-    def spec(self) -> RunSpec:
-        """See `Objective`."""
-        return self.target.base
-
     @property
     def warmup(self) -> int:
-        """See `Objective`."""
-        return max(1, self.target.base.train.epochs // 5)
+        """See `Target`."""
+        return max(1, self.base.train.epochs // 5)
 
     @property
     def last_step(self) -> int:
-        """See `Objective`."""
-        return self.target.base.train.epochs
+        """See `Target`."""
+        return self.base.train.epochs
 
     def key(self, params: Params) -> str:
-        """See `Objective`."""
+        """See `Target`."""
         return point_key(params)
 
     def size(self, params: Params) -> int:
-        """See `Objective`."""
-        return self.target.base.train.epochs
+        """See `Target`."""
+        return self.base.train.epochs
 
-    def prepare(self) -> NetworkMeasurement:
-        """See `Objective`."""
-        return NetworkMeasurement(self.target, self.options)
+    def measurement(self, objective: Objective) -> NetworkMeasurement:
+        """See `Target`."""
+        return NetworkMeasurement(self, objective.options)
 
 
 class NetworkMeasurement:

@@ -1,14 +1,15 @@
-"""What a sweep asks of that which it varies: accuracies for parameters, step by step."""
+"""What can be swept, and what its trials measure: accuracies for parameters, step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
-
-Params = dict[str, Any]
+from benchmark.sweep.space import Grid, Params, SettingSpace
 
 
 class Measurement(Protocol):
@@ -31,46 +32,110 @@ class Measurement(Protocol):
         ...
 
 
-class Objective(Protocol):
-    """Plain values that say what trials measure; those with the same key differ in size alone."""
+@dataclass(frozen=True, kw_only=True)
+class Target(ABC):
+    """What can be swept: a head on a backbone's embeddings, or a network.
+
+    Attributes:
+        base: The run that it builds on: the backbone, or the network as it is.
+        head: Name of the head; None for a network.
+        trials: How many are made if the user does not say.
+        unit: What is counted as their work, as the name of a metric.
+        param_prefix: Of its parameters' names in MLflow.
+        start_title: What its starting points are, for people.
+    """
+
+    base: RunSpec
+    head: str | None = None
+    trials: ClassVar[int]
+    unit: ClassVar[str]
+    param_prefix: ClassVar[str]
+    start_title: ClassVar[str]
 
     @property
-    def unit(self) -> str:
-        """What is counted as work, as the name of a metric."""
-        ...
+    def content(self) -> tuple[str, ...]:
+        """Plain values that tell it from others: studies of the same content are resumed."""
+        return (self.base.id,) if self.head is None else (self.base.id, self.head)
 
     @property
-    def spec(self) -> RunSpec:
-        """A run such as it measures."""
-        ...
+    def name(self) -> str:
+        """Such as ``resnet18-staged`` or ``resnet18-frozen/extra_trees``."""
+        return self.base.name if self.head is None else f"{self.base.name}/{self.head}"
 
     @property
-    def options(self) -> RunOptions:
-        """How they are made."""
-        ...
+    @abstractmethod
+    def start_points(self) -> list[Params]:
+        """What the sweep is compared with, and begins with unless its space leaves them out."""
 
     @property
+    @abstractmethod
     def warmup(self) -> int:
         """No trial is pruned before this step."""
-        ...
 
     @property
+    @abstractmethod
     def last_step(self) -> int | Literal["auto"]:
         """The largest size that a trial can have; ``auto`` if it is not known."""
-        ...
 
+    @abstractmethod
+    def spec(self, params: Mapping[str, Any]) -> RunSpec:
+        """The run with these parameters.
+
+        Raises:
+            UserError: A parameter does not take its value.
+        """
+
+    @abstractmethod
+    def grid(self, axes: Sequence[str]) -> Grid:
+        """Read a full factorial, such as ``max_depth=4,8,none``.
+
+        Raises:
+            UserError: It has no such setting, or an axis cannot be read.
+        """
+
+    @abstractmethod
+    def space(self, only: Sequence[str] = ()) -> SettingSpace:
+        """Its search space, or some settings of it.
+
+        Raises:
+            UserError: It has no search space, or no such setting.
+        """
+
+    @abstractmethod
     def key(self, params: Params) -> str:
-        """Name what is grown or trained."""
-        ...
+        """Name what is grown or trained: the same for parameters that differ in size alone."""
 
+    @abstractmethod
     def size(self, params: Params) -> int:
         """The step at which these parameters are answered."""
-        ...
 
-    def prepare(self) -> Measurement:
+    @abstractmethod
+    def measurement(self, objective: Objective) -> Measurement:
         """Read in what is needed to answer trials.
 
         Raises:
             UserError: The weights to start from cannot be had.
         """
-        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What trials measure, in plain values.
+
+    Attributes:
+        target: What they vary.
+        options: How runs are made.
+        sizes: Where accuracies are reported: in a grid, the sizes of its cells, to answer them;
+            none for wherever they come along.
+        at_once: Whether to grow to the size in one fit, since no trial is pruned on the way: each
+            step costs a fit's preparation.
+    """
+
+    target: Target
+    options: RunOptions
+    sizes: tuple[int, ...] = ()
+    at_once: bool = False
+
+    def prepare(self) -> Measurement:
+        """See `Target.measurement`."""
+        return self.target.measurement(self)

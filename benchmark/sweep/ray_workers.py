@@ -9,7 +9,8 @@ from benchmark.execution.cluster import Node, live_nodes
 from benchmark.execution.ray import GRACE_SECONDS, RayExecutor, needs_of, order
 from benchmark.sweep.actor import TrialActor
 from benchmark.sweep.measuring import Death, End, Reply
-from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.objective import Objective
+from benchmark.sweep.space import Params
 from registry.errors import one_line
 
 _POLL_SECONDS = 0.5
@@ -27,7 +28,7 @@ class OnRay:
         """
         import ray
 
-        self._needs = needs_of(objective.spec, executor, live_nodes(), objective.options)
+        self._needs = needs_of(objective.target.spec({}), executor, live_nodes(), objective.options)
         self._order = order((objective, executor.config), objective.options)
         self._actor = ray.remote(max_restarts=0, max_task_retries=0)(TrialActor)
         self._actors: dict[int, Any] = {}

@@ -18,7 +18,7 @@ from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from benchmark.processes.identity import ProcessName, this_process
-from benchmark.sweep.objective import Params
+from benchmark.sweep.space import Params
 
 BEAT_SECONDS = 20
 GRACE_SECONDS = 180

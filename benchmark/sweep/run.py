@@ -14,12 +14,12 @@ from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror, Writing
-from benchmark.sweep.objective import Objective
+from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.resuming import others_at_work
 from benchmark.sweep.space import Space, bounds_of
 from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
 from benchmark.sweep.study import Search
-from benchmark.sweep.targets import Target, open_study, score_best, study_name
+from benchmark.sweep.targets import open_study, score_best, study_name
 from benchmark.sweep.trials import best_trial, params_of
 from benchmark.sweep.workers import InThisProcess, Workers
 from benchmark.tracking.patience import StoreAway
@@ -112,7 +112,12 @@ class Sweep:
             hire: Finds workers.
         """
         study = self.open()
-        objective = self.target.objective(self.space, options, prunes=self.budget.pruner != "none")
+        objective = Objective(
+            target=self.target,
+            options=options,
+            sizes=self.space.sizes,
+            at_once=self.budget.pruner == "none",
+        )
         workers = hire(objective)
         search = Search(
             study=study,
@@ -127,7 +132,7 @@ class Sweep:
             param_prefix=self.target.param_prefix,
             space=self._varied(),
             about=self._about(),
-            unit=objective.unit,
+            unit=self.target.unit,
             lock=self.lock,
         )
         mirror = Mirror(study, tracker, writing)

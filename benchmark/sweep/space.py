@@ -3,64 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from benchmark.study.plan import content_hash
 from benchmark.sweep.growth import SIZE
-from benchmark.sweep.objective import Params
 from registry.core import near
 from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
 
+Params = dict[str, Any]
 _MAX_CELLS = 100_000
 _MAX_NUMBER = 10**12
 _SHORT = {SIZE: "n", "max_depth": "d"}
 
 
-class Space(Protocol):
-    """What a study varies."""
+class _Answers:
+    """Suggests by a trial what is varied, and the rest as given, or lowest or first; notes all."""
 
-    @property
-    def settings(self) -> Any:
-        """Plain values that tell one space from another."""
-        ...
-
-    @property
-    def names(self) -> list[str]:
-        """The parameters that it varies."""
-        ...
-
-    def suggest(self, trial: Suggest) -> Params:
-        """Take a trial's parameters."""
-        ...
-
-    def points(self) -> list[Params]:
-        """The points that are tried in any case, first."""
-        ...
-
-
-@dataclass(kw_only=True)
-class _Recorder:
-    """Notes what a search space suggests, and answers with the lowest or first value."""
-
-    asked: dict[str, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        trial: Suggest | None = None,
+        varied: Sequence[str] = (),
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.asked: dict[str, Any] = {}
+        self._trial = trial
+        self._varied = varied
+        self._given = given or {}
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
         self.asked[name] = [low, high, step, log]
-        return low
+        if self._trial and name in self._varied:
+            return self._trial.suggest_int(name, low, high, step=step, log=log)
+        return int(self._given.get(name, low))
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
         self.asked[name] = [low, high, log]
-        return low
+        if self._trial and name in self._varied:
+            return self._trial.suggest_float(name, low, high, log=log)
+        return float(self._given.get(name, low))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         self.asked[name] = list(choices)
-        return choices[0]
+        if self._trial and name in self._varied:
+            return self._trial.suggest_categorical(name, choices)
+        return self._given.get(name, choices[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +64,14 @@ class SettingSpace:
         space: The search space.
         grid: The points that are tried in any case.
         only: The settings to vary; none for all.
+        sizes: As for `Grid`: none.
     """
 
     name: str
     space: SearchSpace
     grid: tuple[Mapping[str, Any], ...]
     only: tuple[str, ...] = ()
+    sizes: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -94,57 +88,31 @@ class SettingSpace:
 
     @cached_property
     def _asked(self) -> dict[str, Any]:
-        recorder = _Recorder()
-        self.space.suggest(recorder)
-        return recorder.asked
+        answers = _Answers()
+        self.space.suggest(answers)
+        return answers.asked
 
     @property
     def settings(self) -> Any:
-        """See `Space`."""
+        """Plain values that tell one space from another."""
         return {name: asked for name, asked in self._asked.items() if name in self.names}
 
     @property
     def names(self) -> list[str]:
-        """See `Space`."""
+        """The parameters that it varies."""
         return [name for name in self._asked if not self.only or name in self.only]
 
     def suggest(self, trial: Suggest) -> Params:
-        """See `Space`; a setting that is not varied has the grid's last or its default value."""
+        """Take a trial's parameters; what is not varied is as in the grid's last, or by default."""
         if not self.only:
             return self.space.suggest(trial)
         fixed = {**self.grid[-1], **self.space.defaults}
-        return self.space.suggest(_Partly(trial, fixed, self.only))
+        return self.space.suggest(_Answers(trial, self.only, fixed))
 
     def points(self) -> list[Params]:
-        """The grid, with the defaults of what it leaves open."""
+        """The grid, with the defaults of what it leaves open: tried in any case, first."""
         points = [{**self.space.defaults, **point} for point in self.grid]
         return [{name: point[name] for name in self.names} for point in points]
-
-
-class _Partly:
-    """Suggests the chosen settings by a trial, and the others at fixed values."""
-
-    def __init__(self, trial: Suggest, fixed: Mapping[str, Any], only: Sequence[str]) -> None:
-        self._trial = trial
-        self._fixed = fixed
-        self._only = only
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        if name in self._only:
-            return self._trial.suggest_int(name, low, high, step=step, log=log)
-        return int(self._fixed.get(name, low))
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        if name in self._only:
-            return self._trial.suggest_float(name, low, high, log=log)
-        return float(self._fixed.get(name, low))
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        if name in self._only:
-            return self._trial.suggest_categorical(name, choices)
-        return self._fixed.get(name, choices[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,28 +127,27 @@ class Grid:
 
     @property
     def settings(self) -> Any:
-        """See `Space`."""
+        """Plain values that tell one space from another."""
         return {"grid": dict(self.axes)}
 
-    @property
-    def names(self) -> list[str]:
-        """See `Space`."""
-        return [name for name, _ in self.axes]
-
     def suggest(self, trial: Suggest) -> Params:
-        """See `Space`."""
+        """Take a trial's parameters."""
         return {name: trial.suggest_categorical(name, values) for name, values in self.axes}
 
     def points(self) -> list[Params]:
         """All cells, those of the largest ensembles first: they answer all the others."""
-        names = self.names
-        cells = [dict(zip(names, cell, strict=True)) for cell in product(*dict(self.axes).values())]
+        names, values = zip(*self.axes, strict=True)
+        cells = [dict(zip(names, cell, strict=True)) for cell in product(*values)]
         return sorted(cells, key=lambda cell: -cell.get(SIZE, 0))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The sizes of ensembles among the cells."""
         return tuple(dict(self.axes).get(SIZE, ()))
+
+
+Space = SettingSpace | Grid
+"""What a study varies."""
 
 
 def read_grid(axes: Iterable[str], name: str, known: Sequence[str]) -> Grid:

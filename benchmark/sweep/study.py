@@ -19,9 +19,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from benchmark.processes.identity import this_process
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
 from benchmark.sweep.measuring import Death, End, Reply, Step
-from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.objective import Objective
 from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
-from benchmark.sweep.space import Space, point_key
+from benchmark.sweep.space import Params, Space, point_key
 from benchmark.sweep.trials import FINISHED, POINT, SURPLUS, is_counted, is_lost, params_of
 from benchmark.sweep.workers import Workers
 from benchmark.tracking.patience import StoreAway
@@ -82,7 +82,7 @@ class Search:
         Raises:
             UserError: No trial can be measured, or the storage is away for long.
         """
-        self.study.pruner = make_pruner(self.budget.pruner, self.objective)
+        self.study.pruner = make_pruner(self.budget.pruner, self.objective.target)
         end = None if self.budget.timeout is None else time.monotonic() + self.budget.timeout
         with beating(self.study, self._going):
             while True:
@@ -159,7 +159,7 @@ class Search:
         try:
             self.study.sampler = make_sampler(self.budget.sampler, self.budget.seed, trial.number)
             going.params = self.space.suggest(trial)
-            going.key = self.objective.key(going.params)
+            going.key = self.objective.target.key(going.params)
         except StoreAway:
             raise
         except Exception as error:  # it is the trial's result
@@ -171,7 +171,7 @@ class Search:
 
     def _hand_over(self, going: _Going) -> None:
         """Answer a trial from what is known, or have it measured by who has grown its trees."""
-        key, size = going.key, self.objective.size(going.params)
+        key, size = going.key, self.objective.target.size(going.params)
         self._read_finished()
         if (known := self._known.get(key, {}).get(size)) is not None:
             going.value, going.notes["answered_by"] = known
@@ -229,7 +229,7 @@ class Search:
 
     def _reason_to_stop(self, going: _Going, reached: Step) -> str:
         going.trial.report(reached.value, reached.step)
-        size = self.objective.size(going.params)
+        size = self.objective.target.size(going.params)
         if reached.step < size and going.trial.should_prune():
             at = f"{reached.step} of {size} ({self.budget.pruner})"
             return f"accuracy {reached.value:.2%} at {at}"
@@ -249,10 +249,10 @@ class Search:
                 continue
             self._read.add(trial.number)
             params = params_of(trial)
-            known = self._known.setdefault(self.objective.key(params), {})
+            known = self._known.setdefault(self.objective.target.key(params), {})
             for step, value in trial.intermediate_values.items():
                 known.setdefault(step, (value, trial.number))
             if trial.state == TrialState.COMPLETE and trial.value is not None:
-                known.setdefault(self.objective.size(params), (trial.value, trial.number))
+                known.setdefault(self.objective.target.size(params), (trial.value, trial.number))
             elif trial.state == TrialState.PRUNED:
                 self._pruned.setdefault(point_key(params), trial)

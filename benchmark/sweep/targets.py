@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
@@ -23,80 +23,13 @@ from benchmark.study.suite import find_systems
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.names import Names
 from benchmark.sweep.network_target import NetworkTarget
-from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.objective import Target
 from benchmark.sweep.space import Grid, Space, describe
 from benchmark.sweep.trials import params_of
 from registry.errors import UserError
 
 SWEEP_VERSION = 1
 """Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
-
-
-class Target(Protocol):
-    """What can be swept: a head on a backbone's embeddings, or a network.
-
-    Attributes:
-        base: The run that it builds on: the backbone, or the network as it is.
-        trials: How many are made if the user does not say.
-        param_prefix: Of its parameters' names in MLflow.
-        start_title: What its starting points are, for people.
-    """
-
-    @property
-    def base(self) -> RunSpec: ...  # noqa: D102
-
-    @property
-    def trials(self) -> int: ...  # noqa: D102
-
-    @property
-    def param_prefix(self) -> str: ...  # noqa: D102
-
-    @property
-    def start_title(self) -> str: ...  # noqa: D102
-
-    @property
-    def name(self) -> str:
-        """For people, and the beginning of its studies' names."""
-        ...
-
-    @property
-    def head(self) -> str | None:
-        """Name of the head; None for a network."""
-        ...
-
-    @property
-    def content(self) -> tuple[str, ...]:
-        """Plain values that tell it from others: studies of the same content are resumed."""
-        ...
-
-    @property
-    def start_points(self) -> list[Params]:
-        """What the sweep is compared with, and begins with unless its space leaves them out."""
-        ...
-
-    def spec(self, params: Mapping[str, Any]) -> RunSpec:
-        """The run with these parameters."""
-        ...
-
-    def grid(self, axes: Sequence[str]) -> Grid:
-        """Read a full factorial, such as ``max_depth=4,8,none``.
-
-        Raises:
-            UserError: It has no such setting, or an axis cannot be read.
-        """
-        ...
-
-    def space(self, only: Sequence[str] = ()) -> Space:
-        """Its search space, or some settings of it.
-
-        Raises:
-            UserError: It has no search space, or no such setting.
-        """
-        ...
-
-    def objective(self, space: Space, options: RunOptions, *, prunes: bool) -> Objective:
-        """Say what trials measure."""
-        ...
 
 
 def study_name(target: Target, space: Space) -> str:

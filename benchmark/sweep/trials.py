@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.sweep.objective import Params
+from benchmark.sweep.space import Params
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 POINT = "point"

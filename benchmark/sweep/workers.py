@@ -12,7 +12,8 @@ import torch
 
 from benchmark.execution.workers import ChildProcess, at_work
 from benchmark.sweep.measuring import Death, End, Measuring, Reply, Step
-from benchmark.sweep.objective import Objective, Params
+from benchmark.sweep.objective import Objective
+from benchmark.sweep.space import Params
 
 
 class Workers(Protocol):

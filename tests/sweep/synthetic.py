@@ -9,17 +9,20 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import optuna
 
 from benchmark.runs.options import RunOptions
+from benchmark.study.config import TrainConfig
+from benchmark.study.plan import DataSpec, RunSpec
+from benchmark.study.suite import System
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import Embedded, SharedGrowth
-from benchmark.sweep.head_target import HeadMeasurement, HeadObjective, HeadTarget
-from benchmark.sweep.space import Grid, SettingSpace, Space, read_grid
+from benchmark.sweep.head_target import HeadMeasurement, HeadTarget
+from benchmark.sweep.objective import Objective
+from benchmark.sweep.space import SettingSpace, Space, read_grid
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.study import Search
 from benchmark.sweep.workers import InProcesses, InThisProcess
@@ -58,6 +61,12 @@ def open_study(place: str) -> optuna.Study:
     )
 
 
+def base() -> RunSpec:
+    data = DataSpec(name="d", fingerprint="f", image_size=32, num_classes=3, num_images=30, seed=0)
+    system = System(model="resnet18", schedule="frozen")
+    return RunSpec(system=system, data=data, train=TrainConfig(), seed=0)
+
+
 class Slow(SharedGrowth):
     """Grows as slowly as a large ensemble does."""
 
@@ -66,32 +75,24 @@ class Slow(SharedGrowth):
         return super().grow(params, size)
 
 
-def target() -> Any:
-    return SimpleNamespace(head="extra_trees")
-
-
 @dataclass(frozen=True, kw_only=True)
-class Synthetic(HeadObjective):
+class Synthetic(HeadTarget):
     """On embeddings without images; a deadly file kills one who measures, a folder each."""
 
-    target: HeadTarget = field(default_factory=target)
-    options: RunOptions = field(
-        default_factory=lambda: RunOptions(
-            store=Store(uri="sqlite:///none.db", experiment="none"), home=Path()
-        )
-    )
+    base: RunSpec = field(default_factory=base)
+    head: str = "extra_trees"
     slow: bool = False
     growth: SharedGrowth | None = None
     deadly: Path | None = None
 
-    def prepare(self) -> HeadMeasurement:
+    def measurement(self, objective: Objective) -> HeadMeasurement:
         kind = Slow if self.slow else SharedGrowth
         growth = self.growth or kind(heads["extra_trees"], make_embedded(), seed=3, jobs=1)
         if self.deadly and self.deadly.exists():
             if self.deadly.is_file():
                 self.deadly.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
-        return HeadMeasurement(growth=growth, sizes=self.sizes, at_once=self.at_once)
+        return HeadMeasurement(growth=growth, objective=objective)
 
 
 def head_space(head: str, *only: str) -> SettingSpace:
@@ -106,19 +107,21 @@ def make_search(
     budget: Budget,
     space: Space | None = None,
     jobs: int = 1,
-    **objective: Any,
+    **target: Any,
 ) -> Search:
-    chosen = Synthetic(
-        sizes=space.sizes if isinstance(space, Grid) else (),
+    space = space or head_space("extra_trees", "n_estimators", "max_depth")
+    objective = Objective(
+        target=Synthetic(**target),
+        options=RunOptions(store=Store(uri="sqlite:///none.db", experiment="none"), home=Path()),
+        sizes=space.sizes,
         at_once=budget.pruner == "none",
-        **objective,
     )
     return Search(
         study=open_study(place),
-        space=space or head_space("extra_trees", "n_estimators", "max_depth"),
-        objective=chosen,
+        space=space,
+        objective=objective,
         budget=budget,
-        workers=InThisProcess(chosen) if jobs == 1 else InProcesses(chosen, jobs),
+        workers=InThisProcess(objective) if jobs == 1 else InProcesses(objective, jobs),
     )
 
 

@@ -7,20 +7,13 @@ import warnings
 import optuna
 import pytest
 
-from benchmark.study.config import TrainConfig
-from benchmark.study.plan import DataSpec, RunSpec
-from benchmark.study.suite import System
 from benchmark.sweep.head_target import HeadTarget
 from registry import heads
-from tests.sweep.synthetic import head_space, make_growth
+from tests.sweep.synthetic import base, head_space, make_growth
 
 
 def target(head: str) -> HeadTarget:
-    data = DataSpec(name="d", fingerprint="f", image_size=32, num_classes=3, num_images=30, seed=0)
-    system = System(model="resnet18", schedule="frozen")
-    return HeadTarget(
-        base=RunSpec(system=system, data=data, train=TrainConfig(), seed=0), head=head
-    )
+    return HeadTarget(base=base(), head=head)
 
 
 SWEPT = ["extra_trees", "random_forest", "xgboost"]
