@@ -75,12 +75,12 @@ class SharedGrowth:
         self._curves: dict[str, list[float]] = {}
         self._growing: OrderedDict[str, Growth] = OrderedDict()
 
-    def curve(self, params: Mapping[str, Any]) -> list[float]:
-        """Validation accuracy after each tree that has been grown with these parameters."""
-        return self._curves.get(ensemble_key(self.head, params), [])
-
     def grow(self, params: Mapping[str, Any], size: int) -> list[float]:
-        """Grow to a size where it is not known, and return the curve at least so far."""
+        """Grow to a size where it is not known.
+
+        Returns:
+            Validation accuracy after each tree that has been grown with these parameters.
+        """
         key = ensemble_key(self.head, params)
         curve = self._curves.setdefault(key, [])
         if len(curve) >= size:

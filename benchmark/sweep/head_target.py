@@ -15,11 +15,12 @@ from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
 from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
 from benchmark.sweep.objective import Objective, Target
-from benchmark.sweep.space import Grid, Params, SettingSpace, read_grid
+from benchmark.sweep.space import Grid, Params, read_grid
 from benchmark.training.devices import find_device
 from registry import heads
 from registry.core import near
 from registry.errors import PluginError, UserError, one_line
+from registry.specs import SearchSpace
 
 RUNG = 25
 """Every so many trees a trial is reported and may be pruned."""
@@ -68,6 +69,17 @@ class HeadTarget(Target):
     last_step: ClassVar[Literal["auto"]] = "auto"
 
     @property
+    def search_space(self) -> SearchSpace:
+        """See `Target`."""
+        if (space := heads[self.head].search_space) is None:
+            known = [head.name for head in heads if head.search_space is not None]
+            raise UserError(
+                f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
+                "--grid NAME=VALUE,VALUE"
+            )
+        return space
+
+    @property
     def start_points(self) -> list[Params]:
         """See `Target`."""
         return [dict(point) for point in heads[self.head].grid]
@@ -90,19 +102,6 @@ class HeadTarget(Target):
     def grid(self, axes: Sequence[str]) -> Grid:
         """See `Target`."""
         return head_grid(self.head, axes)
-
-    def space(self, only: Sequence[str] = ()) -> SettingSpace:
-        """See `Target`."""
-        head = heads[self.head]
-        if head.search_space is None:
-            known = [head.name for head in heads if head.search_space is not None]
-            raise UserError(
-                f"{self.head} has no search space; {near(self.head, known)} or name its axes: "
-                "--grid NAME=VALUE,VALUE"
-            )
-        return SettingSpace(
-            name=self.head, space=head.search_space, grid=head.grid, only=tuple(only)
-        )
 
     def key(self, params: Params) -> str:
         """See `Target`."""

@@ -16,7 +16,7 @@ from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.objective import Objective, Target
-from benchmark.sweep.space import Grid, Params, SettingSpace, point_key, read_grid
+from benchmark.sweep.space import Grid, Params, point_key, read_grid
 from benchmark.tracking.tracked_run import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
@@ -29,30 +29,6 @@ WEIGHT_DECAYS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 BATCH_SIZES = (8, 16, 32, 64, 128)
 
 
-def training_space(base: RunSpec) -> SearchSpace:
-    """What is varied in a network's training, around the settings of a run."""
-    train, staged = base.train, base.system.schedule == "staged"
-
-    def suggest(trial: Suggest) -> Params:
-        rates = min(1e-5, train.lr), max(1e-1, train.lr)
-        suggested = {
-            "lr": trial.suggest_float("lr", *rates, log=True),
-            "weight_decay": trial.suggest_categorical(
-                "weight_decay", sorted({*WEIGHT_DECAYS, train.weight_decay})
-            ),
-            "batch_size": trial.suggest_categorical(
-                "batch_size", sorted({*BATCH_SIZES, train.batch_size})
-            ),
-        }
-        if staged:
-            most = max(train.epochs - 1, train.freeze_epochs)
-            suggested["freeze_epochs"] = trial.suggest_int("freeze_epochs", 0, most)
-        return suggested
-
-    names = ["lr", "weight_decay", "batch_size", *(["freeze_epochs"] if staged else [])]
-    return SearchSpace(suggest=suggest, defaults={name: getattr(train, name) for name in names})
-
-
 @dataclass(frozen=True, kw_only=True)
 class NetworkTarget(Target):
     """A network whose training settings vary; the base's are those from which the sweep starts."""
@@ -63,9 +39,31 @@ class NetworkTarget(Target):
     start_title = "the settings it began with"
 
     @property
+    def search_space(self) -> SearchSpace:
+        """What is varied in its training, around the base's settings."""
+        train, staged = self.base.train, self.base.system.schedule == "staged"
+        decays = sorted({*WEIGHT_DECAYS, train.weight_decay})
+        batches = sorted({*BATCH_SIZES, train.batch_size})
+
+        def suggest(trial: Suggest) -> Params:
+            rates = min(1e-5, train.lr), max(1e-1, train.lr)
+            suggested = {
+                "lr": trial.suggest_float("lr", *rates, log=True),
+                "weight_decay": trial.suggest_categorical("weight_decay", decays),
+                "batch_size": trial.suggest_categorical("batch_size", batches),
+            }
+            if staged:
+                most = max(train.epochs - 1, train.freeze_epochs)
+                suggested["freeze_epochs"] = trial.suggest_int("freeze_epochs", 0, most)
+            return suggested
+
+        names = ["lr", "weight_decay", "batch_size", *(["freeze_epochs"] if staged else [])]
+        return SearchSpace(suggest=suggest, defaults={name: getattr(train, name) for name in names})
+
+    @property
     def start_points(self) -> list[Params]:
         """See `Target`."""
-        return [dict(training_space(self.base).defaults)]
+        return [dict(self.search_space.defaults)]
 
     def spec(self, params: Mapping[str, Any]) -> RunSpec:
         """The network's run with these settings.
@@ -84,16 +82,10 @@ class NetworkTarget(Target):
 
     def grid(self, axes: Sequence[str]) -> Grid:
         """See `Target`."""
-        grid = read_grid(axes, self.name, list(training_space(self.base).defaults))
+        grid = read_grid(axes, self.name, list(self.search_space.defaults))
         for cell in grid.points():
             self.spec(cell)
         return grid
-
-    def space(self, only: Sequence[str] = ()) -> SettingSpace:
-        """See `Target`."""
-        return SettingSpace(
-            name=self.name, space=training_space(self.base), grid=({},), only=tuple(only)
-        )
 
     @property
     def warmup(self) -> int:

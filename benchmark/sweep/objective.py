@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.space import Grid, Params, SettingSpace
+from registry.specs import SearchSpace
 
 
 class Measurement(Protocol):
@@ -64,6 +65,15 @@ class Target(ABC):
 
     @property
     @abstractmethod
+    def search_space(self) -> SearchSpace:
+        """What is varied.
+
+        Raises:
+            UserError: It has none.
+        """
+
+    @property
+    @abstractmethod
     def start_points(self) -> list[Params]:
         """What the sweep is compared with, and begins with unless its space leaves them out."""
 
@@ -93,13 +103,18 @@ class Target(ABC):
             UserError: It has no such setting, or an axis cannot be read.
         """
 
-    @abstractmethod
     def space(self, only: Sequence[str] = ()) -> SettingSpace:
         """Its search space, or some settings of it.
 
         Raises:
             UserError: It has no search space, or no such setting.
         """
+        return SettingSpace(
+            name=self.head or self.name,
+            space=self.search_space,
+            grid=tuple(self.start_points),
+            only=tuple(only),
+        )
 
     @abstractmethod
     def key(self, params: Params) -> str:
