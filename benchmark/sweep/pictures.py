@@ -91,7 +91,7 @@ def _draw_importance(study: Study) -> Figure:
     axes = figure.subplots()
     bars = axes.barh(names, [importances[name] for name in names], color="tab:blue")
     axes.bar_label(bars, fmt="%.2f", padding=3)
-    axes.set(title=f"{study.study_name}\nparameter importance (fANOVA)", xlim=(0, 1.1))
+    axes.set(title=f"{study.study_name}\nparameter importance", xlim=(0, 1.1))
     return figure
 
 
@@ -117,6 +117,7 @@ def _draw_slices(
             marked = [ticks.index(value) for value in marked if value in ticks]
         elif getattr(distribution, "log", False):
             axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")  # figures have no formulas
         numbers = [trial.number for trial in placed]
         axes.scatter(
             values,
