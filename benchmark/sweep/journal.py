@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
 from pathlib import Path
-from typing import BinaryIO
 
 _BEGINNING = b'{"op_code":'
 """Of each line, as Optuna writes it."""
-_BLOCK = 1 << 16
+_LONGEST = 1 << 16
+"""Bytes of a first line that tell what it is."""
 
 
 def check_journal(path: Path, create: bool = True) -> None:
@@ -30,16 +30,8 @@ def check_journal(path: Path, create: bool = True) -> None:
     if not path.is_file():
         raise ValueError("it is no file")
     with path.open("rb") as file:
-        first, whole, _ = file.read(_BLOCK).partition(b"\n")
-    if whole:
-        try:
-            entry = json.loads(first)
-        except ValueError:
-            entry = None
-        ours = isinstance(entry, dict) and entry.keys() >= {"op_code", "worker_id"}
-    else:
-        ours = _is_unfinished(first)
-    if not ours:
+        first = file.readline(_LONGEST)
+    if not _is_unfinished(first) and not (first.endswith(b"\n") and _is_entry(first)):
         raise ValueError("it is no Optuna journal")
 
 
@@ -50,31 +42,23 @@ def mend_journal(path: Path) -> None:
         ValueError: It is no journal, or has an end that no journal has.
     """
     check_journal(path)
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        length = _finished_length(file)
-        file.seek(length)
-        if rest := file.read():
-            if not _is_unfinished(rest):
-                raise ValueError("its end is no Optuna journal's")
-            file.truncate(length)
+    content = path.read_bytes() if path.exists() else b""  # which Optuna will read, too
+    rest = content[content.rfind(b"\n") + 1 :]
+    if rest and not _is_unfinished(rest):
+        raise ValueError("its end is no Optuna journal's")
+    if rest:
+        os.truncate(path, len(content) - len(rest))
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(entry, dict) and entry.keys() >= {"op_code", "worker_id"}
 
 
 def _is_unfinished(line: bytes) -> bool:
-    """Whether bytes begin as a journal's line does; a power cut leaves zeros."""
-    line = line.rstrip(b"\0")
-    return line.startswith(_BEGINNING) or _BEGINNING.startswith(line)
-
-
-def _finished_length(file: BinaryIO) -> int:
-    """Bytes up to the last line break, from behind: a journal can be long."""
-    end = file.seek(0, io.SEEK_END)
-    while end > 0:
-        start = max(end - _BLOCK, 0)
-        file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
+    """Whether this begins a journal's line that has no end; a power cut leaves zeros."""
+    begun = line.rstrip(b"\0")
+    return b"\n" not in line and (begun.startswith(_BEGINNING) or _BEGINNING.startswith(begun))

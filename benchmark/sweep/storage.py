@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from benchmark.sweep.journal import check_journal, mend_journal
 from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS
-from benchmark.tracking.patience import Patience, causes, is_away
+from benchmark.tracking.patience import Patience, causes, is_away, is_clash
 from registry.errors import UserError, masked
 
 try:
@@ -26,6 +28,8 @@ try:
 except ImportError:  # Windows: Optuna's own lock, which outlives a killed process by 30 seconds
     fcntl = None  # type: ignore[assignment]
 
+_ATTEMPTS = 5
+"""At opening a database: of processes that make its tables at once, all but one fail."""
 _AWAY = ("unable to open", "readonly", "no such table", "disk I/O")
 """What SQLite says of a file that has been moved away."""
 
@@ -124,8 +128,7 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
             return _open_journal(Path(place))
         if place.startswith("redis"):
             return JournalStorage(RedisJournal(place))
-        with locked(default.with_suffix(".open")):  # two processes must not both make the tables
-            storage = get_storage(_open_database(place))
+        storage = get_storage(_open_database(place))
     # Of the object between a study and its database, which has no public name.
     Patience(f"the storage {masked(place)}", storage, away=_is_away, also=("_get_stale_trial_ids",))
     return storage
@@ -144,25 +147,27 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _open_journal(path: Path) -> JournalStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(path.name + ".lock")) if fcntl else None
-    if lock:
-        lock.acquire()
-        try:
-            mend_journal(path)
-        finally:
-            lock.release()
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    lock = path.with_name(path.name + ".lock")
+    with locked(lock):
+        mend_journal(path)
+    return JournalStorage(JournalFileBackend(str(path), FileLock(lock) if fcntl else None))
 
 
 def _open_database(url: str) -> RDBStorage:
     arguments = {"timeout": 60, "isolation_level": None} if url.startswith("sqlite") else {}
-    storage = RDBStorage(
-        url,
-        engine_kwargs={"connect_args": arguments},
-        heartbeat_interval=BEAT_SECONDS,
-        grace_period=GRACE_SECONDS,
-    )
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            storage = RDBStorage(
+                url,
+                engine_kwargs={"connect_args": arguments},
+                heartbeat_interval=BEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+            )
+            break
+        except Exception as error:
+            if not left or not (is_clash(error) or "already exists" in str(error)):
+                raise
+            time.sleep(random.random())
     if arguments:
         # SQLite locks no row that it reads: two processes would take the same waiting trial.
         listen(storage.engine, "begin", lambda opened: opened.exec_driver_sql("BEGIN IMMEDIATE"))
