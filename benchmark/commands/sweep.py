@@ -240,8 +240,8 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.runs.kept_weights import leave_best
     from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
-    from benchmark.sweep.hiring import hiring
     from benchmark.sweep.targets import sweep_options
+    from benchmark.sweep.workers import hiring
     from benchmark.tracking.claims import end_dead_runs
     from benchmark.tracking.unsent import send_unsent
 

@@ -119,6 +119,38 @@ def needs_of(
     return needs
 
 
+class Told:
+    """What processes of a cluster tell while they work.
+
+    Attributes:
+        queue: Where they tell it.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        import ray
+        from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        # Short of memory, Ray ends it together with the run that took too much.
+        again = {"max_restarts": -1, "max_task_retries": -1}
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here, **again})
+
+    def hear(self) -> list[Any]:
+        """Log here what was logged there, and return the rest."""
+        from ray.util.queue import Empty
+
+        try:
+            messages = self.queue.get_nowait_batch(self.queue.qsize())
+        except Empty:  # it has been started anew in between
+            return []
+        for record in messages:
+            if isinstance(record, logging.LogRecord):
+                logging.getLogger(record.name).handle(record)
+        return [one for one in messages if not isinstance(one, logging.LogRecord)]
+
+
 class _Tasks:
     """See `benchmark.execution.graph.Pool`; Ray queues what has no room yet."""
 
@@ -132,18 +164,13 @@ class _Tasks:
         force: bool,
     ) -> None:
         import ray
-        from ray.util.queue import Queue
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._executor = executor
         self._nodes = nodes
         self._options = options
         self._listener = listener
         self._force = force
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        # Short of memory, Ray ends it together with the run that took too much.
-        again = {"max_restarts": -1, "max_task_retries": -1}
-        self._queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here, **again})
+        self._told = Told()
         self._make = ray.remote(max_calls=1, max_retries=0)(make_run)
         self._running: dict[Any, RunSpec] = {}
         self._began: dict[str, float] = {}
@@ -162,7 +189,7 @@ class _Tasks:
             force=self._force,
         )
         make = self._make.options(**needs_of(spec, self._executor, self._nodes, self._options))
-        self._running[make.remote(order(work, self._options), self._queue)] = spec
+        self._running[make.remote(order(work, self._options), self._told.queue)] = spec
 
     def hear(self) -> Iterator[Outcome]:
         """See `Pool`; messages other than outcomes are passed on."""
@@ -187,17 +214,9 @@ class _Tasks:
         return timeout is not None and began is not None and time.monotonic() - began > timeout
 
     def _pass_messages_on(self) -> None:
-        from ray.util.queue import Empty
-
         specs = {spec.id: spec for spec in self._running.values()}
-        try:
-            messages = self._queue.get_nowait_batch(self._queue.qsize())
-        except Empty:  # it has been started anew in between
-            return
-        for spec_id, message in messages:
+        for spec_id, message in self._told.hear():
             match message:
-                case logging.LogRecord() as record:
-                    logging.getLogger(record.name).handle(record)
                 case _ if spec_id not in specs:
                     pass  # of a run that took too long, and has been ended
                 case EpochResult() as result:

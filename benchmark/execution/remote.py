@@ -6,14 +6,13 @@ is imported.
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from logging.handlers import QueueHandler
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,18 +68,24 @@ def make_run(order: Order, queue: Any) -> Outcome:
 
     Args:
         order: The run.
-        queue: Ray's, which takes what is to be told meanwhile: (spec id, `STARTED`, an epoch's
-            result or a log record).
+        queue: Ray's, which takes what is to be told meanwhile: log records, and (spec id,
+            `STARTED` or an epoch's result).
     """
-    with settled(order):
+    with settled(order, queue):
         work: Work = pickle.loads(order.work)
         return _make(order, work, queue)
 
 
 @contextmanager
-def settled(order: Order) -> Iterator[None]:
-    """Give this process the driver's settings, and a folder for its temporary files."""
+def settled(order: Order, queue: Any) -> Iterator[None]:
+    """Give this process the driver's settings, and a folder for its temporary files.
+
+    Args:
+        order: The driver's.
+        queue: Ray's, which takes what is logged here.
+    """
     from benchmark.processes.leftovers import temporary_folder
+    from benchmark.processes.passed_logs import pass_logs_on
 
     os.environ.update(order.environment)
     if Path(order.folder).is_dir():
@@ -89,12 +94,23 @@ def settled(order: Order) -> Iterator[None]:
         from benchmark.tracking.store import load_environment
 
         load_environment()
-        logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the driver told
+        pass_logs_on(partial(_put, queue))
         yield
 
 
-def _make(order: Order, work: Work, queue: Any) -> Outcome:
+def options_here(order: Order, spec: RunSpec, options: RunOptions, config: Config) -> RunOptions:
+    """Turn the driver's options into those of this machine, to which images are brought.
+
+    Raises:
+        UserError: This machine cannot make the run.
+    """
     from benchmark.execution.node_images import bring_images
+
+    check_node(order, options)
+    return replace(options, home=bring_images(spec, config, options.home))
+
+
+def _make(order: Order, work: Work, queue: Any) -> Outcome:
     from benchmark.runs.options import Outcome
     from benchmark.runs.run_one import open_tracker, run_one
     from benchmark.tracking.unsent import send_unsent
@@ -102,27 +118,20 @@ def _make(order: Order, work: Work, queue: Any) -> Outcome:
     spec = work.spec
 
     def tell(message: Any) -> None:
-        with suppress(Exception):  # of Ray: nobody hears it any more
-            queue.put((spec.id, message))
+        _put(queue, (spec.id, message))
 
-    logging.getLogger("benchmark").addHandler(_ToDriver(tell))  # type: ignore[arg-type]
     tell(STARTED)
     try:
-        check_node(order, work.options)
-        home = bring_images(spec, work.config, work.options.home)
-        send_unsent(open_tracker(work.options.store), home)
+        options = options_here(order, spec, work.options, work.config)
+        send_unsent(open_tracker(options.store), options.home)
     except UserError as error:
         return Outcome(spec=spec, status="failed", reason=str(error))
-    options = replace(work.options, home=home)
     return run_one(spec, options, lambda spec, result: tell(result), force=work.force)
 
 
-class _ToDriver(QueueHandler):
-    """Sends what is logged to the driver, which has the terminal."""
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record."""
-        self.queue(record)  # type: ignore[operator]
+def _put(queue: Any, message: Any) -> None:
+    with suppress(Exception):  # of Ray: nobody hears it any more
+        queue.put(message)
 
 
 def check_node(order: Order, options: RunOptions) -> None:

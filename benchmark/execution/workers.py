@@ -8,10 +8,10 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from typing import Any
 
+from benchmark.processes.passed_logs import pass_logs_on
 from benchmark.processes.signals import (
     Interrupted,
     ending_with_parent,
@@ -104,21 +104,12 @@ class Worker(ChildProcess):
         return message
 
 
-class _ToParent(QueueHandler):
-    """Sends what is logged to the parent, which has the terminal."""
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record."""
-        self.queue.send(record)  # type: ignore[attr-defined]
-
-
 @contextmanager
 def at_work(connection: Connection) -> Iterator[None]:
     """What a child process does, until it is interrupted or nothing comes from its parent."""
     with suppress(Interrupted, EOFError), interrupted_by_signals():
         load_environment()
-        logging.getLogger("registry").setLevel(logging.ERROR)  # of broken plugins the parent told
-        logging.getLogger("benchmark").addHandler(_ToParent(connection))  # type: ignore[arg-type]
+        pass_logs_on(connection.send)
         yield
 
 

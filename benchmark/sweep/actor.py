@@ -9,54 +9,46 @@ from __future__ import annotations
 import pickle
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmark.execution.remote import Order, check_node, settled
-from registry.errors import UserError
+from benchmark.execution.remote import Order, options_here, settled
 
 if TYPE_CHECKING:
-    from benchmark.sweep.measuring import Measuring, Reply
+    from benchmark.sweep.measuring import Reply
+    from benchmark.sweep.objective import Measurement
     from benchmark.sweep.space import Params
 
 
 class TrialActor:
     """Measures trials on whichever machine has room for it; an actor of Ray's."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: Order, queue: Any) -> None:
         """Take on the driver's settings.
 
         Args:
             order: Of an objective and its study's configuration, pickled.
+            queue: Ray's, which takes what is logged here.
         """
         self._stack = ExitStack()
-        self._stack.enter_context(settled(order))
-        self._order = order
-        self._measuring: Measuring | None = None
+        self._stack.enter_context(settled(order, queue))
+        from benchmark.sweep.measuring import Measuring
+
+        self._measuring = Measuring(lambda: _prepare(order))
 
     def answer(self, params: Params | None) -> Reply:
         """See `Measuring.answer`; what this machine lacks is told."""
-        from benchmark.sweep.measuring import End
-
-        if self._measuring is None:
-            try:
-                self._measuring = self._prepare()
-            except UserError as error:
-                return End(hindered=str(error))
         return self._measuring.answer(params)
-
-    def _prepare(self) -> Measuring:
-        import torch
-
-        from benchmark.execution.node_images import bring_images
-        from benchmark.sweep.measuring import Measuring
-
-        objective, config = pickle.loads(self._order.work)
-        options = objective.options
-        check_node(self._order, options)
-        torch.set_num_threads(options.threads)
-        home = bring_images(objective.target.spec({}), config, options.home)
-        return Measuring(replace(objective, options=replace(options, home=home)))
 
     def end(self) -> None:
         """Remove temporary files."""
         self._stack.close()
+
+
+def _prepare(order: Order) -> Measurement:
+    import torch
+
+    objective, config = pickle.loads(order.work)
+    torch.set_num_threads(objective.options.threads)
+    options = options_here(order, objective.target.base, objective.options, config)
+    measurement: Measurement = replace(objective, options=options).prepare()
+    return measurement

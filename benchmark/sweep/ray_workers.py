@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.execution.cluster import Node, live_nodes
-from benchmark.execution.ray import GRACE_SECONDS, RayExecutor, needs_of, order
+from benchmark.execution.ray import GRACE_SECONDS, RayExecutor, Told, needs_of, order
 from benchmark.sweep.actor import TrialActor
-from benchmark.sweep.measuring import Death, End, Reply
+from benchmark.sweep.measuring import Reply
 from benchmark.sweep.objective import Objective
 from benchmark.sweep.space import Params
 from registry.errors import one_line
@@ -30,7 +30,9 @@ class OnRay:
 
         self._needs = needs_of(objective.target.spec({}), executor, live_nodes(), objective.options)
         self._order = order((objective, executor.config), objective.options)
-        self._actor = ray.remote(max_restarts=0, max_task_retries=0)(TrialActor)
+        self._told = Told()
+        never_again = ray.remote(max_restarts=0, max_task_retries=0)
+        self._actor = never_again(TrialActor).options(**self._needs)
         self._actors: dict[int, Any] = {}
         self._asked: dict[Any, int] = {}
 
@@ -46,23 +48,24 @@ class OnRay:
     def ask(self, worker: int, params: Params | None) -> None:
         """See `Workers`."""
         if worker not in self._actors:
-            self._actors[worker] = self._actor.options(**self._needs).remote(self._order)
+            self._actors[worker] = self._actor.remote(self._order, self._told.queue)
         self._asked[self._actors[worker].answer.remote(params)] = worker
 
     def hear(self) -> Iterator[tuple[int, Reply]]:
-        """See `Workers`."""
+        """See `Workers`; what is logged is passed on."""
         import ray
 
         ended, _ = ray.wait(list(self._asked), timeout=_POLL_SECONDS)
+        self._told.hear()
         for task in ended:
             worker = self._asked.pop(task)
             try:
                 yield worker, ray.get(task)
             except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
                 del self._actors[worker]
-                yield worker, Death(cause=_cause(error))
+                yield worker, Reply(died=_cause(error))
             except ray.exceptions.RayError as error:
-                yield worker, End(error=one_line(getattr(error, "cause", None) or error))
+                yield worker, Reply(error=one_line(getattr(error, "cause", None) or error))
         self._make_room()
 
     def _make_room(self) -> None:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from benchmark.processes.identity import this_process
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
-from benchmark.sweep.measuring import Death, End, Reply, Step
+from benchmark.sweep.measuring import Reply
 from benchmark.sweep.objective import Objective
 from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
 from benchmark.sweep.space import Params, Space, point_key
@@ -42,7 +42,7 @@ class _Going:
     notes: dict[str, Any] = field(default_factory=lambda: {"work": 0, "seconds": 0.0})
     deaths: int = 0
 
-    def add(self, done: Step | End) -> None:
+    def add(self, done: Reply) -> None:
         """Note what it took."""
         self.notes["work"] += done.work
         self.notes["seconds"] += done.seconds
@@ -198,28 +198,26 @@ class Search:
     def _take(self, worker: int, reply: Reply) -> None:
         """Go on with a trial, or tell its result and begin what has waited for it."""
         going = self._busy[worker]
-        match reply:
-            case Step():
-                going.add(reply)
-                going.value = reply.value
-                if not (stop := self._reason_to_stop(going, reply)):
-                    self.workers.ask(worker, None)
-                    return
-                reply = End(pruned=stop)
-            case Death() if going.deaths < BEGUN_AGAIN:
-                going.deaths += 1
-                self.workers.ask(worker, going.params)
-                return
-            case Death():
-                reply = End(error=f"its process died {reply.cause}, {BEGUN_AGAIN + 1} times")
         if reply.hindered:
             raise UserError(reply.hindered)
-        del self._busy[worker]
+        if reply.died and going.deaths < BEGUN_AGAIN:
+            going.deaths += 1
+            self.workers.ask(worker, going.params)
+            return
         going.add(reply)
-        if reply.error:
-            self._tell(going, TrialState.FAIL, error=reply.error)
-        elif reply.pruned:
-            going.notes["reason"] = reply.pruned
+        error, pruned = reply.error, reply.pruned
+        if reply.died:
+            error = f"its process died {reply.died}, {BEGUN_AGAIN + 1} times"
+        if reply.step is not None:
+            going.value = reply.value
+            if not (pruned := self._reason_to_stop(going, reply.step)):
+                self.workers.ask(worker, None)
+                return
+        del self._busy[worker]
+        if error:
+            self._tell(going, TrialState.FAIL, error=error)
+        elif pruned:
+            going.notes["reason"] = pruned
             self._tell(going, TrialState.PRUNED)
         else:
             self._tell(going, TrialState.COMPLETE)
@@ -227,12 +225,11 @@ class Search:
         for one in waiting:
             self._hand_over(one)
 
-    def _reason_to_stop(self, going: _Going, reached: Step) -> str:
-        going.trial.report(reached.value, reached.step)
+    def _reason_to_stop(self, going: _Going, step: int) -> str:
+        going.trial.report(going.value, step)
         size = self.objective.target.size(going.params)
-        if reached.step < size and going.trial.should_prune():
-            at = f"{reached.step} of {size} ({self.budget.pruner})"
-            return f"accuracy {reached.value:.2%} at {at}"
+        if step < size and going.trial.should_prune():
+            return f"accuracy {going.value:.2%} at {step} of {size} ({self.budget.pruner})"
         return ""
 
     def _tell(self, going: _Going, state: TrialState, *, error: str = "") -> None:

@@ -1,18 +1,22 @@
-"""Turns requests for the next step of trials into replies: in this process, or in several."""
+"""Turns requests for the next step of trials into replies: here, in processes, or on a cluster."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
 import torch
 
+from benchmark.execution.cluster import connected
+from benchmark.execution.launch import Launch
+from benchmark.execution.ray import check_reach
 from benchmark.execution.workers import ChildProcess, at_work
-from benchmark.sweep.measuring import Death, End, Measuring, Reply, Step
+from benchmark.sweep.measuring import Measuring, Reply
 from benchmark.sweep.objective import Objective
+from benchmark.sweep.ray_workers import OnRay
 from benchmark.sweep.space import Params
 
 
@@ -48,7 +52,7 @@ class InThisProcess:
         Args:
             objective: What is measured.
         """
-        self._measuring = Measuring(objective)
+        self._measuring = Measuring(objective.prepare)
         self._asked: Params | None = None
 
     def ask(self, worker: int, params: Params | None) -> None:
@@ -98,12 +102,12 @@ class InProcesses:
             match self._processes[worker].hear():
                 case logging.LogRecord() as record:
                     logging.getLogger(record.name).handle(record)
-                case Step() | End() as reply:
+                case Reply() as reply:
                     self._asked.discard(worker)
                     yield worker, reply
                 case None:
                     self._asked.discard(worker)
-                    yield worker, Death(cause=self._processes.pop(worker).cause_of_death)
+                    yield worker, Reply(died=self._processes.pop(worker).cause_of_death)
 
     def end(self) -> None:
         """See `Workers`."""
@@ -118,6 +122,29 @@ def _measure(connection: Connection) -> None:
     with at_work(connection):
         objective: Objective = connection.recv()
         torch.set_num_threads(objective.options.threads)
-        measuring = Measuring(objective)
+        measuring = Measuring(objective.prepare)
         while True:
             connection.send(measuring.answer(connection.recv()))
+
+
+@contextmanager
+def hiring(launch: Launch) -> Iterator[Callable[[Objective], Workers]]:
+    """Find workers during the block, who are as many as `Launch.jobs` and its cluster say.
+
+    Raises:
+        UserError: There is no such cluster, or its other machines cannot reach the store.
+    """
+
+    def here(objective: Objective) -> Workers:
+        # One network fills a GPU.
+        fills = objective.target.head is None and launch.options.device != "cpu"
+        if launch.jobs == 1 or fills:
+            return InThisProcess(objective)
+        return InProcesses(objective, launch.jobs)
+
+    if launch.executor == "local":
+        yield here
+        return
+    with connected(launch.address) as nodes:
+        check_reach(nodes, launch.options)
+        yield lambda objective: OnRay(objective, launch.on_ray)
