@@ -34,6 +34,22 @@ class Quiet(Listener):
         self.begun.append(spec.name)
 
 
+def launch(
+    config: Config,
+    *names: str,
+    save_weights: SaveWeights = "needed",
+    weights_folder: Path | None = None,
+) -> Launch:
+    home = Path("home")
+    return Launch(
+        study=plan_study(config, find_systems(names), home),
+        home=home,
+        device="cpu",
+        save_weights=save_weights,
+        weights_folder=weights_folder,
+    )
+
+
 def run(
     config: Config,
     *names: str,
@@ -42,15 +58,8 @@ def run(
     weights_folder: Path | None = None,
     listener: Quiet | None = None,
 ) -> dict[str, Outcome]:
-    home = Path("home")
-    launch = Launch(
-        study=plan_study(config, find_systems(names), home),
-        home=home,
-        device="cpu",
-        save_weights=save_weights,
-        weights_folder=weights_folder,
-    )
-    outcomes = launch.execute(listener or Quiet(), force=force)
+    launched = launch(config, *names, save_weights=save_weights, weights_folder=weights_folder)
+    outcomes = launched.execute(listener or Quiet(), force=force)
     return {outcome.spec.name: outcome for outcome in outcomes}
 
 

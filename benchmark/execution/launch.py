@@ -22,7 +22,7 @@ from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
-from benchmark.tracking.unsent import send_unsent
+from benchmark.tracking.unsent import send_unsent, unsent_specs
 from benchmark.training.devices import find_device
 
 ExecutorName = Literal["local", "ray"]
@@ -106,6 +106,12 @@ class Launch:
         store, plan = self.options.store, self.study.plan
         found = (spec.id for spec in plan if store.exists() and find_run(spec, self.options))
         return frozenset(found)
+
+    @cached_property
+    def unsent(self) -> frozenset[str]:
+        """Ids of the runs that are complete but for their results, which wait to be sent."""
+        store = self.options.store
+        return frozenset(unsent_specs(open_tracker(store), self.home) if store.exists() else ())
 
     @cached_property
     def forecast(self) -> Forecast:

@@ -72,7 +72,8 @@ def print_plan(console: Console, launch: Launch) -> None:
     from benchmark.execution.forecast import time_unknown
 
     plan, options, forecast = launch.study.plan, launch.options, launch.forecast
-    open_runs = [spec for spec in plan if spec.id not in launch.complete]
+    made = launch.complete | launch.unsent
+    open_runs = [spec for spec in plan if spec.id not in made]
     known = sum(map(forecast.knows, open_runs))
     timed = time_unknown(forecast, open_runs, options)
     tree = Tree("plan")
@@ -81,6 +82,8 @@ def print_plan(console: Console, launch: Launch) -> None:
         seconds = forecast.seconds(spec)
         took = "" if seconds is None else f"about {duration(seconds)}"
         state = "complete" if spec.id in launch.complete else took
+        if spec.id in launch.unsent:
+            state = "made; its results wait to be sent to MLflow by the next start"
         told = ", ".join(filter(None, (_size(spec), state)))
         node = branch.add(line(spec.label, (f"  {told}", "dim")))
         for dependant in plan.dependants(spec.id):

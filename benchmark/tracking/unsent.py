@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ from benchmark.tracking.pending import Pending
 from registry.errors import one_line
 
 if TYPE_CHECKING:
+    from mlflow.entities import Run
+
     from benchmark.tracking.writer import Tracker
 
 _SENDING = ".sending"
@@ -81,7 +85,7 @@ def send_unsent(tracker: Tracker, home: Path) -> None:
     remove_unfinished(place)
     sent = []
     for path in sorted(place.iterdir()):
-        if not _has_run(tracker, whole(path).name) or (own := _take(path)) is None:
+        if _run_of(tracker, path) is None or (own := _take(path)) is None:
             continue
         try:
             sent.append(send_run(tracker, own))
@@ -92,7 +96,20 @@ def send_unsent(tracker: Tracker, home: Path) -> None:
     if sent:
         runs = "1 run" if len(sent) == 1 else f"{len(sent)} runs"
         names = ", ".join(sent)
-        logger.warning("sent the results of %s that the store did not take: %s", runs, names)
+        logger.info("sent the results of %s that the store did not take: %s", runs, names)
+
+
+def unsent_specs(tracker: Tracker, home: Path) -> Iterator[str]:
+    """Find what the next start will send of completed runs: their ids as specs.
+
+    Raises:
+        StoreAway: The store is away.
+    """
+    for path in sorted(unsent_folder(home).glob("*")):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # it is no kept run
+            is_completed = Pending.load(path).status == "FINISHED"
+            if is_completed and (run := _run_of(tracker, path)):
+                yield run.data.tags["spec_id"]
 
 
 def discard(folder: Path) -> None:
@@ -112,16 +129,17 @@ def _owned(path: Path, state: str) -> Path:
     return path.with_name(f"{path.name}~{this_process()}{state}")
 
 
-def _has_run(tracker: Tracker, run_id: str) -> bool:
-    """Whether the store knows a run, which nobody deleted there."""
+def _run_of(tracker: Tracker, path: Path) -> Run | None:
+    """The run that a folder belongs to; None if the store knows none, or it was deleted there."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(tracker.client.get_run(run_id).info.lifecycle_stage) == "active"
+        run = tracker.client.get_run(whole(path).name)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        return False
+        return None
+    return run if run.info.lifecycle_stage == "active" else None
 
 
 def _take(path: Path) -> Path | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
+from benchmark.terminal.planned import print_plan
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
-from tests.studies import FROZEN, HEAD, Quiet, files, run, tracked
+from tests.studies import FROZEN, HEAD, Quiet, files, launch, run, tracked
 from tests.tracking.away import Served
 
 UNSENT = Path("home/unsent")
@@ -55,8 +59,14 @@ def test_a_run_whose_server_is_gone_is_sent_by_the_next_start(
     assert head.reason == f"needs {frozen.spec.label}, which is not in the store yet"
     open_tracker.cache_clear()
     caplog.clear()
+    caplog.set_level(logging.INFO, "benchmark")
 
     served.start()
+    console = Console(file=StringIO(), width=200)
+    print_plan(console, launch(config, "basic_cnn", FROZEN, HEAD))
+    planned = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    [waits] = [line for line in planned if "its results wait to be sent" in line]
+    assert frozen.spec.label in waits
     listener = Quiet()
     ended = run(config, "basic_cnn", FROZEN, HEAD, save_weights="best", listener=listener)
     assert caplog.messages == [f"sent the results of 1 run that the store did not take: {FROZEN}"]

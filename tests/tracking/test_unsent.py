@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import subprocess
@@ -110,6 +111,7 @@ def keep(tracker: Tracker, away: Away, workplace: Path) -> str:
 def test_the_next_start_sends_what_is_kept_and_says_so(
     tracker: Tracker, away: Away, workplace: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "benchmark")
     run_id = keep(tracker, away, workplace)
     [told] = caplog.messages
     assert told.startswith(f"the results of kept are kept in {UNSENT / run_id}: once the store")
@@ -117,6 +119,7 @@ def test_the_next_start_sends_what_is_kept_and_says_so(
     check_whole(tracker, run_id)
     assert unsent() == []
     assert caplog.messages[1:] == ["sent the results of 1 run that the store did not take: kept"]
+    assert caplog.records[1].levelno == logging.INFO  # which is no warning: all is well
     send_unsent(tracker, HOME)
     assert len(caplog.messages) == 2
 
