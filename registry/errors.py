@@ -57,7 +57,8 @@ def of_the_machine(error: BaseException | None) -> UserError | None:
     while error is not None and not isinstance(error, UserError | PluginError):
         if isinstance(error, OSError) and error.errno in _MACHINE:
             file = f": {error.filename}" if error.filename else ""
-            told = UserError(f"{error.strerror}{file}; {_MACHINE[error.errno]}")
+            if file or told is None:
+                told = UserError(f"{error.strerror}{file}; {_MACHINE[error.errno]}")
         elif "disk is full" in str(error):  # SQLite's words
             told = UserError(f"the disk of MLflow's store is full; {_ROOM}")
         elif "No space left on device" in str(error):  # of libraries with errors of their own

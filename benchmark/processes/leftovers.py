@@ -36,13 +36,25 @@ def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     path = target.with_name(f"{target.name}~{this_process()}{UNFINISHED}")
     try:
-        yield path
+        with naming(target):
+            yield path
         if replaces:
             path.replace(target)
         else:
             _put(path, target)
     finally:
         _remove(path)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Let an error of a full disk that names no file name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(file)
+        raise
 
 
 def _put(path: Path, target: Path) -> None:

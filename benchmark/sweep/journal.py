@@ -42,12 +42,18 @@ def mend_journal(path: Path) -> None:
         ValueError: It is no journal, or has an end that no journal has.
     """
     check_journal(path)
-    content = path.read_bytes() if path.exists() else b""  # which Optuna will read, too
-    rest = content[content.rfind(b"\n") + 1 :]
-    if rest and not _is_unfinished(rest):
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - 1))
+        if file.read() in (b"", b"\n"):
+            return
+        file.seek(0)
+        rest = file.read().rpartition(b"\n")[2]  # Optuna has read it all, too
+    if not _is_unfinished(rest):
         raise ValueError("its end is no Optuna journal's")
-    if rest:
-        os.truncate(path, len(content) - len(rest))
+    os.truncate(path, length - len(rest))
 
 
 def _is_entry(line: bytes) -> bool:

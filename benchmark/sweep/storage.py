@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
 
+from benchmark.processes.leftovers import naming
 from benchmark.sweep.journal import check_journal, mend_journal
 from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS
 from benchmark.tracking.patience import Patience, causes, is_away, is_clash
@@ -63,6 +64,29 @@ class FileLock(BaseJournalFileLock):
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
+
+
+class JournalLock(FileLock):
+    """A journal's; first goes what was left of a line by a killed process or a full disk."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(_lock_of(journal))
+        self._journal = journal
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        super().acquire()
+        mend_journal(self._journal)
+        return True
+
+
+class FileJournal(JournalFileBackend):
+    """Optuna's journal in a file, which is named if its disk is full."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries."""
+        with naming(Path(self._file_path)):
+            super().append_logs(logs)
 
 
 @contextmanager
@@ -147,10 +171,13 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _open_journal(path: Path) -> JournalStorage:
-    lock = path.with_name(path.name + ".lock")
-    with locked(lock):
+    with locked(_lock_of(path)):
         mend_journal(path)
-    return JournalStorage(JournalFileBackend(str(path), FileLock(lock) if fcntl else None))
+    return JournalStorage(FileJournal(str(path), JournalLock(path) if fcntl else None))
+
+
+def _lock_of(journal: Path) -> Path:
+    return journal.with_name(journal.name + ".lock")
 
 
 def _open_database(url: str) -> RDBStorage:

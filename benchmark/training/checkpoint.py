@@ -43,10 +43,10 @@ class Checkpoint:
         """Write a state of tensors and plain values, in place of the last one."""
         start = time.monotonic()
         try:
-            with unfinished(self._file, replaces=True) as path:
-                torch.save(state, path)
-        except (OSError, RuntimeError) as error:  # torch's own, of a full disk
-            told = str(error).partition("\n")[0]
+            with unfinished(self._file, replaces=True) as path, path.open("wb") as file:
+                torch.save(state, file)  # which, given a path, would not tell that the disk is full
+        except OSError as error:
+            told = error.strerror or error
             logger.warning("%s cannot be written (%s): training goes on without", self._file, told)
             self._seconds = float("inf")
         self._kept = time.monotonic()

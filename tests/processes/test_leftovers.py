@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.processes.leftovers import remove_unfinished, temporary_folder, unfinished
+from registry.errors import of_the_machine
 
 
 def killed(code: str, *, folder: Path) -> None:
@@ -40,6 +41,13 @@ def test_what_is_finished_is_there_whole_and_what_fails_is_not(tmp_path: Path) -
     with pytest.raises(ZeroDivisionError):
         fail(tmp_path / "new" / "other")
     assert names(tmp_path / "new") == ["folder"]
+
+
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as told, unfinished(tmp_path / "file"):
+        Path("/dev/full").write_text("too much")
+    message = f"No space left on device: {tmp_path / 'file'}; make room, then type the same again"
+    assert str(of_the_machine(told.value)) == message
 
 
 def test_what_another_process_has_finished_stays(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 import signal
 import sqlite3
 import subprocess
@@ -23,7 +25,7 @@ from benchmark.sweep.space import read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.trials import FINISHED, best_trial, is_finished
-from registry.errors import UserError
+from registry.errors import UserError, of_the_machine
 from tests.sweep.synthetic import grid, make_growth, make_search, open_study
 
 GRID = Budget(sampler="grid", pruner="none")
@@ -281,8 +283,31 @@ def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
     list(make_search(str(place), budget=Budget(trials=2)).run())
     with place.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id":"killed whi')
-    list(make_search(str(place), budget=Budget(trials=4)).run())
+    steps = make_search(str(place), budget=Budget(trials=4)).run()
+    next(steps)
+    with place.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"killed beside this one whi')
+    list(steps)
     assert len(finished(str(place))) == 4
+
+
+def test_a_full_disk_is_told_and_the_sweep_goes_on_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        os.truncate(file, os.fstat(file).st_size - 20)  # what has room
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place = tmp_path / "study.journal"
+    steps = make_search(str(place), budget=GRID, space=grid()).run()
+    next(steps)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError) as told:
+            list(steps)
+    assert str(of_the_machine(told.value)).startswith(f"No space left on device: {place}; make")
+    list(make_search(str(place), budget=GRID, space=grid()).run())
+    assert len(finished(str(place))) == len({str(t.params) for t in finished(str(place))}) == 40
 
 
 def test_status_from_outside(tmp_path: Path) -> None:
