@@ -138,7 +138,7 @@ def sweep(
     if axes:
         from benchmark.sweep.head_target import head_grid
 
-        for head in dict.fromkeys(name.partition("/")[2] for name in found.heads):
+        for head in dict.fromkeys(name.rpartition("/")[2] for name in found):
             if head in {one.name for one in heads}:
                 head_grid(head, axes)  # a wrong one is told before images are decoded
     repeats = read_repeats(seeds, seed, settings)

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.data.figures import write_figure
+from benchmark.processes.identity import ProcessName
 from benchmark.ranking.runs import TRIAL_GROUP
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
+from benchmark.sweep.resuming import PROCESS
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import locked
 from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.patience import StoreAway
+from benchmark.tracking.pending import NOTE
 from benchmark.tracking.saved_views import sweep_view
-from benchmark.tracking.writer import Tracker
+from registry.printable import marked
+
+if TYPE_CHECKING:
+    from benchmark.sweep.run import Sweep
 
 MIRROR_SECONDS = 15.0
 SWEEP_GROUP = "sweep"
-NOTE = "mlflow.note.content"
 _NUMBER = "trial"
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "FINISHED"}
 """MLflow shows other states as failures; the tag trial_state tells a pruned trial."""
@@ -38,58 +44,38 @@ _NAMED = 2
 """So many of a trial's parameters are in its name; its params have all."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Writing:
-    """How trials are written.
-
-    Attributes:
-        tags: Of the parent and all trials.
-        param_prefix: Of the parameters' names.
-        space: What is varied and between what, by the parameter's name.
-        about: The parent's description, in Markdown.
-        unit: Name of the metric of the work that trials took.
-        lock: File that keeps two processes from writing the same trial.
-    """
-
-    tags: Mapping[str, str]
-    param_prefix: str
-    space: Mapping[str, str]
-    about: str
-    unit: str
-    lock: Path
-
-
 class Mirror:
     """Writes finished trials to MLflow, in batches: there they are shown, not stored.
 
-    Processes on one machine take turns; whoever has the turn writes the trials of all.
+    Processes on one machine take turns; whoever has the turn writes the trials of all. Those of
+    another machine are left to it, but by the last process to end.
     """
 
-    def __init__(self, study: Study, tracker: Tracker, writing: Writing) -> None:
+    def __init__(self, study: Study, sweep: Sweep, options: RunOptions) -> None:
         """Open the parent run.
 
         Args:
             study: Whose trials.
-            tracker: Of the MLflow store.
-            writing: How.
+            sweep: Of which they are.
+            options: Where runs are tracked.
         """
         self._study = study
-        self._tracker = tracker
-        self._writing = writing
-        space = {f"{writing.param_prefix}{name}": text for name, text in writing.space.items()}
-        view = sweep_view(study.study_name, list(space))
-        address = f"#/experiments/{tracker.experiment_id}/runs?viewStateShareKey={view.id}"
-        with locked(writing.lock):
-            self._family = Family(tracker, study.study_name, {"sweep": study.study_name})
-            labels = {
-                "group": SWEEP_GROUP,
-                "kind": "sweep",
-                NOTE: f"{writing.about}\n\n[Its trials]({address})",
-            }
-            self._family.relabel(self._family.id, {**writing.tags, **labels})
+        self._target = sweep.target
+        self._lock = sweep.lock
+        self._tags = _tags(sweep, options)
+        self._tracker = open_tracker(options.store)
+        prefix = self._target.param_prefix
+        space = {f"{prefix}{name}": text for name, text in sweep.space.bounds.items()}
+        view = sweep_view(sweep.name, list(space))
+        address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
+        with locked(self._lock):
+            self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name})
+            note = f"{_about(sweep)}\n\n[Its trials]({address})"
+            labels = {"group": SWEEP_GROUP, "kind": "sweep", NOTE: note}
+            self._family.relabel(self._family.id, {**self._tags, **labels})
             self._family.parent.log(*(Param(name, text) for name, text in space.items()))
             self._family.parent.flush()
-        tracker.set_experiment_tags(dict([view.tag()]))
+        self._tracker.set_experiment_tags(dict([view.tag()]))
         self._written = time.monotonic()
 
     @property
@@ -105,13 +91,15 @@ class Mirror:
                 self.write()
             self._written = time.monotonic()
 
-    def write(self) -> None:
-        """Write each finished trial that MLflow does not have."""
-        with locked(self._writing.lock):
+    def write(self, *, of_all: bool = False) -> None:
+        """Write each finished trial that MLflow does not have, of this machine or of all."""
+        with locked(self._lock):
             trials = self._study.get_trials(deepcopy=False)
             there = self._family.children(_NUMBER)
             for trial in trials:
-                if is_finished(trial) and str(trial.number) not in there:
+                maker = ProcessName.read(trial.user_attrs.get(PROCESS, ""))
+                ours = of_all or maker is None or maker.is_here
+                if ours and is_finished(trial) and str(trial.number) not in there:
                     self._family.add(self._past_run(trial, trials))
 
     def end(self, *, running: bool, finished: bool, points: list[dict[str, object]]) -> None:
@@ -122,7 +110,7 @@ class Mirror:
             finished: Whether this one came to its end.
             points: What it started from, to be marked.
         """
-        self.write()
+        self.write(of_all=not running)
         trials = self._study.get_trials(deepcopy=False)
         done = [trial for trial in trials if is_finished(trial)]
         with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +118,7 @@ class Mirror:
                 figures = draw_sweep(self._study, points)
                 for name in figures:
                     write_figure(Path(folder) / f"{name}.png", partial(figures.__getitem__, name))
-            with locked(self._writing.lock):
+            with locked(self._lock):
                 if best is not None:
                     self._log_best(best, done)
                 for path in Path(folder).iterdir():
@@ -145,7 +133,7 @@ class Mirror:
         self._family.parent.log(
             Metric("best_val_accuracy", best.value),
             Metric("trials", len(done)),
-            Metric(self._writing.unit, sum(_note(trial, "work") for trial in done)),
+            Metric(self._target.unit, sum(_note(trial, "work") for trial in done)),
             Metric("sweep_seconds", sum(_note(trial, "seconds") for trial in done)),
             Tag("best", describe(params_of(best))),
         )
@@ -153,16 +141,16 @@ class Mirror:
     def _past_run(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> PastRun:
         notes = trial.user_attrs.get("notes", {})
         items: list[LogItem] = [
-            Param(f"{self._writing.param_prefix}{name}", value)
+            Param(f"{self._target.param_prefix}{name}", value)
             for name, value in params_of(trial).items()
         ]
-        curve = curve_of(trial, trials)
+        curve = _curve_of(trial, trials)
         items += [Metric("val_accuracy", value, step) for step, value in sorted(curve.items())]
         if trial.value is not None:
             items.append(Metric("best_val_accuracy", trial.value))
         items += [
             Metric("trial_seconds", _note(trial, "seconds")),
-            Metric(self._writing.unit, _note(trial, "work")),
+            Metric(self._target.unit, _note(trial, "work")),
             Tag("trial_state", trial.state.name.lower()),
         ]
         if "reason" in notes:
@@ -175,7 +163,7 @@ class Mirror:
         return PastRun(
             name=f"trial {trial.number}: {describe(named)}",
             tags={
-                **self._writing.tags,
+                **self._tags,
                 "group": TRIAL_GROUP,
                 "kind": "trial",
                 _NUMBER: str(trial.number),
@@ -187,7 +175,30 @@ class Mirror:
         )
 
 
-def curve_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> dict[int, float]:
+def _about(sweep: Sweep) -> str:
+    title, budget = marked(sweep.target.spec({}).system.title), sweep.budget
+    return (
+        f"An Optuna study of **{title}**: {', '.join(map(marked, sweep.space.bounds))}; sampler "
+        f"{budget.sampler}, pruner {budget.pruner}. A pruned trial was stopped early, since "
+        "others were better by then; it is no failure."
+    )
+
+
+def _tags(sweep: Sweep, options: RunOptions) -> dict[str, str]:
+    base = sweep.target.base
+    return {
+        "system": sweep.target.spec({}).title,
+        "model": base.system.model,
+        "head": sweep.target.head or "",
+        "weights": base.weights,
+        "data": base.data.name,
+        "context": base.context,
+        "preset": options.preset,
+        "study": sweep.name,
+    }
+
+
+def _curve_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> dict[int, float]:
     """A trial's accuracy by step; one answered from another trial has that one's beginning."""
     curve = dict(trial.intermediate_values)
     source = trial.user_attrs.get("notes", {}).get("answered_by")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from benchmark.study.suite import BEYOND, EMBEDDED, STUDY_HEADS, find_systems, systems
 from registry import heads
@@ -14,21 +13,8 @@ from registry.errors import UserError
 TREES = "trees"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Names:
-    """What is swept.
-
-    Attributes:
-        heads: Heads on backbones, as `find_systems` takes them.
-        networks: Networks whose training is varied.
-    """
-
-    heads: tuple[str, ...]
-    networks: tuple[str, ...]
-
-
-def resolve(names: Sequence[str]) -> Names:
-    """Tell heads from networks.
+def resolve(names: Sequence[str]) -> list[str]:
+    """Find what is swept: networks and, on each backbone, heads.
 
     Args:
         names: ``trees`` for the study's heads, heads, heads on a backbone such as
@@ -38,12 +24,11 @@ def resolve(names: Sequence[str]) -> Names:
         UserError: A name matches nothing.
     """
     known = [head.name for head in heads]
-    on_backbones: list[str] = []
-    networks: list[str] = []
+    resolved: list[str] = []
     for name in names:
         found = [one for one in known if one in STUDY_HEADS] if name == TREES else []
         if found := found or fnmatch.filter(known, name):
-            on_backbones += [
+            resolved += [
                 f"{backbone.name}/{head}"
                 for head in found
                 for group, backbone in EMBEDDED.items()
@@ -51,10 +36,10 @@ def resolve(names: Sequence[str]) -> Names:
             ]
         elif "/" in name:
             find_systems([name])
-            on_backbones.append(name)
+            resolved.append(name)
         else:
-            networks += _networks(name, known)
-    return Names(heads=tuple(on_backbones), networks=tuple(networks))
+            resolved += _networks(name, known)
+    return resolved
 
 
 def _networks(name: str, known_heads: Sequence[str]) -> list[str]:

@@ -11,19 +11,17 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.budget import Budget
-from benchmark.sweep.mirror import Mirror, Writing
+from benchmark.sweep.mirror import Mirror
 from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.resuming import others_at_work
-from benchmark.sweep.space import Space, bounds_of
+from benchmark.sweep.space import Space
 from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
 from benchmark.sweep.study import Search
 from benchmark.sweep.targets import open_study, score_best, study_name
 from benchmark.sweep.trials import best_trial, params_of
 from benchmark.sweep.workers import InThisProcess, Workers
 from benchmark.tracking.patience import StoreAway
-from registry.printable import marked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +124,7 @@ class Sweep:
             budget=self.budget,
             workers=workers,
         )
-        tracker = open_tracker(options.store)
-        writing = Writing(
-            tags=self._tags(options),
-            param_prefix=self.target.param_prefix,
-            space=self._varied(),
-            about=self._about(),
-            unit=self.target.unit,
-            lock=self.lock,
-        )
-        mirror = Mirror(study, tracker, writing)
+        mirror = Mirror(study, self, options)
         try:
             for trial in search.run():
                 told(study, trial)
@@ -168,41 +157,6 @@ class Sweep:
     def _start_accuracy(self, study: Study) -> float | None:
         """The best that the starting points reached in the study."""
         points = {self.target.spec(point).id for point in self.target.start_points}
-        return max(
-            (
-                trial.value
-                for trial in study.get_trials(deepcopy=False)
-                if trial.state == TrialState.COMPLETE
-                and trial.value is not None
-                and self.target.spec(params_of(trial)).id in points
-            ),
-            default=None,
-        )
-
-    def _varied(self) -> dict[str, str]:
-        """What is varied, and between what."""
-        if "grid" in self.space.settings:
-            grid = self.space.settings["grid"]
-            return {name: ", ".join(map(str, values)) for name, values in grid.items()}
-        return {name: bounds_of(asked) for name, asked in self.space.settings.items()}
-
-    def _about(self) -> str:
-        title = marked(self.target.spec({}).system.title)
-        return (
-            f"An Optuna study of **{title}**: {', '.join(map(marked, self._varied()))}; sampler "
-            f"{self.budget.sampler}, pruner {self.budget.pruner}. A pruned trial was stopped "
-            "early, since others were better by then; it is no failure."
-        )
-
-    def _tags(self, options: RunOptions) -> dict[str, str]:
-        base = self.target.base
-        return {
-            "system": self.target.spec({}).title,
-            "model": base.system.model,
-            "head": self.target.head or "",
-            "weights": base.weights,
-            "data": base.data.name,
-            "context": base.context,
-            "preset": options.preset,
-            "study": self.name,
-        }
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        best = best_trial([t for t in trials if self.target.spec(params_of(t)).id in points])
+        return best.value if best else None

@@ -102,6 +102,11 @@ class SettingSpace:
         """The parameters that it varies."""
         return [name for name in self._asked if not self.only or name in self.only]
 
+    @property
+    def bounds(self) -> dict[str, str]:
+        """What is varied, and between what, for people."""
+        return {name: bounds_of(asked) for name, asked in self.settings.items()}
+
     def suggest(self, trial: Suggest) -> Params:
         """Take a trial's parameters; what is not varied is as in the grid's last, or by default."""
         if not self.only:
@@ -129,6 +134,11 @@ class Grid:
     def settings(self) -> Any:
         """Plain values that tell one space from another."""
         return {"grid": dict(self.axes)}
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """What is varied, and the values, for people."""
+        return {name: ", ".join(map(str, values)) for name, values in self.axes}
 
     def suggest(self, trial: Suggest) -> Params:
         """Take a trial's parameters."""

@@ -48,15 +48,18 @@ def file_name(study_name: str) -> str:
 class FileLock(BaseJournalFileLock):
     """An exclusive lock that the kernel takes back from a killed process, at once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, journal: Path | None = None) -> None:
         self._path = path
+        self._journal = journal
         self._file: int | None = None
 
     def acquire(self) -> bool:
-        """Wait for the lock."""
+        """Wait for the lock; a journal's line that somebody could not finish is cut off first."""
         file = os.open(self._path, os.O_CREAT | os.O_RDWR)
         fcntl.flock(file, fcntl.LOCK_EX)
         self._file = file
+        if self._journal is not None:
+            mend_journal(self._journal)
         return True
 
     def release(self) -> None:
@@ -64,20 +67,6 @@ class FileLock(BaseJournalFileLock):
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
-
-
-class JournalLock(FileLock):
-    """A journal's; first goes what was left of a line by a killed process or a full disk."""
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__(_lock_of(journal))
-        self._journal = journal
-
-    def acquire(self) -> bool:
-        """Wait for the lock."""
-        super().acquire()
-        mend_journal(self._journal)
-        return True
 
 
 class FileJournal(JournalFileBackend):
@@ -171,13 +160,10 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _open_journal(path: Path) -> JournalStorage:
-    with locked(_lock_of(path)):
+    lock = path.with_name(path.name + ".lock")
+    with locked(lock):
         mend_journal(path)
-    return JournalStorage(FileJournal(str(path), JournalLock(path) if fcntl else None))
-
-
-def _lock_of(journal: Path) -> Path:
-    return journal.with_name(journal.name + ".lock")
+    return JournalStorage(FileJournal(str(path), FileLock(lock, path) if fcntl else None))
 
 
 def _open_database(url: str) -> RDBStorage:

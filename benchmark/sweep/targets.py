@@ -21,7 +21,6 @@ from benchmark.study.config import Config
 from benchmark.study.plan import Plan, RunSpec, content_hash
 from benchmark.study.suite import find_systems
 from benchmark.sweep.head_target import HeadTarget
-from benchmark.sweep.names import Names
 from benchmark.sweep.network_target import NetworkTarget
 from benchmark.sweep.objective import Target
 from benchmark.sweep.space import Grid, Space, describe
@@ -41,16 +40,16 @@ def study_name(target: Target, space: Space) -> str:
 
 def find_targets(
     config: Config,
-    names: Names,
+    names: Sequence[str],
     home: Path,
     progress: Callable[[int, int], None] = lambda done, total: None,
     seeds: Sequence[int] = (),
 ) -> tuple[Study, list[list[Target]]]:
-    """Plan what the named heads and networks need.
+    """Plan what heads and networks need.
 
     Args:
         config: The configuration.
-        names: What the user named.
+        names: Of networks, and of heads on backbones.
         home: Folder of the image stores.
         progress: Called while images are decoded.
         seeds: The first is swept with, the best is scored with all; none for the configuration's.
@@ -61,7 +60,7 @@ def find_targets(
     Raises:
         UserError: The data or the image size does not fit.
     """
-    chosen = find_systems([*names.heads, *names.networks])
+    chosen = find_systems(names)
     study = plan_study(config, chosen, home, progress, seeds)
     targets: dict[tuple[str, str | None], Target] = {}
     needed: set[str] = set()
