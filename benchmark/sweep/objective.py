@@ -54,11 +54,6 @@ class Target(ABC):
     start_title: ClassVar[str]
 
     @property
-    def content(self) -> tuple[str, ...]:
-        """Plain values that tell it from others: studies of the same content are resumed."""
-        return (self.base.id,) if self.head is None else (self.base.id, self.head)
-
-    @property
     def name(self) -> str:
         """Such as ``resnet18-staged`` or ``resnet18-frozen/extra_trees``."""
         return self.base.name if self.head is None else f"{self.base.name}/{self.head}"

@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.runs.options import Outcome, RunOptions
+from benchmark.study.plan import content_hash
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror
 from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.resuming import others_at_work
-from benchmark.sweep.space import Space
+from benchmark.sweep.space import Grid, Space
 from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
 from benchmark.sweep.study import Search
-from benchmark.sweep.targets import open_study, score_best, study_name
+from benchmark.sweep.targets import score_best
 from benchmark.sweep.trials import best_trial, params_of
 from benchmark.sweep.workers import InThisProcess, Workers
 from benchmark.tracking.patience import StoreAway
+
+SWEEP_VERSION = 1
+"""Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +78,13 @@ class Sweep:
     home: Path
     others: tuple[Target, ...] = ()
 
-    @property
+    @cached_property
     def name(self) -> str:
-        """Of the study."""
-        return study_name(self.target, self.space)
+        """Of the study: the same for the same target and space, and no others."""
+        kind = "grid" if isinstance(self.space, Grid) else "sweep"
+        made_of = [self.target.base.id, *filter(None, [self.target.head])]
+        content = content_hash(SWEEP_VERSION, *made_of, self.space.settings)
+        return f"{self.target.name}-{kind}-{content[:8]}"
 
     @property
     def lock(self) -> Path:
@@ -89,12 +98,16 @@ class Sweep:
             UserError: The storage cannot be reached.
         """
         default = sweeps_folder(self.home) / f"{file_name(self.name)}.journal"
-        about = {
-            "trials": self.budget.trials,
-            "cells": len(self.space.points()) if self.budget.sampler == "grid" else None,
-            "sampler": self.budget.sampler,
-        }
-        return open_study(self.name, open_storage(self.storage, default), about)
+        study = optuna.create_study(
+            study_name=self.name,
+            storage=open_storage(self.storage, default),
+            direction="maximize",
+            load_if_exists=True,
+        )
+        cells = len(self.space.points()) if self.budget.sampler == "grid" else None
+        about = {"trials": self.budget.trials, "cells": cells, "sampler": self.budget.sampler}
+        study.set_user_attr("about", about)  # what is planned, for others
+        return study
 
     def run(
         self,

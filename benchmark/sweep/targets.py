@@ -1,14 +1,11 @@
-"""Turns what the user named into targets to sweep, what they need, studies and results."""
+"""Turns what the user named into targets to sweep, what they need, and the rows of the best."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import optuna
-from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
 from benchmark.execution.executor import Executor
@@ -23,19 +20,9 @@ from benchmark.study.suite import find_systems
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.network_target import NetworkTarget
 from benchmark.sweep.objective import Target
-from benchmark.sweep.space import Grid, Space, describe
+from benchmark.sweep.space import describe
 from benchmark.sweep.trials import params_of
 from registry.errors import UserError
-
-SWEEP_VERSION = 1
-"""Raise it when a trial's parameters would give another accuracy: no earlier study is resumed."""
-
-
-def study_name(target: Target, space: Space) -> str:
-    """Name of a study: the same for the same target and space, and no others."""
-    kind = "grid" if isinstance(space, Grid) else "sweep"
-    content = (SWEEP_VERSION, *target.content, space.settings)
-    return f"{target.name}-{kind}-{content_hash(*content)[:8]}"
 
 
 def find_targets(
@@ -124,15 +111,6 @@ def run_missing(
             )
 
 
-def open_study(name: str, storage: BaseStorage, about: Mapping[str, Any]) -> optuna.Study:
-    """Create or resume a study, and note for others what is planned with it."""
-    study = optuna.create_study(
-        study_name=name, storage=storage, direction="maximize", load_if_exists=True
-    )
-    study.set_user_attr("about", dict(about))
-    return study
-
-
 def score_best(
     target: Target, best: FrozenTrial, options: RunOptions, tags: Mapping[str, str]
 ) -> Outcome:
@@ -147,25 +125,22 @@ def score_best(
     Returns:
         The outcome; reused if this best was scored before.
     """
-    spec_params = params_of(best)
-    spec = target.spec(spec_params)
+    params = params_of(best)
+    spec = target.spec(params)
     tags = {
         **tags,
         "mlflow.runName": tags["sweep"],
-        "tuned": describe(spec_params),
+        "tuned": describe(params),
         "context": target.base.context,
         # Its own id: the same setting in the study's grid remains a row of its own.
         "spec_id": content_hash(spec.id, tags["sweep"]),
         "study_accuracy": "",
     }
-    tracker = open_tracker(options.store)
-    run_id = tracker.find_completed({"spec_id": tags["spec_id"]})
-    outcome = (
-        Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
-        if run_id
-        else run_one(spec, options, tags=tags)
-    )
-    if outcome.reused:
-        accuracy = tracker.client.get_run(outcome.run_id).data.metrics["test_accuracy"]
-        return replace(outcome, test_accuracy=accuracy)
-    return outcome
+    if run_id := find_run(spec, options, tags["spec_id"]):
+        outcome = Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
+    else:
+        outcome = run_one(spec, options, tags=tags)
+    if not outcome.reused:
+        return outcome
+    run = open_tracker(options.store).client.get_run(outcome.run_id)
+    return replace(outcome, test_accuracy=run.data.metrics["test_accuracy"])
