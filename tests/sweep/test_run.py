@@ -140,6 +140,24 @@ def test_trials_are_nested_runs_of_one_parent(
     assert {"history.png", "plane.png", "importance.png"} <= pictures
 
 
+def test_another_machines_trials_are_left_to_it_while_it_works(
+    run_sweep: Any, store: Store, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
+    budget = Budget(sampler="grid", pruner="none")
+    study = run_sweep(space, budget).study
+    theirs = study.trials[0]
+    theirs.user_attrs["process"] = "elsewhere-1-1"
+    study.add_trial(theirs)
+    (parent,) = parents(store)
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.sweep.run.others_at_work", lambda study: True)
+        run_sweep(space, budget)
+        assert len(children(store, parent.info.run_id)) == 2
+    run_sweep(space, budget)
+    assert len(children(store, parent.info.run_id)) == 3
+
+
 def test_the_best_is_scored_once_and_stands_beside_the_grid(
     run_sweep: Any, store: Store, backbone: RunSpec, options: RunOptions
 ) -> None:
