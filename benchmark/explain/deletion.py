@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-STEPS = 10
-"""How many tenths of the pixels are deleted one after the other."""
+STEPS = 5
+"""In how many equal parts the pixels are deleted, one after the other.
+
+With ten, the mean areas of 40 images and three classifiers were the same to a hundredth, and one
+image of 40 changed sides between better and no better; they took twice as long.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +87,31 @@ def deletion_auc(
     Returns:
         (N,) areas, from 0 to 1; the lower, the more depends on the hottest pixels.
     """
-    ranks = _ranks(heat)
-    stages = [_without(images, ranks, level / STEPS) for level in torch.arange(STEPS + 1)]
-    probabilities = classify(torch.cat(stages)).reshape(STEPS + 1, len(images), -1)
-    curves = probabilities[:, np.arange(len(images)), classes]
-    return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=0), dtype=np.float64)
+    return _area(classify, images, classes, _ranks(heat))
 
 
 def random_deletion_auc(
     classify: Callable[[Tensor], NDArray[np.float32]], images: Tensor, classes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Measure the same with pixels in random order."""
-    return deletion_auc(classify, images, classes, torch.zeros_like(images[:, 0]).cpu())
+    return _area(classify, images, classes, _random_ranks(images[:, 0].shape))
+
+
+def _area(
+    classify: Callable[[Tensor], NDArray[np.float32]],
+    images: Tensor,
+    classes: NDArray[np.int64],
+    ranks: Tensor,
+) -> NDArray[np.float64]:
+    stages = [_without(images, ranks, level / STEPS) for level in torch.arange(STEPS + 1)]
+    probabilities = classify(torch.cat(stages)).reshape(STEPS + 1, len(images), -1)
+    curves = probabilities[:, np.arange(len(images)), classes]
+    return np.asarray(np.trapezoid(curves, dx=1 / STEPS, axis=0), dtype=np.float64)
+
+
+@lru_cache(maxsize=1)
+def _random_ranks(shape: torch.Size) -> Tensor:
+    return _ranks(torch.zeros(shape))
 
 
 def _ranks(heat: Tensor) -> Tensor:

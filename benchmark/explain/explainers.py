@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.explain.attention import attention_rollout, gathers_in_class_token
-from benchmark.explain.feature_maps import find_place_layer
+from benchmark.explain.feature_maps import PlaceLayer, find_place_layer
 from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.explain.remembered import Remembered
+from benchmark.explain.slopes import RememberedSlopes
 from benchmark.explain.trees import linear_weights
 from benchmark.study.config import Precision
 from benchmark.training.network import Network
@@ -88,7 +88,9 @@ class NetworkExplainer:
                 kind=ATTENTION, maps=torch.from_numpy(attention_rollout(network, images))
             )
         chosen = torch.from_numpy(classes).to(images.device)[:, None]
-        return class_maps(network, model, images, lambda x: network(x).gather(1, chosen))
+        layer, weights = find_weights(network, model, images)
+        maps = gradcam(layer, images, lambda x: network(x).gather(1, chosen), weights)
+        return Heatmaps(kind=weights, maps=torch.from_numpy(maps))
 
 
 class HeadExplainer:
@@ -113,7 +115,7 @@ class HeadExplainer:
             mean_embedding: (F,) over the data set.
             precision: In which the network embeds; its maps are made in float32.
         """
-        self._network = network.eval().facing_ahead()  # maps are of the image as it is
+        self._network = network.eval()
         self._embeddings = remembered_embeddings(network, precision)
         self._model = model
         self._head = head
@@ -134,33 +136,27 @@ class HeadExplainer:
         embeddings = self._embeddings(images).cpu().numpy()
         contributions = self._spec.contributions(self._head, embeddings, classes)
         weights = linear_weights(contributions, embeddings, self._mean)
-        on_device = torch.from_numpy(weights).to(images.device)
-        embed = self._network.embed
-        found = class_maps(
-            self._network, self._model, images, lambda x: (embed(x) * on_device).sum(1)
-        )
-        return replace(found, kind=CONTRIBUTIONS)
+        maps = remembered_slopes(self._network, self._model)(images, weights)
+        return Heatmaps(kind=CONTRIBUTIONS, maps=torch.from_numpy(maps))
 
 
-def class_maps(
-    network: Network, model: ModelSpec, images: Tensor, score: Callable[[Tensor], Tensor]
-) -> Heatmaps:
-    """Map a score by its gradients at the last layer with enough places.
+def find_weights(network: Network, model: ModelSpec, images: Tensor) -> tuple[PlaceLayer, Weights]:
+    """Find the last layer with enough places, and how its feature maps are weighted.
 
     Where that is the last with any, as the study did, by Grad-CAM.
 
     Args:
         network: In evaluation mode.
         model: May name the layer.
-        images: (N, 3, S, S).
-        score: See `gradcam`.
+        images: (N, 3, S, S) to try it on.
     """
     layer, is_last = find_place_layer(network, model.cam_layer, images, ENOUGH_PLACES)
-    weights: Weights = "Grad-CAM" if is_last else "LayerCAM"
     if layer.layout.prefix is not None:
-        weights = "HiResCAM"  # a token's features have no meaning that holds for the whole image
-    maps = gradcam(layer, images, score, weights)
-    return Heatmaps(kind=weights, maps=torch.from_numpy(maps))
+        return (
+            layer,
+            "HiResCAM",
+        )  # a token's features have no meaning that holds for the whole image
+    return layer, "Grad-CAM" if is_last else "LayerCAM"
 
 
 @lru_cache(maxsize=1)
@@ -170,6 +166,13 @@ def remembered_embeddings(network: Network, precision: Precision) -> Remembered:
     Its weights must stay as they are.
     """
     return Remembered(network.embed, precision)
+
+
+@lru_cache(maxsize=1)
+def remembered_slopes(network: Network, model: ModelSpec) -> RememberedSlopes:
+    """Remember how a network's embeddings depend on what a layer sees, likewise."""
+    ahead = network.facing_ahead()  # maps are of the image as it is
+    return RememberedSlopes(ahead, lambda images: find_weights(ahead, model, images))
 
 
 def heatmaps(explainer: Explainer, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:

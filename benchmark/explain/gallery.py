@@ -24,6 +24,8 @@ STRIP = "strip.png"
 _STRIP_SIDE = 60
 """In pixels: MLflow folds a description that is higher than this and a line."""
 _WEBP_QUALITY = 85
+_WEBP_METHOD = 2
+"""Half the time of Pillow's 4, for files 3% larger."""
 _FILE_NAME = 60
 """So many characters of a class's name are in a file's; MLflow adds its own to them."""
 
@@ -156,7 +158,7 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
     for name, picture in pictures.items():
         shown = picture.resize(gallery.sizes[i], Image.Resampling.BICUBIC)
         shown.thumbnail(gallery.pixels.shape[1:3])
-        shown.save(folder / name / file, quality=_WEBP_QUALITY)
+        shown.save(folder / name / file, quality=_WEBP_QUALITY, method=_WEBP_METHOD)
     measured = {}
     if i < len(gallery.deletion.auc):
         measured = {

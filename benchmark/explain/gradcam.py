@@ -33,7 +33,14 @@ def gradcam(
     """
     with layer.cut() as outputs, torch.enable_grad():
         (gradient,) = torch.autograd.grad(score(images).sum(), outputs)
-    maps, slopes = layer.layout.maps(outputs[0].detach()), layer.layout.maps(gradient)
+    return weigh(layer, outputs[0].detach(), gradient, weights)
+
+
+def weigh(
+    layer: PlaceLayer, output: Tensor, gradient: Tensor, weights: Weights
+) -> NDArray[np.float32]:
+    """Weight a layer's feature maps by a score's gradient at its output; see `gradcam`."""
+    maps, slopes = layer.layout.maps(output), layer.layout.maps(gradient)
     if weights == "Grad-CAM":
         slopes = slopes.mean((2, 3), keepdim=True)
     elif weights == "LayerCAM":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -101,7 +102,7 @@ class Pending:
 
         client: Any = MlflowClient.__new__(MlflowClient)  # which reaches no store
         client.log_artifact, client.set_tag = keep_file, keep_tag
-        client.log_image(self.run_id, item.image, key=item.key, step=0)
+        send_image(client, self.run_id, item)
 
     def save(self, folder: Path) -> None:
         """Write to a folder what is not kept there yet."""
@@ -154,6 +155,12 @@ def send_inputs(client: MlflowClient, run_id: str, inputs: list[DatasetInput]) -
         client.log_inputs(run_id, inputs)
     except MlflowException:  # perhaps another process described the same data just then
         client.log_inputs(run_id, inputs)
+
+
+def send_image(client: MlflowClient, run_id: str, item: LoggedImage) -> None:
+    """Log a picture, packed in a third of the usual time into a file that is a tenth larger."""
+    item.image.save = partial(item.image.save, compress_level=1)  # type: ignore[method-assign]
+    client.log_image(run_id, item.image, key=item.key, step=0)
 
 
 def send_banner(client: MlflowClient, run_id: str, banner: Banner) -> None:

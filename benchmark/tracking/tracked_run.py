@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.tracking.items import Artifact, Banner, LoggedImage, LogItem, Metric, Param, Tag
 from benchmark.tracking.patience import StoreAway
-from benchmark.tracking.pending import Pending, send_banner, send_inputs
+from benchmark.tracking.pending import Pending, send_banner, send_image, send_inputs
 from benchmark.tracking.unsent import (
     discard,
     keep_run,
@@ -109,7 +109,7 @@ class TrackedRun:
 
     def _send(self, item: Artifact | LoggedImage | Banner) -> None:
         if isinstance(item, LoggedImage):
-            self._client.log_image(self.id, item.image, key=item.key, step=0)
+            send_image(self._client, self.id, item)
         elif isinstance(item, Banner):
             send_banner(self._client, self.id, item)
         elif item.path.is_dir():

@@ -26,8 +26,8 @@ def test_a_map_of_what_decides_has_the_least_area() -> None:
     chance = random_deletion_auc(red_share, images, classes).mean()
     # The image's mean is 1/4 red. The patch is a quarter of the pixels: from 1 down to 1/4 over
     # that share, then 1/4 to the end; the other way round, at first nothing happens.
-    assert good == pytest.approx(0.25 + 0.25 * 0.75 / 2, abs=0.01)
-    assert bad == pytest.approx(1 - 0.25 * 0.75 / 2, abs=0.01)
+    assert good == pytest.approx(0.25 + 0.25 * 0.75 / 2, abs=0.02)
+    assert bad == pytest.approx(1 - 0.25 * 0.75 / 2, abs=0.02)
     assert chance == pytest.approx((1 + 0.25) / 2, abs=0.02)
 
 

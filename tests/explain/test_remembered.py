@@ -3,8 +3,11 @@ import torch
 from torch import Tensor
 
 from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+from benchmark.explain.explainers import find_weights
+from benchmark.explain.gradcam import gradcam
 from benchmark.explain.remembered import Remembered
-from tests.explain.patches import MODEL, fresh_network, head_on, patch_images
+from benchmark.explain.slopes import MOST, RememberedSlopes
+from tests.explain.patches import MODEL, SIZE, fresh_network, head_on, patch_images
 
 
 class Counted:
@@ -46,9 +49,9 @@ def test_two_deletion_curves_share_their_ends() -> None:
     images, heat = torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8)
     classes = np.array([0, 1])
     deletion_auc(lambda x: remembered(x).numpy(), images, classes, heat)
-    assert counted.images == 2 * 11
+    assert counted.images == 2 * 6
     random_deletion_auc(lambda x: remembered(x).numpy(), images, classes)
-    assert counted.images == 2 * (11 + 9)
+    assert counted.images == 2 * (6 + 4)
 
 
 def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
@@ -68,3 +71,37 @@ def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
     assert calls == seen
     elsewhere = head_on(other, "extra_trees")
     assert [*random_deletion_auc(elsewhere.classify, images, classes)] != found
+
+
+def test_a_map_of_a_linear_score_is_that_of_its_own_backward_pass() -> None:
+    network = fresh_network(MODEL, 0)
+    find = lambda images: find_weights(network, MODEL, images)  # noqa: E731
+    remembered = RememberedSlopes(network, find)
+    images = torch.rand(5, 3, SIZE, SIZE)
+    layer, kind = find(images)
+    rng = np.random.default_rng(0)
+    for rows in ([0, 1, 2], [2, 3, 0, 0], [4, 1]):
+        shown = images[rows]
+        weights = rng.standard_normal((len(rows), network.backbone.num_features), np.float32)
+        scored = torch.from_numpy(weights)
+        expected = gradcam(layer, shown, lambda x: (network.embed(x) * scored).sum(1), kind)  # noqa: B023
+        np.testing.assert_allclose(remembered(shown, weights), expected, rtol=1e-4, atol=1e-6)
+        assert expected.any()
+
+
+def test_images_of_many_heads_pass_the_network_once() -> None:
+    network = fresh_network(MODEL, 0)
+    passed: list[int] = []
+    remembered = RememberedSlopes(network, lambda images: find_weights(network, MODEL, images))
+    images = torch.rand(MOST, 3, SIZE, SIZE)
+    weights = np.ones((MOST, network.backbone.num_features), np.float32)
+    first = remembered(images, weights)
+    handle = network.backbone.features.register_forward_pre_hook(
+        lambda _, args: passed.append(len(args[0]))
+    )
+    np.testing.assert_allclose(remembered(images, 2 * weights), 2 * first, rtol=1e-4)
+    assert passed == []
+    remembered(torch.rand(2, 3, SIZE, SIZE), weights[:2])
+    remembered(images[:3], weights[:3])
+    handle.remove()
+    assert sum(passed) == 5
