@@ -110,7 +110,10 @@ class Mirror:
             finished: Whether this one came to its end.
             points: What it started from, to be marked.
         """
-        self.write(of_all=not running)
+        self.write()
+        if not running:
+            self.write(of_all=True)
+            self._family.children(_NUMBER)  # of what another machine wrote just then, too, one goes
         trials = self._study.get_trials(deepcopy=False)
         done = [trial for trial in trials if is_finished(trial)]
         with tempfile.TemporaryDirectory() as folder:

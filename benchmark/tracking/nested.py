@@ -67,15 +67,24 @@ class Family:
         """Ids of the nested runs by the value of one of their tags.
 
         To be called by one process of this machine at a time: what another has not finished is
-        withdrawn, since that was interrupted.
+        withdrawn, since that was interrupted. So is what another machine wrote, too.
         """
-        there = {}
-        for run in self._search({PARENT: self.id}):
-            if tag in run.data.tags:
+        there: dict[str, str] = {}
+        for run in sorted(self._search({PARENT: self.id}), key=lambda run: str(run.info.run_id)):
+            if tag in run.data.tags and run.data.tags[tag] not in there:
                 there[run.data.tags[tag]] = run.info.run_id
-            elif process_of(run).is_here:
-                TrackedRun(self._tracker, run.info.run_id).withdraw()
+            elif tag in run.data.tags or process_of(run).is_here:
+                self._withdraw(run.info.run_id)
         return there
+
+    def _withdraw(self, run_id: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            TrackedRun(self._tracker, run_id).withdraw()
+        except MlflowException:
+            if self._tracker.client.get_run(run_id).info.lifecycle_stage == "active":
+                raise  # else another machine was faster
 
     def add(self, child: PastRun) -> None:
         """Write a nested run; its tags come last, when all of it is there."""

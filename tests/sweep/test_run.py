@@ -29,6 +29,7 @@ from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import Space
 from benchmark.sweep.trials import is_finished
 from benchmark.tracking.items import Artifact, Metric, Tag
+from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent
@@ -140,7 +141,7 @@ def test_trials_are_nested_runs_of_one_parent(
     assert {"history.png", "plane.png", "importance.png"} <= pictures
 
 
-def test_another_machines_trials_are_left_to_it_while_it_works(
+def test_another_machines_trials_are_left_to_it_while_it_works_and_are_there_once(
     run_sweep: Any, store: Store, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
@@ -154,8 +155,12 @@ def test_another_machines_trials_are_left_to_it_while_it_works(
         patch.setattr("benchmark.sweep.run.others_at_work", lambda study: True)
         run_sweep(space, budget)
         assert len(children(store, parent.info.run_id)) == 2
+    family = Family(open_tracker(store), study.study_name, {"sweep": study.study_name})
+    past = PastRun(name="", tags={"trial": "1"}, items=[], status="FINISHED", start=0, end=0)
+    family.add(past)  # at the same time as this machine
     run_sweep(space, budget)
-    assert len(children(store, parent.info.run_id)) == 3
+    numbers = [run.data.tags["trial"] for run in children(store, parent.info.run_id)]
+    assert numbers == ["0", "1", "2"]
 
 
 def test_the_best_is_scored_once_and_stands_beside_the_grid(
