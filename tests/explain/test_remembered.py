@@ -75,10 +75,9 @@ def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
 
 def test_a_map_of_a_linear_score_is_that_of_its_own_backward_pass() -> None:
     network = fresh_network(MODEL, 0)
-    find = lambda images: find_weights(network, MODEL, images)  # noqa: E731
-    remembered = RememberedSlopes(network, find)
+    remembered = RememberedSlopes(network, lambda images: find_weights(network, MODEL, images))
     images = torch.rand(5, 3, SIZE, SIZE)
-    layer, kind = find(images)
+    layer, kind = find_weights(network, MODEL, images)
     rng = np.random.default_rng(0)
     for rows in ([0, 1, 2], [2, 3, 0, 0], [4, 1]):
         shown = images[rows]
