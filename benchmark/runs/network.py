@@ -95,7 +95,9 @@ class NetworkRun:
         trainer.checkpoint = checkpoint_of(spec, self.options)
         pooling = 0.0
         if trainer.frozen_epochs:
-            trainer.features, pooling = pooled_features(spec, self.options, self.network, images)
+            trainer.features, pooling = pooled_features(
+                spec, self.options, self.network, images, self.data.samples
+            )
         start = now(self.device)
         history: list[EpochResult] = []
         for result in trainer.fit():

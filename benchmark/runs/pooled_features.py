@@ -1,8 +1,9 @@
-"""Turns a frozen backbone and its images into pooled features, computed once for all repeats."""
+"""Turns a frozen backbone and images into pooled features, computed once for each image."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -10,14 +11,16 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from benchmark.data.cache import cache_folder
+from benchmark.data.image_store import Sample
 from benchmark.processes.leftovers import unfinished
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec, content_hash
 from benchmark.training.devices import hardware, now
 from benchmark.training.images import Examples
-from benchmark.training.inference import pool_examples
+from benchmark.training.inference import pool_examples, pool_rows
 from benchmark.training.network import Network
 from registry import models
 
@@ -28,9 +31,13 @@ _PACKAGES = ("torch", "timm", "torchvision")
 
 
 def pooled_features(
-    spec: RunSpec, options: RunOptions, network: Network, images: Examples
+    spec: RunSpec,
+    options: RunOptions,
+    network: Network,
+    images: Examples,
+    samples: Sequence[Sample],
 ) -> tuple[Examples, float]:
-    """Pool what a frozen backbone says of all images, or take what was stored of the same before.
+    """Pool what a frozen backbone says of all images, those apart of which it was stored before.
 
     A backbone whose weights depend on the seed shares nothing: the weights are part of the name.
     A plugin's code may change under the same weights, so that its features are not stored.
@@ -40,34 +47,53 @@ def pooled_features(
         options: For the folder and the device.
         network: On the device, with its weights.
         images: All rows.
+        samples: Their files; those of other data with the same content share their features.
 
     Returns:
         Examples whose inputs are the features (N, num_features), and the seconds that computing
         them took, whenever that was.
     """
     if models[spec.system.model].of_plugin:
-        return _computed(spec, network, images)
-    file = options.home / "features" / f"{_name(spec, options, network, images)}.safetensors"
+        start = now(images.device)
+        return pool_examples(network, images, spec.train), now(images.device) - start
+    digests = [sample.digest for sample in samples]
+    name = _name(spec, options, network, images)
+    folder = options.home / "features"
+    file = folder / f"{name}-{spec.data.fingerprint}.safetensors"
+    known = _Known()
+    for stored in [file] if file.exists() else sorted(folder.glob(f"{name}-*.safetensors")):
+        known.read(stored, {*digests})
+    start = now(images.device)
+    if new := [row for row, digest in enumerate(digests) if digest not in known.features]:
+        pooled = pool_rows(network, images, torch.tensor(new), spec.train).cpu()
+        known.features |= zip((digests[row] for row in new), pooled, strict=True)
+        known.seconds += now(images.device) - start
+    features = torch.stack([known.features[digest] for digest in digests])
     if not file.exists():
-        features, seconds = _computed(spec, network, images)
+        told = {"seconds": str(known.seconds), "digests": " ".join(digests)}
         cache_folder(options.home, "features")
         with unfinished(file) as path:
-            save_file({"features": features.inputs.cpu()}, path, metadata={"seconds": str(seconds)})
-        return features, seconds
-    return _read(file, images)
+            save_file({"features": features}, path, metadata=told)
+    return images.with_inputs(features.to(images.device)), known.seconds
 
 
-def _computed(spec: RunSpec, network: Network, images: Examples) -> tuple[Examples, float]:
-    start = now(images.device)
-    features = pool_examples(network, images, spec.train)
-    return features, now(images.device) - start
+class _Known:
+    """Features of images that were stored, and the seconds that these took."""
 
+    def __init__(self) -> None:
+        self.features: dict[str, Tensor] = {}
+        self.seconds = 0.0
 
-def _read(file: Path, images: Examples) -> tuple[Examples, float]:
-    with safe_open(file, framework="pt") as opened:
-        features = opened.get_tensor("features").to(images.device)
-        seconds = float(opened.metadata()["seconds"])
-    return images.with_inputs(features), seconds
+    def read(self, file: Path, wanted: set[str]) -> None:
+        """Take those of wanted images that are not known yet out of a file."""
+        with safe_open(file, framework="pt") as opened:
+            digests = opened.metadata()["digests"].split()
+            features = opened.get_tensor("features")
+            seconds = float(opened.metadata()["seconds"])
+        rows = {digest: row for row, digest in enumerate(digests)}
+        found = wanted & (rows.keys() - self.features.keys())
+        self.features |= {digest: features[rows[digest]] for digest in found}
+        self.seconds += seconds * len(found) / len(rows)
 
 
 def _name(spec: RunSpec, options: RunOptions, network: Network, images: Examples) -> str:
@@ -80,7 +106,6 @@ def _name(spec: RunSpec, options: RunOptions, network: Network, images: Examples
         FEATURES_VERSION,
         weights.hexdigest(),
         spec.system.model,
-        spec.data.fingerprint,
         spec.image_size,
         asdict(spec.input),
         spec.train.precision,

@@ -57,10 +57,15 @@ def pool_examples(network: Network, images: Examples, config: TrainConfig) -> Ex
     Returns:
         Examples whose inputs are the pooled features (N, num_features).
     """
-    network.eval()
     rows = torch.arange(len(images.inputs))
+    return images.with_inputs(pool_rows(network, images, rows, config))
+
+
+def pool_rows(network: Network, images: Examples, rows: Tensor, config: TrainConfig) -> Tensor:
+    """Run a frozen backbone over the images of some rows -> (len(rows), num_features)."""
+    network.eval()
     features = map_examples(network.pool, images, rows, config)
-    return images.with_inputs(features.clone())  # a clone may take part in autograd
+    return features.clone()  # which may take part in autograd
 
 
 def embed(

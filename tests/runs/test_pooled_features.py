@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from torch import Tensor
 
-from benchmark.data.prepared import PreparedData
+from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.sources import folder_source
 from benchmark.execution.launch import Launch
 from benchmark.execution.planning import plan_study
 from benchmark.runs.options import RunOptions
@@ -18,7 +21,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System, find_systems
 from benchmark.tracking.store import Store
 from benchmark.training.images import Examples, image_examples
-from benchmark.training.inference import pool_examples
+from benchmark.training.inference import pool_rows
 from benchmark.training.network import Network, build_network
 from registry import models
 from tests.studies import HEAD, Quiet, tracked
@@ -31,11 +34,12 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images' features were computed, each time."""
     done: list[int] = []
 
-    def count(network: Network, images: Examples, config: TrainConfig) -> Examples:
-        done.append(len(images.inputs))
-        return pool_examples(network, images, config)
+    def count(network: Network, images: Examples, rows: Tensor, config: TrainConfig) -> Tensor:
+        done.append(len(rows))
+        return pool_rows(network, images, rows, config)
 
-    monkeypatch.setattr("benchmark.runs.pooled_features.pool_examples", count)
+    monkeypatch.setattr("benchmark.runs.pooled_features.pool_rows", count)
+    monkeypatch.setattr("benchmark.training.inference.pool_rows", count)
     return done
 
 
@@ -71,7 +75,8 @@ def pooled(
     spec = RunSpec(system=FROZEN, data=data.spec, train=train, seed=seed)
     store = Store(uri="sqlite:///none.db", experiment="tests")
     options = RunOptions(store=store, home=home, threads=1)
-    return pooled_features(spec, options, network, image_examples(data, torch.device("cpu")))
+    images = image_examples(data, torch.device("cpu"))
+    return pooled_features(spec, options, network, images, data.samples)
 
 
 def test_stored_features_are_the_computed_ones_with_their_time(
@@ -92,14 +97,32 @@ def test_other_weights_images_and_ways_to_compute_share_nothing(
     pooled(data, tmp_path, seed=1)
     pooled(data, tmp_path, train=TrainConfig(precision="bfloat16"))
     pooled(data, tmp_path, train=TrainConfig(precision="float32", test_flip=True))
-    assert len(computed) == 4
-    spec = data.spec
-    data.spec = replace(spec, fingerprint="other")
-    try:
-        pooled(data, tmp_path)
-    finally:
-        data.spec = spec
-    assert len(computed) == len(list((tmp_path / "features").glob("*.safetensors"))) == 5
+    assert computed == [42] * 4
+    assert len(list((tmp_path / "features").glob("*.safetensors"))) == 4
+
+
+def test_of_images_that_were_added_alone_features_are_computed(
+    image_folder: Path, data: PreparedData, tmp_path: Path, computed: list[int]
+) -> None:
+    before, seconds = pooled(data, tmp_path)
+    grown = tmp_path / "grown"
+    shutil.copytree(image_folder, grown)
+    for shade in range(3):
+        Image.new("RGB", (40, 40), (10, shade * 80, 200)).save(
+            next(grown.glob("*")) / f"{shade}.png"
+        )
+    source = folder_source(grown, name="grown")
+    more = prepare(source, image_size=data.spec.image_size, seed=0, home=tmp_path)
+    after, told = pooled(more, tmp_path)
+    assert computed == [42, 3]
+    assert told > seconds
+    assert len(after.inputs) == 45
+    rows = {sample.digest: row for row, sample in enumerate(more.samples)}
+    same = after.inputs[[rows[sample.digest] for sample in data.samples]]
+    assert torch.equal(same, before.inputs)
+    (tmp_path / "features").rename(tmp_path / "gone")
+    torch.testing.assert_close(pooled(more, tmp_path)[0].inputs, after.inputs)
+    assert computed == [42, 3, 45]
 
 
 def test_a_plugins_features_are_not_stored(
