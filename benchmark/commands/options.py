@@ -116,6 +116,21 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+class JobCount(click.ParamType[Any]):
+    """A number from 1, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        if value == "auto":
+            return value
+        try:
+            return click.IntRange(1).convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a number from 1 nor auto", param, ctx)
+
+
 def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where runs and trials are made: see `check_executor`."""
     for option in (
@@ -142,11 +157,12 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--jobs",
-            type=click.IntRange(1),
+            type=JobCount(),
             default=1,
             show_default=True,
             help="Runs at once, or trials of a study, each in a process of its own; their figures "
-            "are the same. With Ray: on each machine like this one.",
+            "are the same. auto: two, where that is faster. With Ray: on each machine like this "
+            "one.",
         ),
     ):
         command = option(command)

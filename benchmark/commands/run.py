@@ -89,7 +89,7 @@ def run(
     device: str,
     save_weights: Any,
     explain: bool,
-    jobs: int,
+    jobs: Any,
     executor: Any,
     address: str | None,
     gpu_share: float,

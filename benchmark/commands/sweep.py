@@ -113,7 +113,7 @@ def sweep(
     seed: int | None,
     seeds: str | None,
     device: str,
-    jobs: int,
+    jobs: Any,
     executor: Any,
     address: str | None,
     gpu_share: float,

@@ -10,6 +10,7 @@ from typing import Literal, TypedDict
 
 from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
+from benchmark.execution.jobs import Jobs, jobs_at_once
 from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
@@ -35,7 +36,7 @@ class LaunchOptions(TypedDict, total=False):
     weights_folder: Path | None
     save_weights: SaveWeights
     explain: bool
-    jobs: int
+    jobs: Jobs
     executor: ExecutorName
     address: str | None
     gpu_share: float
@@ -54,7 +55,7 @@ class Launch:
         weights_folder: Where the user keeps pretrained weights.
         save_weights: Whose weights to keep.
         explain: Whether to draw explanations.
-        jobs: How many runs at once; on a cluster, on each machine like this one.
+        jobs: How many runs at once, or ``auto``; on a cluster, on each machine like this one.
         executor: Whether they are made on this machine, or by Ray.
         address: HOST:PORT of Ray's cluster; None for one of this machine alone.
         gpu_share: Of a GPU, which Ray gives to a network.
@@ -68,7 +69,7 @@ class Launch:
     weights_folder: Path | None = None
     save_weights: SaveWeights = "best"
     explain: bool = True
-    jobs: int = 1
+    jobs: Jobs = 1
     executor: ExecutorName = "local"
     address: str | None = None
     gpu_share: float = 1.0
@@ -118,6 +119,14 @@ class Launch:
         """How long runs take, from what was measured before on this machine."""
         return Forecast(read_measured(self.options))
 
+    @cached_property
+    def at_once(self) -> int:
+        """How many runs are made at once."""
+        if self.jobs != "auto":
+            return self.jobs
+        todo = [spec for spec in self.study.plan if spec.id not in self.complete]
+        return jobs_at_once(todo, find_device(self.device), self.forecast.total(todo))
+
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan, telling the listener all of it.
 
@@ -141,7 +150,7 @@ class Launch:
         return RayExecutor(
             config=self.study.config,
             address=self.address,
-            jobs=self.jobs,
+            jobs=self.at_once,
             gpu_share=self.gpu_share,
         )
 
@@ -149,6 +158,6 @@ class Launch:
         """Find who makes the runs."""
         if self.executor == "ray":
             return self.on_ray
-        if self.jobs == 1 and self.timeout is None:
+        if self.at_once == 1 and self.timeout is None:
             return LocalExecutor()
-        return ParallelExecutor(self.jobs)  # whose processes can be ended
+        return ParallelExecutor(self.at_once)  # whose processes can be ended

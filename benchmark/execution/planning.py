@@ -32,6 +32,10 @@ SaveWeights = Literal["all", "best", "needed", "none"]
 PRETRAINING_SPECIES = 1000
 """The first demo species for pretraining; the data's own are counted from zero."""
 _BYTES_PER_PARAMETER = 4
+_BASE_BYTES = 2**30
+"""Of a process with all libraries."""
+_COPIES = 6 * 4
+"""Bytes a parameter: weights, gradients, Adam's two averages, the best epoch, and one to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,3 +217,9 @@ def parameters(spec: RunSpec) -> float | None:
     except PluginError:
         return None
     return cost["params_total"]
+
+
+def memory_of(spec: RunSpec) -> int:
+    """The memory that a run takes, in bytes, as far as it depends on its network."""
+    held = 0 if spec.system.head is not None else _COPIES * int(parameters(spec) or 0)
+    return _BASE_BYTES + held

@@ -16,7 +16,7 @@ from benchmark.execution.cluster import Node, connected, elsewhere
 from benchmark.execution.executor import timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
-from benchmark.execution.planning import parameters
+from benchmark.execution.planning import memory_of
 from benchmark.execution.remote import STARTED, Order, Work, make_run
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -32,10 +32,6 @@ QUEUED_AGAIN = 2
 GRACE_SECONDS = 10.0
 """How long a process may take to mark its run as killed before it is ended without."""
 _POLL_SECONDS = 0.5
-_BASE_BYTES = 2**30
-"""Of a process with all libraries."""
-_COPIES = 6 * 4
-"""Bytes a parameter: weights, gradients, Adam's two averages, the best epoch, and one to spare."""
 logger = logging.getLogger(__name__)
 
 
@@ -104,12 +100,11 @@ def needs_of(
     share = max(1, (os.cpu_count() or 1) // executor.jobs)
     cpus = min(share, *(node.cpus for node in nodes))
     is_head = spec.system.head is not None
-    held = _BASE_BYTES + (0 if is_head else _COPIES * int(parameters(spec) or 0))
     environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(options.threads))}
     needs = {
         "num_cpus": cpus,
         "num_gpus": 0,
-        "memory": min(held, max(node.memory for node in nodes)),
+        "memory": min(memory_of(spec), max(node.memory for node in nodes)),
         "runtime_env": {"env_vars": environment},
     }
     if options.device != "cpu" and any(node.gpus for node in nodes):

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from benchmark.execution.cluster import connected
+from benchmark.execution.jobs import trials_at_once
 from benchmark.execution.launch import Launch
 from benchmark.execution.ray import check_reach
 from benchmark.execution.workers import ChildProcess, at_work
@@ -129,18 +130,19 @@ def _measure(connection: Connection) -> None:
 
 @contextmanager
 def hiring(launch: Launch) -> Iterator[Callable[[Objective], Workers]]:
-    """Find workers during the block, who are as many as `Launch.jobs` and its cluster say.
+    """Find workers during the block, who are as many as `trials_at_once` and its cluster say.
 
     Raises:
         UserError: There is no such cluster, or its other machines cannot reach the store.
     """
 
     def here(objective: Objective) -> Workers:
-        # One network fills a GPU.
-        fills = objective.target.head is None and launch.options.device != "cpu"
-        if launch.jobs == 1 or fills:
-            return InThisProcess(objective)
-        return InProcesses(objective, launch.jobs)
+        is_network = objective.target.head is None
+        fills = is_network and launch.options.device != "cpu"  # a GPU, alone
+        at_once = trials_at_once(launch.jobs, is_network=is_network)
+        return (
+            InThisProcess(objective) if at_once == 1 or fills else InProcesses(objective, at_once)
+        )
 
     if launch.executor == "local":
         yield here

@@ -48,6 +48,7 @@ CASES = (
     "growth",
     "peer",
     "seeds",
+    "jobs",
     "study",
 )
 FULL_REPEATS, SMALL_REPEATS = 5, 1
