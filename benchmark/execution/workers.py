@@ -107,7 +107,8 @@ class Worker(ChildProcess):
 @contextmanager
 def at_work(connection: Connection) -> Iterator[None]:
     """What a child process does, until it is interrupted or nothing comes from its parent."""
-    with suppress(Interrupted, EOFError), interrupted_by_signals():
+    # A parent that is killed ends the connection in any of these ways.
+    with suppress(Interrupted, EOFError, ConnectionError), interrupted_by_signals():
         load_environment()
         pass_logs_on(connection.send)
         yield

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 from optuna.distributions import CategoricalDistribution
 from optuna.importance import get_param_importances
 from optuna.study import Study
@@ -117,7 +118,8 @@ def _draw_slices(
             marked = [ticks.index(value) for value in marked if value in ticks]
         elif getattr(distribution, "log", False):
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter("{x:g}")  # figures have no formulas
+            axes.xaxis.set_major_formatter(LogFormatter())  # figures have no formulas
+            axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
         numbers = [trial.number for trial in placed]
         axes.scatter(
             values,
@@ -147,41 +149,32 @@ def _draw_plane(
     """Draw accuracy by size and depth; each depth has a row, since none stands for no limit."""
     placed = [trial for trial in complete if SIZE in trial.params and DEPTH in trial.params]
     depths = sorted({t.params[DEPTH] for t in placed}, key=lambda d: (d is None, d or 0))
+    sizes = sorted({trial.params[SIZE] for trial in placed})
+    is_whole = len(depths) * len(sizes) == len(placed)
+    rows = {depth: depth for depth in depths}
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    if len(depths) * len({t.params[SIZE] for t in placed}) == len(placed):
-        _draw_cells(figure, axes, placed, depths)
+    if is_whole or None in depths:
         rows = {depth: row for row, depth in enumerate(depths)}
         axes.set_yticks(range(len(depths)), ["none" if d is None else str(d) for d in depths])
+    cells: Any
+    shown: Any
+    if is_whole and min(len(depths), len(sizes)) > 1:
+        values = {(trial.params[DEPTH], trial.params[SIZE]): trial.value for trial in placed}
+        cells = [[values[depth, size] for size in sizes] for depth in depths]
+        shown = axes.pcolormesh(sizes, [*rows.values()], cells, shading="nearest")
     else:
-        rows = {depth: -1 if depth is None else depth for depth in depths}
         shown = axes.scatter(
             [trial.params[SIZE] for trial in placed],
             [rows[trial.params[DEPTH]] for trial in placed],
             c=[_accuracy(trial) for trial in placed],
-            cmap="viridis",
             s=60,
         )
-        figure.colorbar(shown, ax=axes, label="val accuracy")
         axes.grid(alpha=0.3)
+    figure.colorbar(shown, ax=axes, label="val accuracy")
     _mark(axes, placed, points, rows)
     axes.set(title=f"{title}\naccuracy by trees and depth", xlabel=SIZE, ylabel=DEPTH)
     return figure
-
-
-def _draw_cells(
-    figure: Figure, axes: Axes, placed: Sequence[FrozenTrial], depths: Sequence[Any]
-) -> None:
-    sizes = sorted({trial.params[SIZE] for trial in placed})
-    values = np.full((len(depths), len(sizes)), np.nan)
-    for trial in placed:
-        place = depths.index(trial.params[DEPTH]), sizes.index(trial.params[SIZE])
-        values[place] = trial.value
-    edges = np.interp(np.arange(-0.5, len(sizes)), np.arange(len(sizes)), sizes)
-    edges[0] = sizes[0] - (edges[1] - sizes[0]) if len(sizes) > 1 else sizes[0] - 1
-    edges[-1] = sizes[-1] + (sizes[-1] - edges[-2]) if len(sizes) > 1 else sizes[0] + 1
-    cells = axes.pcolormesh(edges, np.arange(len(depths) + 1) - 0.5, values, cmap="viridis")
-    figure.colorbar(cells, ax=axes, label="val accuracy")
 
 
 def _mark(

@@ -45,7 +45,7 @@ def finished(place: str) -> list[FrozenTrial]:
 
 def start(place: str, trials: str, jobs: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.sweep.synthetic", place, trials, str(jobs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_points_come_first_and_trials_count_in_all(place: str, tmp_path: Path) -> None:
@@ -205,7 +205,8 @@ def test_kill_9_loses_and_repeats_nothing(delay: float, jobs: int, tmp_path: Pat
     process.stdout.readline()
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    _, complaints = process.communicate(timeout=60)  # of its workers, too, which end with it
+    assert "Traceback" not in complaints
     before = finished(place)
     assert 0 < len(before) < 40
     rest = list(make_search(place, budget=GRID, space=grid()).run())
