@@ -12,7 +12,7 @@ from rich.text import Text
 
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import describe
-from benchmark.sweep.status import count_running, goal, seconds_left
+from benchmark.sweep.status import goal, seconds_left
 from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.terminal.console import line
 from benchmark.terminal.live_lines import LiveLines, meter
@@ -87,7 +87,7 @@ class SweepDisplay(LiveLines):
             self._print("  ", missing, f": {result.row.reason}")
 
     def _left(self, trials: list[FrozenTrial], planned: int | None) -> str:
-        guesses = [seconds_left(trials, planned, 1 + count_running(trials))]
+        guesses = [seconds_left(trials, planned)]
         if self._end is not None:
             guesses.append(max(self._end - time.monotonic(), 0.0))
         known = [guess for guess in guesses if guess is not None]

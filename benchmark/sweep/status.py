@@ -24,20 +24,16 @@ def goal(study: Study) -> int | None:
     return planned
 
 
-def count_running(trials: list[FrozenTrial]) -> int:
-    """How many trials go on."""
-    return sum(trial.state == TrialState.RUNNING for trial in trials)
-
-
-def seconds_left(trials: list[FrozenTrial], planned: int | None, at_once: int) -> float | None:
-    """Guess how long the rest takes, so many trials at once; None if it cannot be told."""
+def seconds_left(trials: list[FrozenTrial], planned: int | None) -> float | None:
+    """Guess how long the rest takes, as many at once as now; None if it cannot be told."""
     seconds: list[float] = [
         trial.user_attrs["notes"]["seconds"] for trial in trials if "notes" in trial.user_attrs
     ]
     if planned is None or not seconds:
         return None
     done = sum(map(is_finished, trials))
-    return max(planned - done, 0) * sum(seconds) / len(seconds) / max(at_once, 1)
+    at_once = max(1, sum(trial.state == TrialState.RUNNING for trial in trials))
+    return max(planned - done, 0) * sum(seconds) / len(seconds) / at_once
 
 
 def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
@@ -72,7 +68,7 @@ def _row(study: Study) -> dict[str, Any]:
     done = sum(map(is_finished, trials))
     planned = goal(study)
     best = best_trial(trials)
-    left = seconds_left(trials, planned, count_running(trials)) if workers else None
+    left = seconds_left(trials, planned) if workers else None
     complete = planned is not None and done >= planned
     state = f"running ({len(workers)})" if workers else "finished" if complete else "stopped"
     return {
