@@ -11,15 +11,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
+import mlflow.store.db.utils
 import optuna
 import pytest
+from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.ranking.runs import fetch
 from benchmark.tracking import connection, database
+from benchmark.tracking.database import _known_versions
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -186,3 +190,12 @@ def test_a_server_that_is_down_or_silent(monkeypatch: pytest.MonkeyPatch) -> Non
         silent.listen()
         assert_refused(store_at(down), "no server answers", "timed out")
     assert time.monotonic() - start < 10
+
+
+def test_versions_of_the_tables_are_those_of_mlflows_migrations() -> None:
+    configure: Any = mlflow.store.db.utils._get_alembic_config
+    script = ScriptDirectory.from_config(configure(""))
+    newest, older = _known_versions()
+    assert newest == script.get_current_head()
+    assert older | {newest} == {one.revision for one in script.walk_revisions()}
+    assert newest not in older
