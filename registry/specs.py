@@ -251,6 +251,11 @@ class HeadSpec:
                         "truth value or None; make the object in the factory"
                     )
 
+    @property
+    def of_plugin(self) -> bool:
+        """Whether a plugin registered it."""
+        return not is_ours(_module(self.factory))
+
     def code(self) -> AbstractContextManager[None]:
         """Name the plugin where its classifier fails in a ``with`` block; see `code_of`."""
         return code_of(f"head {self.name}", _module(self.factory))

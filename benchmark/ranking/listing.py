@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
+import benchmark.evaluation
+import benchmark.study
+import benchmark.training
+import registry
+from benchmark.data.cache import cache_folder
+from benchmark.data.home import home
+from benchmark.processes.leftovers import unfinished
 from benchmark.study.checks import check_definitions
 from benchmark.study.config import Config, setting_values
 from benchmark.study.inputs import image_size_of
+from benchmark.study.plan import content_hash
 from benchmark.study.presets import PRESETS
 from benchmark.study.settings import settings
 from benchmark.study.suite import BACKBONES, PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
+
+_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
+"""Whose code is counted, or checks what a head is made with."""
 
 
 def list_models(config: Config) -> pd.DataFrame:
@@ -54,11 +69,45 @@ def list_systems(config: Config) -> pd.DataFrame:
     Nothing is downloaded, allocated or trained. Without a number of classes in the configuration,
     it is the study's 151.
     """
-    known = systems()
-    broken = check_definitions(known, config)
-    rows = [_system_row(system, config, broken.get(system.name)) for system in known]
+    rows = _kept_rows(config)
     counts = ["parameters", "params_trainable", "flops"]
     return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+
+
+def _kept_rows(config: Config) -> list[dict[str, object]]:
+    """Its rows, out of a file if the same code has counted them before: torch stays unloaded.
+
+    A plugin's code is asked each time.
+    """
+    folder = home() / "answers"
+    if any(spec.of_plugin for spec in (*models, *heads)) or not folder.parent.exists():
+        return _system_rows(config)
+    file = folder / f"systems-{_counted_by(config)}.json"
+    if not file.exists():
+        rows = _system_rows(config)
+        cache_folder(home(), "answers")
+        with unfinished(file) as path:
+            path.write_text(json.dumps(rows), encoding="utf-8")
+    kept: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))
+    return kept
+
+
+def _counted_by(config: Config) -> str:
+    """Hash of the settings, the code and the packages that the rows depend on."""
+    packages = [
+        version(name) for name in ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
+    ]
+    code = hashlib.sha256()
+    for package in (registry, benchmark.study, benchmark.training, benchmark.evaluation):
+        for file in sorted(Path(package.__path__[0]).rglob("*.py")):
+            code.update(file.read_bytes())
+    return content_hash(setting_values(config), packages, code.hexdigest())
+
+
+def _system_rows(config: Config) -> list[dict[str, object]]:
+    known = systems()
+    broken = check_definitions(known, config)
+    return [_system_row(system, config, broken.get(system.name)) for system in known]
 
 
 def _system_row(system: System, config: Config, broken: Exception | None) -> dict[str, object]:

@@ -1,0 +1,57 @@
+"""Systems are counted once by the same code."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.ranking import listing
+from benchmark.study.config import Config, override
+from benchmark.study.suite import System, find_systems
+
+
+@pytest.fixture(autouse=True)
+def few(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "systems", lambda: find_systems(["basic_cnn", "resnet18-frozen*"]))
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The systems whose rows were made."""
+    made: list[str] = []
+    make = listing._system_row
+
+    def count(system: System, *rest: object) -> dict[str, object]:
+        made.append(system.name)
+        return make(system, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(listing, "_system_row", count)
+    return made
+
+
+def test_systems_are_counted_once_for_the_same_settings(
+    workplace: Path, counted: list[str]
+) -> None:
+    (workplace / "home").mkdir()
+    first = listing.list_systems(Config())
+    rows = len(counted)
+    assert rows == len(first) > 2
+    pd.testing.assert_frame_equal(listing.list_systems(Config()), first)
+    assert len(counted) == rows
+    other = listing.list_systems(override(Config(), ["data.classes=10"]))
+    assert len(counted) == 2 * rows
+    assert (other["parameters"].dropna() < first["parameters"].dropna()).all()
+
+
+def test_a_plugins_code_is_asked_each_time_and_a_listing_makes_no_folder(
+    workplace: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing.list_systems(Config())
+    assert not (workplace / "home").exists()
+    (workplace / "home").mkdir()
+    rows = len(counted)
+    monkeypatch.setattr("registry.specs.HeadSpec.of_plugin", True)
+    listing.list_systems(Config())
+    listing.list_systems(Config())
+    assert len(counted) == 3 * rows
+    assert not list((workplace / "home").glob("*/systems*"))
