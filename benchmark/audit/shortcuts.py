@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.grouping import examine
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
@@ -106,14 +106,19 @@ def shortcut_warnings(config: Config, data: PreparedData, home: Path) -> list[st
     """
     key = content_hash(data.spec.content, data.splits.tolist(), FRAMING)
     folder = cache_folder(home, "data") / f"{key}-shortcuts"
-    if not folder.exists():
+    told = read_kept(folder, _read)
+    if told is None:
         told = list(_told(config, data, home))
         with unfinished(folder) as partial:
             partial.mkdir()
             (partial / "told.json").write_text(json.dumps(told))
-    found: list[str] = json.loads((folder / "told.json").read_text())
     ending = " of the images not trained on; see bench data --audit"
-    return [f"shortcut: {'; '.join(found)}{ending}"] if found else []
+    return [f"shortcut: {'; '.join(told)}{ending}"] if told else []
+
+
+def _read(folder: Path) -> list[str]:
+    told: list[str] = json.loads((folder / "told.json").read_text())
+    return told
 
 
 def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:

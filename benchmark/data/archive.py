@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NoReturn
 
 from benchmark.data.archive_names import member_names
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.folder import kind_of
 from benchmark.data.names import text
@@ -83,10 +83,16 @@ def unpack(archive: Path, home: Path) -> Unpacked:
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     folder = cache_folder(home, "unpacked") / f"{digest}-{_VERSION}"
-    if not folder.exists():
+    known = read_kept(folder, _read)
+    if known is None:
         with unfinished(folder) as partial:
             partial.mkdir()
             _unpack_into(partial, archive)
+        known = _read(folder)
+    return known
+
+
+def _read(folder: Path) -> Unpacked:
     contents = json.loads((folder / _CONTENTS).read_text(encoding="utf-8"))
     return Unpacked(
         folder=folder / _UNPACKED,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, TypeVar
+
+from safetensors import SafetensorError
+
+from benchmark.processes.leftovers import remove
 
 Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers", "downloads"]
 _KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked", "downloads")
@@ -15,6 +20,10 @@ _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 """Which programs agreed on for folders that can be made anew (bford.info/cachedir)."""
 _PASSING = "passing"
 """Marks a home that is gone soon, and has no room for images."""
+_DAMAGED = (ValueError, LookupError, TypeError, EOFError, FileNotFoundError, SafetensorError)
+"""What files raise that a crash or a copy has left in part, or that another program wrote."""
+_Content = TypeVar("_Content")
+logger = logging.getLogger(__name__)
 
 
 def cache_folder(home: Path, kind: Kind) -> Path:
@@ -27,6 +36,18 @@ def cache_folder(home: Path, kind: Kind) -> Path:
             f"{_SIGNATURE}\n# By classifier-bench, which makes it anew if it is removed.\n"
         )
     return folder
+
+
+def read_kept(place: Path, read: Callable[[Path], _Content]) -> _Content | None:
+    """Read a file or folder of a cache; None if it is not there, or damaged, and removed."""
+    if not place.exists():
+        return None
+    try:
+        return read(place)
+    except _DAMAGED as error:
+        logger.warning("%s is damaged (%s), and made anew", place, error)
+        remove(place)
+        return None
 
 
 def is_cache(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.copies import MOST, Pair, find_copies
 from benchmark.data.findings import LeftOut
 from benchmark.data.identity import fingerprint, identify
@@ -53,7 +53,8 @@ def examine(
     """
     source = identify(source)
     folder = cache_folder(home, "data") / f"{fingerprint(source)}-looks"
-    if not folder.exists():
+    known = read_kept(folder, _read)
+    if known is None:
         looks, thumbnails = look_at(source.files, progress)
         large = [look is not None and min(look.width, look.height) >= _TINY for look in looks]
         rows = np.flatnonzero(large) if len(looks) <= MOST else np.zeros(0, np.int64)
@@ -66,11 +67,15 @@ def examine(
                 "pairs": [asdict(pair) for pair in pairs],
             }
             (partial / "looks.json").write_text(json.dumps(told))
+        known = _read(folder)
+    return Examined(source=source, looks=known[0], pairs=known[1])
+
+
+def _read(folder: Path) -> tuple[list[Look | None], list[Pair]]:
     stored = json.loads((folder / "looks.json").read_text())
-    return Examined(
-        source=source,
-        looks=[look and Look(**look) for look in stored["looks"]],
-        pairs=[Pair(**pair) for pair in stored["pairs"]],
+    return (
+        [look and Look(**look) for look in stored["looks"]],
+        [Pair(**pair) for pair in stored["pairs"]],
     )
 
 

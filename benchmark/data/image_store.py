@@ -103,6 +103,18 @@ def decode_all(
         (folder / "index.json").write_text(json.dumps(index))
 
 
+def read_store(folder: Path, *, keep: bool) -> tuple[list[Sample], list[LeftOut]]:
+    """Read the index of a store whose images, unless none are kept, are whole.
+
+    Raises:
+        ValueError, LookupError, TypeError, EOFError, FileNotFoundError: It is damaged.
+    """
+    samples, left_out = read_index(folder)
+    if keep and samples:
+        np.load(folder / "images.npy", mmap_mode="r")
+    return samples, left_out
+
+
 def read_index(folder: Path) -> tuple[list[Sample], list[LeftOut]]:
     """Read what is known of each image, and which files could not be decoded."""
     index: dict[str, list[dict[str, Any]]] = json.loads((folder / "index.json").read_text())

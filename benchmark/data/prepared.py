@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.cache import cache_folder, keeps_images
+from benchmark.data.cache import cache_folder, keeps_images, read_kept
 from benchmark.data.findings import Finding
 from benchmark.data.framing import shown_size
 from benchmark.data.identity import fingerprint, identify
-from benchmark.data.image_store import decode_all, read_index, store_folder
+from benchmark.data.image_store import decode_all, read_index, read_store, store_folder
 from benchmark.data.names import counted, natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import Split, missing_parts, split_stratified
@@ -117,11 +117,14 @@ def prepare(
     known = identify(source)
     content = fingerprint(known)
     folder = store_folder(home, content, image_size, input_)
-    if not folder.exists():
+    keep = keeps_images(home)
+    stored = read_kept(folder, lambda place: read_store(place, keep=keep))
+    if stored is None:
         own = replace(input_, size=input_.size or image_size)
         cache_folder(home, "data")
-        decode_all(known.files, own, folder, progress, keep=keeps_images(home))
-    samples, undecodable = read_index(folder)
+        decode_all(known.files, own, folder, progress, keep=keep)
+        stored = read_index(folder)
+    samples, undecodable = stored
     left_out = [*known.left_out, *undecodable]
     if not samples:
         example = f": {left_out[0].name}, {left_out[0].reason}" if left_out else ""

@@ -43,7 +43,7 @@ def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
         else:
             _put(path, target)
     finally:
-        _remove(path)
+        remove(path)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def remove_unfinished(folder: Path) -> None:
     for path in folder.glob(f"*{UNFINISHED}*"):  # a database has files beside it, of longer names
         name = ProcessName.read(path.name.partition(UNFINISHED)[0].rpartition("~")[2])
         if name is not None and name.is_dead:
-            _remove(path)
+            remove(path)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def temporary_folder() -> Iterator[None]:
             del os.environ["TMPDIR"]
         else:
             os.environ["TMPDIR"] = before[1]
-        _remove(folder)
+        remove(folder)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def short_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _remove(folder)
+        remove(folder)
 
 
 def _digest_of_host() -> str:
@@ -132,12 +132,12 @@ def _remove_dead(folder: Path) -> None:
         if name is not None and name.host == _digest_of_host():
             name = replace(name, host=socket.gethostname())
         if name is not None and name.is_dead:
-            _remove(path)
+            remove(path)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or a folder, unless another process does, or it is another user's."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with suppress(FileNotFoundError, PermissionError):

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pandas as pd
 
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.home import home
 from benchmark.processes.leftovers import unfinished
 from benchmark.tracking.store import Store
@@ -38,12 +38,15 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
     """
     folder = cache_folder(home(), "answers")
     files = {run_id: folder / f"{run_id}.csv" for run_id in places}
-    for run_id, uri in places.items():
-        if not files[run_id].exists() and (lying := _lying_here(uri)):
+    kept = {run_id: read_kept(file, _parse) for run_id, file in files.items()}
+    new = {run_id: uri for run_id, uri in places.items() if kept[run_id] is None}
+    for run_id, uri in new.items():
+        if lying := _lying_here(uri):
             _keep(lying, files[run_id])
-    if missing := {run_id: uri for run_id, uri in places.items() if not files[run_id].exists()}:
+    if missing := {run_id: uri for run_id, uri in new.items() if not files[run_id].exists()}:
         _bring(store, missing, files)
-    return {run_id: _parse(file) for run_id, file in files.items() if file.exists()}
+    kept |= {run_id: _parse(files[run_id]) for run_id in new if files[run_id].exists()}
+    return {run_id: table for run_id, table in kept.items() if table is not None}
 
 
 def _lying_here(uri: str) -> Path | None:

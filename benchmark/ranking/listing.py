@@ -14,7 +14,7 @@ import benchmark.evaluation
 import benchmark.study
 import benchmark.training
 import registry
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.home import home
 from benchmark.processes.leftovers import unfinished
 from benchmark.study.checks import check_definitions
@@ -83,20 +83,25 @@ def _kept_rows(config: Config) -> list[dict[str, object]]:
     if any(spec.of_plugin for spec in (*models, *heads)) or not folder.parent.exists():
         return _system_rows(config)
     file = folder / f"systems-{_counted_by(config)}.json"
-    if not file.exists():
+    rows = read_kept(file, _read)
+    if rows is None:
         rows = _system_rows(config)
         cache_folder(home(), "answers")
         with unfinished(file) as path:
             path.write_text(json.dumps(rows), encoding="utf-8")
-    kept: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))
-    return kept
+    return rows
+
+
+def _read(file: Path) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(rows, list):
+        raise TypeError("no list of systems")
+    return rows
 
 
 def _counted_by(config: Config) -> str:
     """Hash of the settings, the code and the packages that the rows depend on."""
-    packages = [
-        version(name) for name in ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
-    ]
+    packages = [version(name) for name in _PACKAGES]
     code = hashlib.sha256()
     for package in (registry, benchmark.study, benchmark.training, benchmark.evaluation):
         for file in sorted(Path(package.__path__[0]).rglob("*.py")):

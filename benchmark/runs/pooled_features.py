@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmark.data.cache import cache_folder
+from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.image_store import Sample
 from benchmark.processes.leftovers import unfinished
 from benchmark.runs.options import RunOptions
@@ -60,9 +60,11 @@ def pooled_features(
     name = _name(spec, options, network, images)
     folder = options.home / "features"
     file = folder / f"{name}-{spec.data.fingerprint}.safetensors"
-    known = _Known()
-    for stored in [file] if file.exists() else sorted(folder.glob(f"{name}-*.safetensors")):
-        known.read(stored, {*digests})
+    known = _Known({*digests})
+    read_kept(file, known.read)
+    if not file.exists():
+        for stored in sorted(folder.glob(f"{name}-*.safetensors")):
+            read_kept(stored, known.read)
     start = now(images.device)
     if new := [row for row, digest in enumerate(digests) if digest not in known.features]:
         pooled = pool_rows(network, images, torch.tensor(new), spec.train).cpu()
@@ -80,18 +82,22 @@ def pooled_features(
 class _Known:
     """Features of images that were stored, and the seconds that these took."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: set[str]) -> None:
+        self._wanted = wanted
         self.features: dict[str, Tensor] = {}
         self.seconds = 0.0
 
-    def read(self, file: Path, wanted: set[str]) -> None:
-        """Take those of wanted images that are not known yet out of a file."""
+    def read(self, file: Path) -> None:
+        """Take those of the wanted images that are not known yet out of a file."""
         with safe_open(file, framework="pt") as opened:
-            digests = opened.metadata()["digests"].split()
+            told = opened.metadata() or {}
+            digests = told["digests"].split()
             features = opened.get_tensor("features")
-            seconds = float(opened.metadata()["seconds"])
+            seconds = float(told["seconds"])
+        if len(digests) != len(features):
+            raise ValueError(f"{len(features)} features of {len(digests)} images")
         rows = {digest: row for row, digest in enumerate(digests)}
-        found = wanted & (rows.keys() - self.features.keys())
+        found = self._wanted & (rows.keys() - self.features.keys())
         self.features |= {digest: features[rows[digest]] for digest in found}
         self.seconds += seconds * len(found) / len(rows)
 

@@ -84,6 +84,18 @@ def test_names_stand_for_rows_of_the_leaderboard(ids: dict[str, str]) -> None:
     assert table("poor-scratch", "good-scratch/trees")["seeds"].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("content", ["", "something else"])
+def test_answers_whose_kept_file_is_damaged_are_read_anew(
+    content: str, ids: dict[str, str], workplace: Path
+) -> None:
+    before = table("good-scratch", "poor-scratch")
+    kept = [*(workplace / "home/answers").glob("*.csv")]
+    assert len(kept) >= 3
+    for file in kept:
+        file.write_text(content)
+    pd.testing.assert_frame_equal(table("good-scratch", "poor-scratch"), before)
+
+
 def test_what_cannot_be_compared_is_told_in_one_line(ids: dict[str, str], store: Store) -> None:
     assert_one_line_error(bench("good-scratch"), "name two at least")
     assert_one_line_error(bench("good-scratch", "god-scratch"), "did you mean good-scratch")

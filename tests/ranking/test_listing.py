@@ -43,6 +43,21 @@ def test_systems_are_counted_once_for_the_same_settings(
     assert (other["parameters"].dropna() < first["parameters"].dropna()).all()
 
 
+@pytest.mark.parametrize("content", ["", '[{"name', "{}"])
+def test_damaged_counts_are_made_anew(
+    content: str, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (workplace / "home").mkdir()
+    first = listing.list_systems(Config())
+    (file,) = (workplace / "home" / "answers").glob("systems-*.json")
+    file.write_text(content)
+    pd.testing.assert_frame_equal(listing.list_systems(Config()), first)
+    assert f"{file.name} is damaged" in caplog.text
+    caplog.clear()
+    pd.testing.assert_frame_equal(listing.list_systems(Config()), first)
+    assert not caplog.text
+
+
 def test_a_plugins_code_is_asked_each_time_and_a_listing_makes_no_folder(
     workplace: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

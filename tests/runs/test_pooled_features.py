@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 from torch import Tensor
 
 from benchmark.data.prepared import PreparedData, prepare
@@ -123,6 +124,21 @@ def test_of_images_that_were_added_alone_features_are_computed(
     (tmp_path / "features").rename(tmp_path / "gone")
     torch.testing.assert_close(pooled(more, tmp_path)[0].inputs, after.inputs)
     assert computed == [42, 3, 45]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", save({"features": torch.ones(42, 512)})])
+def test_damaged_features_and_those_of_another_layout_are_made_anew(
+    content: bytes, data: PreparedData, tmp_path: Path, computed: list[int]
+) -> None:
+    before, _ = pooled(data, tmp_path)
+    (file,) = (tmp_path / "features").glob("*.safetensors")
+    file.write_bytes(content)
+    of_other_data = file.with_stem(f"{file.stem.partition('-')[0]}-other")
+    of_other_data.write_bytes(content)
+    for _ in range(2):
+        assert torch.equal(pooled(data, tmp_path)[0].inputs, before.inputs)
+    assert computed == [42, 42]
+    assert not of_other_data.exists()
 
 
 def test_a_plugins_features_are_not_stored(

@@ -1,0 +1,49 @@
+"""What is kept between commands, and was damaged, is made anew."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.audit.shortcuts import shortcut_warnings
+from benchmark.data.cache import without_writing
+from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.selection import select_images
+from benchmark.study.config import Config, DataConfig
+from tests.data.images import write_tree
+
+
+def prepared(config: Config, home: Path) -> tuple[PreparedData, list[str]]:
+    data = prepare(select_images(config, home), image_size=16, seed=0, home=home)
+    return data, shortcut_warnings(config, data, home)
+
+
+@pytest.mark.parametrize(
+    "name", ["contents.json", "looks.json", "index.json", "images.npy", "told.json"]
+)
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_files_are_made_anew(
+    name: str, damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_tree(tmp_path / "monsters", {"abra": 5, "zubat": 5})
+    archive = shutil.make_archive(str(tmp_path / "monsters"), "zip", folder)
+    config, home = Config(data=DataConfig(source=archive)), tmp_path / "home"
+    before, told = prepared(config, home)
+    pixels = before.images.copy()
+    (file,) = home.glob(f"*/*/{name}")
+    content = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2])
+    with without_writing(home) as other:
+        assert prepared(config, other)[1] == told
+    after, again = prepared(config, home)
+    assert f"{file.parent.name} is damaged" in caplog.text
+    np.testing.assert_array_equal(after.images, pixels)
+    assert (after.samples, again) == (before.samples, told)
+    assert file.read_bytes() == content
+    caplog.clear()
+    prepared(config, home)
+    assert not caplog.text
