@@ -12,6 +12,9 @@ from benchmark.study.config import Precision
 from benchmark.training.devices import autocast
 from benchmark.training.inference import inference_batch
 
+MOST = 8192
+"""Images that are remembered, of which each panel shows a dozen; all begin anew beyond."""
+
 
 class Remembered:
     """Remembers what became of an image, by its pixels.
@@ -38,6 +41,9 @@ class Remembered:
         """Images (N, 3, S, S) -> (N, F)."""
         keys = digests(images)
         new = {key: row for row, key in enumerate(keys) if key not in self._found}
+        if new and len(self._found) + len(new) > MOST:
+            self._found = {}
+            new = {key: row for row, key in enumerate(keys)}
         if new:
             parts = torch.split(images[list(new.values())], inference_batch(images.device))
             with autocast(images.device, self._precision):

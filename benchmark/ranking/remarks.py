@@ -112,6 +112,8 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
             f"no gradient reaches its layers any more (length {norms[-1]:.1g} in the last epoch): "
             f"its activations are dead; {lower}"
         )
+    if len(train) == 1:  # a curve of one point has no course
+        return "one epoch was too few; try --set train.epochs=5"
     best = int(np.nanargmin(val))
     if train[-1] > ROSE * min(train):
         return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -31,6 +32,23 @@ def test_each_image_is_computed_once_and_answered_in_its_place() -> None:
     torch.testing.assert_close(remembered(images), images.mean((2, 3)))
     assert counted.images == 4
     assert not remembered(images.requires_grad_()).requires_grad
+
+
+def test_what_is_remembered_does_not_grow_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.explain.remembered.MOST", 6)
+    counted = Counted()
+    remembered = Remembered(counted)
+    first, second, many = (torch.rand(count, 3, 8, 8) for count in (4, 2, 9))
+    remembered(first)
+    remembered(second)
+    assert counted.images == 6
+    both = torch.cat([first[:3], many[:1]])
+    torch.testing.assert_close(remembered(both), both.mean((2, 3)))
+    assert counted.images == 10
+    torch.testing.assert_close(remembered(many), many.mean((2, 3)))
+    assert counted.images == 19
+    remembered(second)
+    assert counted.images == 21
 
 
 def test_it_computes_in_the_precision_that_is_asked_for() -> None:

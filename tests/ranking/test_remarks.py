@@ -47,6 +47,7 @@ def told(
 @pytest.mark.parametrize(
     ("train", "val", "reason"),
     [
+        ([1.10], [1.1], "one epoch was too few; try --set train.epochs=5"),
         ([1.10, 1.10, 1.09], [1.1] * 3, "its loss stayed flat from the start (1.10 to 1.09); try"),
         ([1.1, NAN, NAN], [1.1] * 3, "no longer finite from epoch 2 on; try a lower rate: --set "),
         ([1.1, 2.0, 5.0], [1.0, 2.0, 6.0], "it diverged after epoch 1, whose weights were kept"),
