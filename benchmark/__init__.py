@@ -90,7 +90,7 @@ def run(
         How each run ended; one that failed has its reason, and its traceback in MLflow.
 
     Raises:
-        UserError: The device or the store is not there.
+        UserError: An option is none, or the device or the store is not there.
     """
     _prepare()
     from benchmark.data.home import home

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, assert_type
+from typing import Any, Literal, assert_type
 
 import numpy as np
 import pandas as pd
@@ -166,6 +167,23 @@ def test_many_pictures_are_taken_at_once(outcomes: list[Outcome]) -> None:
         table.iloc[69, 2:].astype(float), alone.iloc[0, 2:].astype(float), atol=1e-5
     )
     assert classifier.predict([]).empty
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "jobs=0 is neither a number from 1 nor 'auto'"),
+        ({"jobs": "2"}, "jobs='2' is neither"),
+        ({"save_weights": "last"}, "save_weights='last' is none of all, best, needed, none"),
+        ({"executor": "slurm"}, "executor='slurm' is none of local, ray"),
+    ],
+)
+def test_options_that_no_command_line_has_checked_are_refused_at_once(
+    options: Any, message: str, image_folder: Path
+) -> None:
+    study = bench.plan(image_folder, [NETWORK])
+    with pytest.raises(UserError, match=re.escape(message)):
+        bench.run(study, **options)
 
 
 def test_mistakes_are_told_with_what_would_be_right(

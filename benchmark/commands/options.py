@@ -158,6 +158,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--jobs",
             type=JobCount(),
+            metavar="N|auto",
             default=1,
             show_default=True,
             help="Runs at once, or trials of a study, each in a process of its own; their figures "

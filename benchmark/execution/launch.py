@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
@@ -25,6 +25,7 @@ from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent, unsent_specs
 from benchmark.training.devices import find_device
+from registry.errors import UserError
 
 ExecutorName = Literal["local", "ray"]
 
@@ -75,6 +76,18 @@ class Launch:
     gpu_share: float = 1.0
     timeout: float | None = None
     checkpoint: float = CHECKPOINT_SECONDS
+
+    def __post_init__(self) -> None:
+        """Refuse what a caller from Python may pass, whom no command line has checked.
+
+        Raises:
+            UserError: It is no such number or name.
+        """
+        if self.jobs != "auto" and (not isinstance(self.jobs, int) or self.jobs < 1):
+            raise UserError(f"jobs={self.jobs!r} is neither a number from 1 nor 'auto'")
+        for name, known in (("save_weights", SaveWeights), ("executor", ExecutorName)):
+            if (value := getattr(self, name)) not in get_args(known):
+                raise UserError(f"{name}={value!r} is none of {', '.join(get_args(known))}")
 
     @cached_property
     def options(self) -> RunOptions:
