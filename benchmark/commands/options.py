@@ -161,9 +161,9 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="N|auto",
             default=1,
             show_default=True,
-            help="Runs at once, or trials of a study, each in a process of its own; their figures "
-            "are the same. auto: two, where that is faster. With Ray: on each machine like this "
-            "one.",
+            help="Runs at once, or trials of a study, each in a process of its own with its share "
+            "of the cores; figures are the same but for rounding. auto: two, where that is "
+            "expected to be faster. With Ray: on each machine like this one.",
         ),
     ):
         command = option(command)

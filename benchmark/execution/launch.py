@@ -10,7 +10,7 @@ from typing import Literal, TypedDict, get_args
 
 from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
-from benchmark.execution.jobs import Jobs, jobs_at_once
+from benchmark.execution.jobs import Jobs, jobs_at_once, sharing
 from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
@@ -138,7 +138,7 @@ class Launch:
         if self.jobs != "auto":
             return self.jobs
         todo = [spec for spec in self.study.plan if spec.id not in self.complete]
-        return jobs_at_once(todo, find_device(self.device), self.forecast.total(todo))
+        return jobs_at_once(todo, find_device(self.device), self.forecast.seconds)
 
     def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan, telling the listener all of it.
@@ -149,8 +149,8 @@ class Launch:
         send_unsent(tracker, self.home)
         end_dead_runs(tracker)
         log_exploration(self.study.data, tracker)
-        executor = self.make_executor()
-        for outcome in executor.execute(self.study.plan, self.options, listener, force=force):
+        executor, options = self.make_executor(), sharing(self.options, self.at_once)
+        for outcome in executor.execute(self.study.plan, options, listener, force=force):
             listener.ended(outcome)
             yield outcome
         if self.options.keep_best:

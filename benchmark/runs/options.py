@@ -35,8 +35,8 @@ class RunOptions:
         save_embeddings: Ids of the runs whose embeddings are kept for heads.
         save_train_predictions: Ids of the runs that others learn from.
         explain: Whether to draw explanations.
-        threads: Of the processor, for each run: as many however many runs are made at once, since
-            sums in another order give other figures.
+        threads: Of the processor, for each run. Other numbers sum in another order, and may change
+            the last digits of figures.
         driver: The process that wants the runs; those that make them for it may be others.
         timeout: Seconds that a run may take; None for any time.
         checkpoint_seconds: Of a network's training that an interruption may lose, besides the

@@ -1,12 +1,13 @@
 """How many runs are made at once if nobody says."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import psutil
 import pytest
 import torch
 
-from benchmark.execution.jobs import jobs_at_once, trials_at_once
+from benchmark.execution.jobs import jobs_at_once, together, trials_at_once
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import DataSpec, RunSpec
 from benchmark.study.suite import System
@@ -24,20 +25,49 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
-def test_two_runs_at_once_use_what_one_leaves_idle() -> None:
-    assert jobs_at_once([NETWORK, HEAD, HEAD], CPU, None) == 2
-    assert jobs_at_once([NETWORK, HEAD], CPU, 600.0) == 2
+def seconds(*each: float) -> Callable[[RunSpec], float | None]:
+    """What runs take, in the order in which they are asked about."""
+    taken = iter(each)
+    return lambda spec: next(taken)
 
 
-def test_what_is_short_or_alone_is_made_one_after_the_other() -> None:
-    assert jobs_at_once([NETWORK], CPU, None) == 1
-    assert jobs_at_once([], CPU, None) == 1
-    assert jobs_at_once([NETWORK, HEAD, HEAD], CPU, 20.0) == 1
+def never(spec: RunSpec) -> float | None:
+    return None
+
+
+def of_seed(seed: int, spec: RunSpec = NETWORK) -> RunSpec:
+    return replace(spec, seed=seed)
+
+
+def test_runs_of_like_length_are_made_two_at_once() -> None:
+    networks = [of_seed(seed) for seed in range(10)]
+    assert jobs_at_once(networks, CPU, seconds(*[50.0] * 10)) == 2
+    assert jobs_at_once(networks, CPU, seconds(*[5.0] * 10)) == 1  # a process starts for longer
+
+
+def test_one_that_would_end_alone_has_all_cores() -> None:
+    three = [of_seed(seed) for seed in range(3)]
+    assert jobs_at_once(three, CPU, seconds(60.0, 60.0, 900.0)) == 1
+    assert jobs_at_once([NETWORK], CPU, seconds(900.0)) == 1
+    assert jobs_at_once([], CPU, seconds()) == 1
+
+
+def test_of_what_is_not_known_nothing_is_expected() -> None:
+    assert jobs_at_once([of_seed(seed) for seed in range(10)], CPU, never) == 1
+
+
+def test_runs_wait_for_those_that_they_need_and_no_longer() -> None:
+    backbone, other = of_seed(0), of_seed(1)
+    head = replace(HEAD, needs=(backbone.id,))
+    took = {backbone.id: 10.0, other.id: 30.0, head.id: 5.0}
+    assert together([backbone, head, other], took) == 30.0
+    assert together([other, backbone, head], {**took, other.id: 12.0}) == 15.0
+    assert together([head], {head.id: 5.0}) == 5.0  # its backbone is complete
 
 
 def test_a_gpu_has_heads_beside_its_network_and_no_second_network() -> None:
-    assert jobs_at_once([NETWORK, HEAD], GPU, None) == 2
-    assert jobs_at_once([NETWORK, NETWORK], GPU, None) == 1
+    assert jobs_at_once([NETWORK, HEAD], GPU, never) == 2
+    assert jobs_at_once([NETWORK, of_seed(1)], GPU, never) == 1
 
 
 def test_two_that_memory_does_not_hold_are_made_one_after_the_other(
@@ -45,13 +75,14 @@ def test_two_that_memory_does_not_hold_are_made_one_after_the_other(
 ) -> None:
     free = psutil.virtual_memory()._replace(available=2 * 2**30)
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
-    assert jobs_at_once([HEAD, HEAD], CPU, None) == 2
-    assert jobs_at_once([NETWORK, HEAD], CPU, None) == 1
+    heads = [of_seed(seed, HEAD) for seed in range(4)]
+    assert jobs_at_once(heads, CPU, lambda spec: 100.0) == 2
+    assert jobs_at_once([NETWORK, *heads], CPU, lambda spec: 100.0) == 1
 
 
 def test_one_core_is_given_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    assert jobs_at_once([NETWORK, HEAD], CPU, None) == 1
+    assert jobs_at_once([of_seed(s) for s in range(10)], CPU, lambda spec: 100.0) == 1
     assert trials_at_once("auto", is_network=True) == 1
 
 
