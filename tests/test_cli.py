@@ -360,7 +360,7 @@ def test_data_are_explored_as_they_would_be_run(workplace: Path, image_folder: P
 
 
 def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
-    rows = json.loads(bench("ls", "systems", "--format", "json").output)
+    rows = json.loads(bench("ls", "systems", "--format", "json").stdout)
     counts = {row["name"]: row["parameters"] for row in rows}
     assert sum(row["group"] != "beyond the study" for row in rows) == 27
     assert counts["basic_cnn-scratch"] == 29_623_511
@@ -373,7 +373,7 @@ def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
     settings = {row["name"]: row["settings"] for row in rows}
     assert counts["resnet18-staged/xgboost-n100-d10"] is None
     assert settings["resnet18-staged/xgboost-n100-d10"] == "n_estimators=100, max_depth=10"
-    quick = json.loads(bench("ls", "systems", "--preset", "quick", "--format", "json").output)
+    quick = json.loads(bench("ls", "systems", "--preset", "quick", "--format", "json").stdout)
     assert {row["name"]: row["parameters"] for row in quick}["basic_cnn-scratch"] != 29_623_511
 
 
