@@ -85,6 +85,6 @@ def _apart(keys: list[bytes]) -> list[bytes]:
     before = Counter[bytes]()
     found = []
     for key in keys:
-        found.append(key + bytes([before[key]]))
+        found.append(key + b"%d" % before[key])
         before[key] += 1
     return found
