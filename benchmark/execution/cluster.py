@@ -75,9 +75,14 @@ def connected(address: str | None) -> Iterator[list[Node]]:
             with _handler_kept(), withheld_from_children():
                 ray.init(**options)
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            if address is None:
+                raise UserError(
+                    f"Ray does not start on this machine ({one_line(error)}); "
+                    "--executor local makes the same runs without it"
+                ) from error
             raise UserError(
-                f"there is no Ray cluster at {address or 'this machine'} that lets you in "
-                f"({one_line(error)}); start it, and let this machine join it: "
+                f"there is no Ray cluster at {address} that lets you in ({one_line(error)}); "
+                "start it, and let this machine join it: "
                 "ray start --address HOST:PORT, with the same RAY_AUTH_TOKEN"
             ) from error
         stack.callback(ray.shutdown)
@@ -100,6 +105,9 @@ def import_ray(*, loopback: bool) -> Any:
         import ray
     except ImportError as error:
         raise UserError("--executor ray needs the ray extra; type: uv sync --extra ray") from error
+    # The token of an earlier cluster of this process, which Ray keeps, opens no other.
+    core: Any = ray._raylet
+    core.AuthenticationTokenLoader.instance().reset_cache()
     return ray
 
 

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmark.cli import main
-from benchmark.execution.cluster import OBJECT_STORE_BYTES, import_ray
+from benchmark.execution.cluster import OBJECT_STORE_BYTES, connected, import_ray
 from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import Study, plan_study
@@ -199,6 +199,16 @@ def _wait_for_maker(store: Store) -> psutil.Process:
                 return psutil.Process(process_of(run).pid)
         time.sleep(0.2)
     raise AssertionError("no run began")
+
+
+def test_each_cluster_is_opened_by_the_token_that_is_set_for_it(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connected(cluster.address) as nodes:
+        assert len(nodes) == 2
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "1" * 32)
+    with connected(None) as nodes:
+        assert len(nodes) == 1
 
 
 def test_what_is_missing_is_told_in_a_line(
