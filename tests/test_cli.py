@@ -241,7 +241,7 @@ def test_empty_and_contradicting_options_are_refused(
 
 
 def test_own_data_are_studied_however_they_are_named(workplace: Path) -> None:
-    from benchmark.commands.options import make_config
+    from benchmark.commands.study_options import make_config
 
     assert make_config("mine", None, ()).preset == "study"
     assert make_config(None, None, ("data.source=mine",)).preset == "study"

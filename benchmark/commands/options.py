@@ -1,119 +1,16 @@
-"""Turns what several commands take from the command line into configurations and consoles."""
+"""Options of several commands: where runs are made, which classifier is meant, how to print."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
 from registry.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmark.study.config import Config
-
-
-def read_weights(weights: str | None) -> tuple[str | None, Path | None]:
-    """Read ``--weights``: a folder stands for the ImageNet weights that it holds.
-
-    Returns:
-        The setting ``weights``, or None to leave it as it is, and the folder, if one was named.
-
-    Raises:
-        UserError: It is neither a known name nor a folder.
-    """
-    if weights is None or weights in ("imagenet", "demo"):
-        return weights, None
-    folder = Path(weights)
-    if not weights or not folder.is_dir():
-        raise UserError(
-            f"--weights {weights or repr('')} is no folder; write imagenet, demo or DIR"
-        )
-    return "imagenet", folder
-
-
-def read_repeats(seeds: str | None, seed: int | None, settings: tuple[str, ...]) -> tuple[int, ...]:
-    """Read ``--seeds``.
-
-    Returns:
-        The seeds; none if it was left out.
-
-    Raises:
-        UserError: It is no list of seeds, or a seed is named besides.
-    """
-    from benchmark.study.seeds import read_seeds
-
-    if seeds is None:
-        return ()
-    if seed is not None or any(setting.startswith("seed=") for setting in settings):
-        raise UserError("--seed and --seeds name the seeds twice; leave one of them out")
-    return read_seeds(seeds)
-
-
-def make_config(
-    data: str | None, preset: str | None, settings: tuple[str, ...], **chosen: Any
-) -> Config:
-    """Apply the command line's options to a preset: ``quick`` without data, else ``study``.
-
-    Raises:
-        UserError: A setting is wrong, or an option and ``--set`` give it different values.
-    """
-    from benchmark.study.presets import configure
-
-    if data is not None and not data.strip():
-        raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
-    chosen |= {"data.source": data}
-    chosen |= {f"data.{key}": chosen.pop(key, None) for key in ("classes_at", "exclude")}
-    given = {key: str(value) for key, value in chosen.items() if value is not None}
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        if given.get(key, value) != value:
-            option = key.rpartition(".")[2].replace("source", "data").replace("_", "-")
-            raise UserError(f"--{option} {given[key]} or --set {setting}? Leave one of them out")
-    return configure(preset, [*settings, *(f"{key}={value}" for key, value in given.items())])
-
-
-classes_at_option = click.option(
-    "--classes-at",
-    type=click.IntRange(1),
-    metavar="DEPTH",
-    help="How deep the classes' folders lie: 1 are those in DIR itself. [default: found out]",
-)
-
-
-exclude_option = click.option(
-    "--exclude",
-    metavar="FILE",
-    help="Leave out the images that a list names, such as that of bench data --fix; none is "
-    "deleted.",
-)
-
-
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that make a configuration."""
-    for option in (
-        classes_at_option,
-        exclude_option,
-        click.option(
-            "--set",
-            "settings",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Override a setting, such as train.epochs=5; repeatable.",
-        ),
-        click.option(
-            "--preset", metavar="NAME", help="study or quick. [default: quick without --data]"
-        ),
-        click.option(
-            "--data",
-            metavar="DIR",
-            help="Folder or zip (or its URL) with a folder for each class, or kaggle:OWNER/NAME. "
-            "[default: generated demo images]",
-        ),
-    ):
-        command = option(command)
-    return command
+    from benchmark.execution.launch import LaunchOptions
 
 
 class JobCount(click.ParamType[Any]):
@@ -134,6 +31,12 @@ class JobCount(click.ParamType[Any]):
 def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where runs and trials are made: see `check_executor`."""
     for option in (
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            help="Of networks: cpu, cuda, cuda:1 or auto.",
+        ),
         click.option(
             "--gpu-share",
             type=click.FloatRange(0, 1, min_open=True),
@@ -170,16 +73,17 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def check_executor(executor: str, address: str | None, device: str) -> None:
+def check_executor(**how: Unpack[LaunchOptions]) -> None:
     """Make sure that the options of `executor_options` go together.
 
     Raises:
         UserError: They do not.
     """
-    if address is not None and executor != "ray":
-        raise UserError(f"--address {address} goes with --executor ray")
-    if executor == "ray" and device not in ("auto", "cpu"):
-        raise UserError(f"Ray chooses the GPU itself; leave --device {device} out")
+    if how["executor"] == "ray":
+        if how["device"] not in ("auto", "cpu"):
+            raise UserError(f"Ray chooses the GPU itself; leave --device {how['device']} out")
+    elif how["address"] is not None:
+        raise UserError(f"--address {how['address']} goes with --executor ray")
 
 
 def seed_and_context_options(command: Callable[..., Any]) -> Callable[..., Any]:

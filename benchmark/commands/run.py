@@ -5,25 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from benchmark.commands.options import (
-    check_executor,
-    config_options,
-    executor_options,
-    make_config,
-    read_repeats,
-    read_weights,
-)
+from benchmark.commands.options import check_executor, executor_options
+from benchmark.commands.study_options import StudyOptions, study_options
 from benchmark.data.home import home
 from registry.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.execution.launch import Launch
+    from benchmark.execution.launch import Launch, LaunchOptions
 
 EXIT_FAILED = 1
 
@@ -31,23 +25,7 @@ EXIT_FAILED = 1
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--all", "run_all", is_flag=True, help="Every system of the study and of plugins.")
-@config_options
-@click.option(
-    "--weights",
-    metavar="imagenet|demo|DIR",
-    help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    help="Of weights, batches and trees; the images are divided by data.split_seed.",
-)
-@click.option(
-    "--seeds",
-    metavar="N|LIST",
-    help="Repeat each system: 5 for the seeds 0 to 4, or a list of seeds: 0,3,7.",
-)
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1 or auto.")
+@study_options
 @click.option(
     "--save-weights",
     type=click.Choice(["all", "best", "needed", "none"]),
@@ -78,25 +56,10 @@ EXIT_FAILED = 1
 def run(
     names: tuple[str, ...],
     run_all: bool,
-    data: str | None,
-    preset: str | None,
-    settings: tuple[str, ...],
-    classes_at: int | None,
-    exclude: str | None,
-    weights: str | None,
-    seed: int | None,
-    seeds: str | None,
-    device: str,
-    save_weights: Any,
-    explain: bool,
-    jobs: Any,
-    executor: Any,
-    address: str | None,
-    gpu_share: float,
-    timeout: float | None,
-    checkpoint: float,
+    asked: StudyOptions,
     force: bool,
     dry_run: bool,
+    **how: Unpack[LaunchOptions],
 ) -> None:
     """Run the systems that NAMES match, or all, and show the leaderboard.
 
@@ -110,16 +73,13 @@ def run(
         raise UserError("--all names everything; leave it out, or type: bench run --all")
     if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
-    check_executor(executor, address, device)
-    weights, folder = read_weights(weights)
+    check_executor(**how)
+    how["weights_folder"] = asked.weights_folder
 
     from benchmark.study.suite import find_systems, systems
 
     chosen = find_systems(names) if names else systems()
-    repeats = read_repeats(seeds, seed, settings)
-    config = make_config(
-        data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
-    )
+    repeats, config = asked.repeats, asked.config
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store
@@ -141,20 +101,7 @@ def run(
 
     from benchmark.execution.launch import Launch
 
-    launch = Launch(
-        study=study,
-        home=home(),
-        device=device,
-        weights_folder=folder,
-        save_weights=save_weights,
-        explain=explain,
-        jobs=jobs,
-        executor=executor,
-        address=address,
-        gpu_share=gpu_share,
-        timeout=timeout,
-        checkpoint=checkpoint,
-    )
+    launch = Launch(study=study, home=home(), **how)
     print_header(console, study, launch.options, shortcuts)
     if dry_run:
         print_plan(console, launch)

@@ -6,18 +6,12 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
-from benchmark.commands.options import (
-    check_executor,
-    config_options,
-    executor_options,
-    make_config,
-    read_repeats,
-    read_weights,
-)
+from benchmark.commands.options import check_executor, executor_options
+from benchmark.commands.study_options import StudyOptions, study_options
 from benchmark.data.home import home
 from registry import heads
 from registry.errors import UserError
@@ -25,7 +19,7 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmark.execution.launch import Launch
+    from benchmark.execution.launch import Launch, LaunchOptions
     from benchmark.runs.options import RunOptions
     from benchmark.sweep.budget import Budget
     from benchmark.sweep.objective import Target
@@ -72,6 +66,7 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
 )
 @click.option(
     "--timeout",
+    "seconds",
     type=click.FloatRange(1),
     callback=_finite,
     metavar="SECONDS",
@@ -84,15 +79,7 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
     "(postgresql://...), which is waited for if it is away. [default: files in .bench/sweeps]",
 )
 @click.option("--status", is_flag=True, help="Show how far the sweeps are, and stop.")
-@config_options
-@click.option("--weights", metavar="imagenet|demo|DIR", help="As for bench run.")
-@click.option("--seed", type=click.IntRange(0), help="As for bench run, and of the sampler.")
-@click.option(
-    "--seeds",
-    metavar="N|LIST",
-    help="As for bench run: the first is searched with, the best is scored with each.",
-)
-@click.option("--device", default="auto", show_default=True, help="Of networks.")
+@study_options
 @executor_options
 def sweep(
     names: tuple[str, ...],
@@ -101,22 +88,11 @@ def sweep(
     sampler: Any,
     pruner: Any,
     trials: int | None,
-    timeout: float | None,
+    seconds: float | None,
     storage: str | None,
     status: bool,
-    data: str | None,
-    preset: str | None,
-    settings: tuple[str, ...],
-    classes_at: int | None,
-    exclude: str | None,
-    weights: str | None,
-    seed: int | None,
-    seeds: str | None,
-    device: str,
-    jobs: Any,
-    executor: Any,
-    address: str | None,
-    gpu_share: float,
+    asked: StudyOptions,
+    **how: Unpack[LaunchOptions],
 ) -> None:
     """Search better settings of NAMES: trees, a head, BACKBONE/HEAD, or a network.
 
@@ -129,8 +105,8 @@ def sweep(
         _show_status(storage)
         return
     only = _searched(names, sampler, axes, space)
-    check_executor(executor, address, device)
-    weights, folder = read_weights(weights)
+    check_executor(**how)
+    how["weights_folder"] = asked.weights_folder
 
     from benchmark.sweep.names import resolve
 
@@ -141,10 +117,7 @@ def sweep(
         for head in dict.fromkeys(name.rpartition("/")[2] for name in found):
             if head in {one.name for one in heads}:
                 head_grid(head, axes)  # a wrong one is told before images are decoded
-    repeats = read_repeats(seeds, seed, settings)
-    config = make_config(
-        data, preset, settings, classes_at=classes_at, exclude=exclude, weights=weights, seed=seed
-    )
+    repeats, config = asked.repeats, asked.config
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store
@@ -168,20 +141,11 @@ def sweep(
         sampler=sampler or ("grid" if axes else "tpe"),
         pruner=pruner or ("none" if axes else "median"),
         trials=trials,
-        timeout=timeout,
+        timeout=seconds,
         seed=config.seed,
     )
     sweeps = [_sweep(of_seeds, axes, only, budget, storage) for of_seeds in targets]
-    launch = Launch(
-        study=study,
-        home=home(),
-        device=device,
-        weights_folder=folder,
-        jobs=jobs,
-        executor=executor,
-        address=address,
-        gpu_share=gpu_share,
-    )
+    launch = Launch(study=study, home=home(), **how)
     sys.exit(_execute(console, launch, sweeps))
 
 

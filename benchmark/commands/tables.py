@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.commands.options import (
+from benchmark.commands.options import format_option
+from benchmark.commands.outputs import check_file, check_folder, is_page, is_table
+from benchmark.commands.study_options import (
     classes_at_option,
     config_options,
     exclude_option,
-    format_option,
     make_config,
 )
-from benchmark.commands.outputs import check_file, check_folder, is_page, is_table
 from benchmark.data.home import home
 from registry.errors import UserError
 from registry.printable import printable
