@@ -46,6 +46,13 @@ def test_a_leaderboard_from_a_database_needs_no_mlflow(store: Store, tmp_path: P
     assert "worse" in shown  # by their predictions of each image
 
 
+def test_a_networks_first_step_waits_for_torch_and_mlflow_alone() -> None:
+    command = [sys.executable, "-c", "import sys, benchmark.execution.launch; print(*sys.modules)"]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert {"torch", "mlflow"} <= set(loaded)
+    assert not ({*COMPUTING, *RUNNING} - {"torch", "mlflow"}) & set(loaded)
+
+
 def run_without(commands: list[str], unneeded: set[str]) -> str:
     """Run commands in a process of their own, and return what they print."""
     code = (

@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-
-from benchmark.data.fonts import families
 from registry.printable import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LABEL = 28
 """So many characters of a name stand beside an axis."""
@@ -22,6 +21,11 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
 
     Its texts are plain: a $ in a class name begins no formula.
     """
+    from matplotlib import rc_context  # slow to import
+    from matplotlib.text import Text
+
+    from benchmark.data.fonts import families
+
     with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)  # told once
         figure = draw()

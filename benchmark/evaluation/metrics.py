@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
 from benchmark.evaluation.predictions import Predictions
 
@@ -18,6 +17,8 @@ def score(predictions: Predictions) -> dict[str, float]:
         ``SPLIT_accuracy``, ``SPLIT_top5_accuracy``, ``SPLIT_macro_f1``, ``SPLIT_log_loss`` (nats)
         and ``SPLIT_calibration_error``. With five classes or fewer, top-5 accuracy is 1.
     """
+    from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score  # slow
+
     labels, probabilities = predictions.labels, predictions.probabilities
     classes = np.arange(len(predictions.class_names))
     top5 = 1.0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from sklearn.metrics import confusion_matrix
 
 from benchmark.data.figures import label
 from benchmark.evaluation.predictions import Predictions
 from benchmark.training.epochs import EpochResult
 from registry.printable import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLE = 70
 """So many characters of a run's name stand above a picture."""
@@ -26,6 +27,9 @@ def draw_confusion(predictions: Predictions, title: str) -> Figure:
 
     The colour is the share of the true class, the number how many; none stands for 0.
     """
+    from matplotlib.figure import Figure  # slow to import
+    from sklearn.metrics import confusion_matrix
+
     names = [label(name) for name in predictions.class_names]
     counts = confusion_matrix(
         predictions.labels, predictions.predicted, labels=np.arange(len(names))
@@ -70,6 +74,9 @@ def draw_training(
         unfrozen: The first epoch in which all layers trained, marked too; None for no change.
         title: Above the picture.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(shortened(title, TITLE))
     epochs = [result.epoch for result in history]

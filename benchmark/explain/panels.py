@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-
-from benchmark.data.fonts import draw_line
 
 PANEL = 240
 """Side of a panel in pixels."""
@@ -24,6 +21,8 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image
     """
     if not heat.any():
         return Image.fromarray(pixels).convert("L").convert("RGB")
+    from matplotlib import colormaps  # slow to import
+
     colours = (colormaps["jet"](heat)[..., :3] * 255).astype(np.uint8)
     return Image.blend(Image.fromarray(pixels), Image.fromarray(colours), OVERLAY_OPACITY)
 
@@ -46,6 +45,8 @@ def draw_panels(
         caption: Line above both.
         told: Line below both: how much the map is worth.
     """
+    from benchmark.data.fonts import draw_line  # slow to import
+
     canvas = Image.new("RGB", (2 * PANEL, PANEL + 3 * _CAPTION), "white")
     draw = ImageDraw.Draw(canvas)
     draw_line(draw, (PANEL, _CAPTION / 2), caption, size=15, width=2 * PANEL - 8)

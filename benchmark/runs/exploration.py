@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmark.data.checks import audit
-from benchmark.data.eda import summary, write_exploration
 from benchmark.data.prepared import PreparedData
 from benchmark.runs.record import dataset_inputs
 from benchmark.study.plan import content_hash
@@ -32,6 +31,8 @@ def log_exploration(data: PreparedData, tracker: Tracker) -> None:
     run = find() or claim(tracker, {"mlflow.runName": name, **tags}, find)
     if isinstance(run, str):
         return
+    from benchmark.data.eda import summary, write_exploration  # slow to import
+
     with run, tempfile.TemporaryDirectory() as folder:
         run.log_inputs(dataset_inputs(data))
         run.log(*metrics(summary(data)))

@@ -12,7 +12,6 @@ from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.pictures import draw_confusion
 from benchmark.evaluation.predictions import Predictions
-from benchmark.ranking.statistics import accuracy
 from benchmark.tracking.items import Artifact, LogItem, Metric, metrics
 
 
@@ -45,6 +44,8 @@ def log_predictions(
 
 
 def _interval(predictions: Predictions) -> Iterator[Metric]:
+    from benchmark.ranking.statistics import accuracy  # slow to import
+
     right = (predictions.predicted == predictions.labels).astype(np.float64)
     groups = predictions.groups or predictions.names
     found = accuracy(right[None], np.unique(groups, return_inverse=True)[1])

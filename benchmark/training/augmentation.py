@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
-from torchvision.transforms import v2
 
 from benchmark.study.recipe import RecipeConfig
 
@@ -27,10 +27,12 @@ class Augmentation:
     def __init__(self, recipe: RecipeConfig) -> None:
         """Choose what is done."""
         self._recipe = recipe
-        self._policy = {"trivial": v2.TrivialAugmentWide, "rand": v2.RandAugment, None: None}[
-            recipe.auto_augment
-        ]
-        self._transform = self._policy() if self._policy else None
+        self._transform: Callable[[Tensor], Tensor] | None = None
+        if recipe.auto_augment is not None:
+            from torchvision.transforms import v2  # slow to import
+
+            policies = {"trivial": v2.TrivialAugmentWide, "rand": v2.RandAugment}
+            self._transform = policies[recipe.auto_augment]()
 
     def __call__(self, images: Tensor, progress: float) -> Tensor:
         """Augment a batch.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
-from torchvision.transforms import v2
 
 from benchmark.study.recipe import RecipeConfig
 from benchmark.training.images import Examples
@@ -51,8 +50,12 @@ class Loss:
             labels = examples.labels_of(examples.rows("train"))
             counts = torch.bincount(labels, minlength=self._num_classes)
             self._class_weights = len(labels) / (self._num_classes * counts.clamp(min=1))
-        alphas = {v2.MixUp: recipe.mixup, v2.CutMix: recipe.cutmix}
-        self._mixes = [mix(alpha=alpha) for mix, alpha in alphas.items() if alpha]
+        self._mixes: list[Any] = []
+        if recipe.mixup or recipe.cutmix:
+            from torchvision.transforms import v2  # slow to import
+
+            alphas = {v2.MixUp: recipe.mixup, v2.CutMix: recipe.cutmix}
+            self._mixes = [mix(alpha=alpha) for mix, alpha in alphas.items() if alpha]
 
     def targets(self, rows: Tensor) -> Targets:
         """Give the targets of rows."""

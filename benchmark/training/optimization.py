@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from timm.optim import create_optimizer_v2, param_groups_layer_decay, param_groups_weight_decay
-from timm.utils import ModelEmaV3
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from benchmark.study.config import TrainConfig
 from benchmark.study.recipe import LrSchedule
 from benchmark.training.network import Network
 
-_FUSED = ("adam", "adamw", "sgd")
+_FUSED: dict[str, Callable[..., Optimizer]] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "sgd": partial(SGD, momentum=0.9, nesterov=True),  # as timm makes it
+}
+"""Optimizers of torch's own, which take a step for all weights at once."""
 _STORED = (0, 2, 3, 1)
 """Axes of channels-last weights in the order of memory."""
-"""Optimizers of torch's own, which take a step for all weights at once."""
 
 
 def make_optimizer(network: Network, config: TrainConfig) -> Optimizer:
@@ -29,19 +32,18 @@ def make_optimizer(network: Network, config: TrainConfig) -> Optimizer:
     Gradients are to be cleared by the network, since the optimizer may hold views of its weights.
     """
     groups = parameter_groups(network, config)
-    options: dict[str, Any] = {}
     views: list[tuple[nn.Parameter, nn.Parameter]] = []
-    if config.optimizer in _FUSED:
-        options["fused"] = True
+    optimizer: Optimizer
+    if fused := _FUSED.get(config.optimizer):
         for group in groups:
             group["params"] = [_as_stored(parameter, views) for parameter in group["params"]]
-    optimizer: Optimizer = create_optimizer_v2(
-        groups,
-        opt=config.optimizer,
-        lr=config.lr,
-        weight_decay=config.weight_decay,
-        **options,
-    )
+        optimizer = fused(groups, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    else:
+        from timm.optim import create_optimizer_v2  # slow to import
+
+        optimizer = create_optimizer_v2(
+            groups, opt=config.optimizer, lr=config.lr, weight_decay=config.weight_decay
+        )
 
     def hand_over(*_: object) -> None:
         for view, parameter in views:
@@ -71,9 +73,14 @@ def parameter_groups(network: Network, config: TrainConfig) -> list[dict[str, An
     With ``layer_decay``, norms and biases are never decayed, as in timm.
     """
     decay = config.weight_decay
+    groups: list[dict[str, Any]]
     if config.layer_decay < 1:
+        from timm.optim import param_groups_layer_decay
+
         groups = param_groups_layer_decay(network, decay, layer_decay=config.layer_decay)
     elif not config.decay_norms:
+        from timm.optim import param_groups_weight_decay
+
         groups = param_groups_weight_decay(network, decay)
     else:
         groups = [{"params": list(network.parameters()), "weight_decay": decay}]
@@ -118,10 +125,14 @@ class Course:
         self._schedule = LambdaLR(
             optimizer, partial(rate, rising=rising, steps=steps, course=config.lr_schedule)
         )
-        # The warm-up keeps the first, random weights out of the average.
-        ema = ModelEmaV3(module, decay=config.ema, use_warmup=True) if config.ema else None
-        self._ema = ema
-        self.kept: nn.Module = module if ema is None else ema.module
+        self._ema: Any = None
+        self.kept = module
+        if config.ema:
+            from timm.utils import ModelEmaV3
+
+            # The warm-up keeps the first, random weights out of the average.
+            self._ema = ModelEmaV3(module, decay=config.ema, use_warmup=True)
+            self.kept = self._ema.module
 
     @property
     def progress(self) -> float:
