@@ -205,7 +205,6 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
-    from benchmark.sweep.workers import hiring
     from benchmark.tracking.claims import end_dead_runs
     from benchmark.tracking.unsent import send_unsent
 
@@ -218,7 +217,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
         sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False
     _run_missing(console, launch, options)
-    with hiring(launch) as hire:
+    with launch.hiring() as hire:
         for place, sweep in enumerate(sweeps, start=1):
             with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
                 result = sweep.run(options, display.told, hire)

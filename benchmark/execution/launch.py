@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
+from benchmark.execution.actors import Actors
+from benchmark.execution.cluster import connected
 from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
-from benchmark.execution.jobs import Jobs, jobs_at_once, sharing
+from benchmark.execution.jobs import Jobs, jobs_at_once, sharing, trials_at_once
 from benchmark.execution.listener import Listener
 from benchmark.execution.local import LocalExecutor
 from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
-from benchmark.execution.ray import RayExecutor
+from benchmark.execution.ray import RayExecutor, check_reach
+from benchmark.execution.workers import Processes, Service, ThisProcess, Workers
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.kept_weights import leave_best
 from benchmark.runs.options import CHECKPOINT_SECONDS, Outcome, RunOptions
@@ -174,3 +178,24 @@ class Launch:
         if self.at_once == 1 and self.timeout is None:
             return LocalExecutor()
         return ParallelExecutor(self.at_once)  # whose processes can be ended
+
+    @contextmanager
+    def hiring(self) -> Iterator[Callable[[Service], Workers]]:
+        """Find who answers requests, such as for trials, during the block.
+
+        Raises:
+            UserError: There is no such cluster, or its other machines cannot reach the store.
+        """
+        if self.executor == "local":
+            yield self._workers
+            return
+        with connected(self.address) as nodes:
+            check_reach(nodes, self.options)
+            yield partial(Actors, executor=self.on_ray)
+
+    def _workers(self, service: Service) -> Workers:
+        is_network = service.spec.system.head is None
+        at_once = trials_at_once(self.jobs, is_network=is_network)
+        if at_once == 1 or (is_network and self.options.device != "cpu"):  # which fills a GPU
+            return ThisProcess(service)
+        return Processes.serving(service, at_once)

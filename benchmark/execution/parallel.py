@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterator
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection
 
 from benchmark.execution.executor import timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
-from benchmark.execution.workers import Worker
+from benchmark.execution.workers import Lost, Processes, at_work
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import open_tracker
+from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.training.epochs import EpochResult
@@ -35,96 +34,83 @@ class ParallelExecutor:
         self, plan: Plan, options: RunOptions, listener: Listener, *, force: bool
     ) -> Iterator[Outcome]:
         """Start each run as soon as those that it needs are complete."""
-        processes = _Processes(self._jobs, options, listener, force=force)
+        runs = _Runs(self._jobs, options, listener, force=force)
         try:
-            yield from execute_by_need(plan, options, processes, force=force)
+            yield from execute_by_need(plan, options, runs, force=force)
         finally:
-            processes.end()
+            runs.end()
 
 
-class _Processes:
+class _Runs:
     """See `benchmark.execution.graph.Pool`."""
 
     def __init__(self, jobs: int, options: RunOptions, listener: Listener, *, force: bool) -> None:
-        self._jobs = jobs
         self._options = options
         self._listener = listener
         self._force = force
-        self._workers: list[Worker] = []
+        self._workers = Processes(_make_runs, jobs)
+        self._running: dict[int, tuple[RunSpec, float]] = {}
+        """By worker: what it makes, and since when, on the monotonic clock."""
 
     def has_room(self, spec: RunSpec) -> bool:
         """See `Pool`."""
-        running = self._running
-        if len(running) >= self._jobs:
+        if len(self._running) >= self._workers.size:
             return False
         is_head = spec.system.head is not None
-        return is_head or self._options.device == "cpu" or all(one.system.head for one in running)
+        beside = (one.system.head for one, _ in self._running.values())
+        return is_head or self._options.device == "cpu" or all(beside)
 
     def begin(self, spec: RunSpec) -> None:
         """See `Pool`."""
-        self._idle().begin(spec, self._options, force=self._force)
+        worker = next(one for one in range(self._workers.size) if one not in self._running)
+        self._workers.ask(worker, (spec, self._options, self._force))
+        self._running[worker] = spec, time.monotonic()
         self._listener.started(spec)
 
     def hear(self) -> Iterator[Outcome]:
         """See `Pool`; messages other than outcomes are passed on."""
-        busy = {worker.connection: worker for worker in self._workers if worker.spec is not None}
-        for connection in wait(list(busy), self._seconds_left()) if busy else ():
-            worker = busy[connection]  # type: ignore[index]
-            spec = worker.spec
-            assert spec is not None
-            match worker.receive():
+        for worker, message in self._workers.hear(self._seconds_left()) if self._running else ():
+            if worker not in self._running:
+                continue
+            spec, _ = self._running[worker]
+            match message:
                 case EpochResult() as result:
                     self._listener.epoch(spec, result)
-                case logging.LogRecord() as record:
-                    logging.getLogger(record.name).handle(record)
                 case Outcome() as outcome:
+                    del self._running[worker]
                     yield outcome
-                case None:
-                    self._workers.remove(worker)
+                case Lost(reason=reason):
+                    del self._running[worker]
                     end_dead_runs(open_tracker(self._options.store))
-                    reason = (
-                        f"its process died {worker.cause_of_death}, perhaps for lack of memory; "
-                        "use fewer --jobs"
-                    )
+                    reason = f"{reason}, perhaps for lack of memory; use fewer --jobs"
                     yield Outcome(spec=spec, status="failed", reason=reason)
 
-        for worker in list(self._workers):
-            if worker.spec is not None and self._left(worker) <= 0:
-                yield self._stop(worker, worker.spec)
+        for worker, (spec, began) in list(self._running.items()):
+            if self._left(began) <= 0:
+                del self._running[worker]
+                self._workers.end([worker])
+                yield timed_out(spec, self._options)
 
     def _seconds_left(self) -> float | None:
         """Until the first run has taken too long."""
-        left = [self._left(worker) for worker in self._workers if worker.spec is not None]
+        left = [self._left(began) for _, began in self._running.values()]
         return None if self._options.timeout is None else max(0.0, min(left))
 
-    def _left(self, worker: Worker) -> float:
+    def _left(self, began: float) -> float:
         timeout = self._options.timeout
-        return math.inf if timeout is None else worker.began + timeout - time.monotonic()
-
-    def _stop(self, worker: Worker, spec: RunSpec) -> Outcome:
-        """End a process with its run."""
-        self._workers.remove(worker)
-        worker.ask_to_end()
-        worker.end()
-        return timed_out(spec, self._options)
+        return math.inf if timeout is None else began + timeout - time.monotonic()
 
     def end(self) -> None:
         """End all processes, and mark what they were making as killed."""
-        interrupted = self._running
-        for worker in self._workers:
-            worker.ask_to_end()
-        for worker in self._workers:
-            worker.end()
-        if interrupted:  # one that had to be forced could not mark its run
+        self._workers.end()
+        if self._running:  # one that had to be forced could not mark its run
             end_dead_runs(open_tracker(self._options.store))
 
-    @property
-    def _running(self) -> list[RunSpec]:
-        return [worker.spec for worker in self._workers if worker.spec is not None]
 
-    def _idle(self) -> Worker:
-        for worker in self._workers:
-            if worker.spec is None:
-                return worker
-        self._workers.append(Worker())
-        return self._workers[-1]
+def _make_runs(connection: Connection) -> None:
+    """Make the runs that come, until none comes any more."""
+    with at_work(connection):
+        while True:
+            spec, options, force = connection.recv()
+            report = lambda spec, result: connection.send(result)  # noqa: E731
+            connection.send(run_one(spec, options, report, force=force))

@@ -31,7 +31,7 @@ QUEUED_AGAIN = 2
 """How often a run is made again whose process or machine died."""
 GRACE_SECONDS = 10.0
 """How long a process may take to mark its run as killed before it is ended without."""
-_POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5
 logger = logging.getLogger(__name__)
 
 
@@ -192,7 +192,7 @@ class _Tasks:
 
         if not self._running:
             return
-        ended, _ = ray.wait(list(self._running), timeout=_POLL_SECONDS)
+        ended, _ = ray.wait(list(self._running), timeout=POLL_SECONDS)
         self._pass_messages_on()
         for task in ended:
             spec = self._running.pop(task)

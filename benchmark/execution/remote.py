@@ -1,4 +1,4 @@
-"""Turns a run into an outcome on a machine of a cluster, in a process that makes no other run.
+"""Turns a run into an outcome, or requests into answers, in a process of a cluster's machine.
 
 Nothing here imports MLflow before the driver's settings are in the environment: it reads them as it
 is imported.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from registry.errors import UserError
 
 if TYPE_CHECKING:
+    from benchmark.execution.workers import Service
     from benchmark.runs.options import Outcome, RunOptions
     from benchmark.study.config import Config
     from benchmark.study.plan import RunSpec
@@ -74,6 +75,35 @@ def make_run(order: Order, queue: Any) -> Outcome:
     with settled(order, queue):
         work: Work = pickle.loads(order.work)
         return _make(order, work, queue)
+
+
+class RemoteWorker:
+    """See `benchmark.execution.workers.Workers`: one of them, an actor of Ray's."""
+
+    def __init__(self, order: Order, queue: Any) -> None:
+        """Take on the driver's settings.
+
+        Args:
+            order: Of a service, the driver's options and the study's configuration.
+            queue: Ray's, which takes what is logged here.
+        """
+        self._order = order
+        self._stack = ExitStack()
+        self._stack.enter_context(settled(order, queue))
+        self._answer: Callable[[Any], Any] | None = None
+
+    def answer(self, request: Any) -> Any:
+        """Answer a request."""
+        if self._answer is None:
+            service: Service
+            service, options, config = pickle.loads(self._order.work)
+            settle = partial(options_here, self._order, service.spec, options, config)
+            self._answer = service.answering(settle)
+        return self._answer(request)
+
+    def end(self) -> None:
+        """Remove temporary files."""
+        self._stack.close()
 
 
 @contextmanager

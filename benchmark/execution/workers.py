@@ -1,16 +1,17 @@
-"""Turns runs into outcomes in a process of its own, which never outlives this one."""
+"""Turns requests into answers here, or in processes of this machine that never outlive this one."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
-from typing import Any
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
 
+from benchmark.execution.jobs import sharing
 from benchmark.processes.passed_logs import pass_logs_on
 from benchmark.processes.signals import (
     Interrupted,
@@ -18,16 +19,97 @@ from benchmark.processes.signals import (
     interrupted_by_signals,
     withheld_from_children,
 )
-from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import run_one
+from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import load_environment
-from benchmark.training.epochs import EpochResult
 
 GRACE_SECONDS = 10.0
 """How long a process may take to mark its run as killed before it is ended without."""
-Message = EpochResult | logging.LogRecord | Outcome
-"""What a worker tells of its run; the outcome comes last."""
+
+
+class Service(Protocol):
+    """What workers are asked for; picklable."""
+
+    @property
+    def spec(self) -> RunSpec:
+        """A run that takes as much of a machine, and the same images."""
+        ...
+
+    @property
+    def options(self) -> RunOptions:
+        """How runs are made."""
+        ...
+
+    def answering(self, settle: Callable[[], RunOptions]) -> Callable[[Any], Any]:
+        """Begin in the process that works.
+
+        Args:
+            settle: Finds the options there; raises `UserError` if nothing can be made there.
+
+        Returns:
+            What answers the requests, which come one after the other.
+        """
+        ...
+
+
+class Workers(Protocol):
+    """Answer requests, each one at a time; what one has made, it has at hand."""
+
+    @property
+    def size(self) -> int:
+        """How many there are, numbered from 0."""
+        ...
+
+    def ask(self, worker: int, request: Any) -> None:
+        """Hand one, which is idle, a request."""
+        ...
+
+    def hear(self) -> Iterator[tuple[int, Any]]:
+        """Wait for answers, or a `Lost` in place of one; may yield none."""
+        ...
+
+    def end(self) -> None:
+        """End what goes on."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """There is no answer.
+
+    Attributes:
+        reason: Why, in a few words.
+        again: Whether another process, which stands ready, may have one.
+    """
+
+    reason: str
+    again: bool = True
+
+
+class ThisProcess:
+    """See `Workers`: one, which works while it is heard."""
+
+    size = 1
+
+    def __init__(self, service: Service) -> None:
+        """Begin.
+
+        Args:
+            service: What is asked for.
+        """
+        self._answer = service.answering(lambda: service.options)
+        self._request: Any = None
+
+    def ask(self, worker: int, request: Any) -> None:
+        """See `Workers`."""
+        self._request = request
+
+    def hear(self) -> Iterator[tuple[int, Any]]:
+        """See `Workers`."""
+        yield 0, self._answer(self._request)
+
+    def end(self) -> None:
+        """There is nothing to end."""
 
 
 class ChildProcess:
@@ -52,18 +134,14 @@ class ChildProcess:
         other_end.close()  # so that the connection ends with the process
 
     def hear(self) -> Any:
-        """Wait for its next message; None if it died, which is then its end."""
+        """Wait for its next message, or its death."""
         try:
             return self.connection.recv()
         except (EOFError, ConnectionResetError):
             self._process.join()
-            return None
-
-    @property
-    def cause_of_death(self) -> str:
-        """In a few words."""
         code = self._process.exitcode or 0
-        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        by = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return Lost(reason=f"its process died {by}")
 
     def ask_to_end(self) -> None:
         """Interrupt what it does."""
@@ -77,31 +155,63 @@ class ChildProcess:
         self.connection.close()
 
 
-class Worker(ChildProcess):
-    """A process that makes one run after another.
+class Processes:
+    """See `Workers`: processes of this machine, each started when it is first asked."""
 
-    Attributes:
-        spec: The run that it is making.
-        began: When, on the monotonic clock.
-    """
+    def __init__(self, target: Callable[[Connection], None], size: int, *first: object) -> None:
+        """Begin with none.
 
-    def __init__(self) -> None:
-        """Start the process."""
-        super().__init__(_make_runs)
-        self.spec: RunSpec | None = None
-        self.began = 0.0
+        Args:
+            target: See `ChildProcess`.
+            size: How many at most.
+            first: What each is told before it is asked.
+        """
+        self.size = size
+        self._target = target
+        self._first = first
+        self._started: dict[int, ChildProcess] = {}
 
-    def begin(self, spec: RunSpec, options: RunOptions, *, force: bool) -> None:
-        """Hand it a run; it must have none. See `run_one`."""
-        self.spec, self.began = spec, time.monotonic()
-        self.connection.send((spec, options, force))
+    @classmethod
+    def serving(cls, service: Service, size: int) -> Processes:
+        """Those of a service, among which the cores are divided."""
+        return cls(_serve, size, service, sharing(service.options, size))
 
-    def receive(self) -> Message | None:
-        """Wait for its next message; None if it died, which is then its end."""
-        message: Message | None = self.hear()
-        if isinstance(message, Outcome):
-            self.spec = None
-        return message
+    def ask(self, worker: int, request: Any) -> None:
+        """See `Workers`."""
+        messages = [request]
+        if worker not in self._started:
+            self._started[worker] = ChildProcess(self._target)
+            messages = [*self._first, request]
+        with suppress(BrokenPipeError):  # it is dead, as will be heard
+            for message in messages:
+                self._started[worker].connection.send(message)
+
+    def hear(self, seconds: float | None = None) -> Iterator[tuple[int, Any]]:
+        """See `Workers`; what is logged is passed on, all other messages are yielded.
+
+        Also the death of an idle one is heard.
+
+        Args:
+            seconds: How long to wait at most; None for any time.
+        """
+        there = {process.connection: worker for worker, process in self._started.items()}
+        for connection in wait(list(there), seconds):
+            worker = there[connection]  # type: ignore[index]
+            message = self._started[worker].hear()
+            if isinstance(message, logging.LogRecord):
+                logging.getLogger(message.name).handle(message)
+                continue
+            if isinstance(message, Lost):
+                del self._started[worker]
+            yield worker, message
+
+    def end(self, workers: Iterable[int] | None = None) -> None:
+        """See `Workers`; or end some."""
+        ending = [self._started.pop(worker) for worker in workers or list(self._started)]
+        for process in ending:
+            process.ask_to_end()
+        for process in ending:
+            process.end()
 
 
 @contextmanager
@@ -114,10 +224,11 @@ def at_work(connection: Connection) -> Iterator[None]:
         yield
 
 
-def _make_runs(connection: Connection) -> None:
-    """Make the runs that come, until none comes any more."""
+def _serve(connection: Connection) -> None:
+    """Answer the requests that come, until none comes any more."""
     with at_work(connection):
+        service: Service = connection.recv()
+        options: RunOptions = connection.recv()
+        answer = service.answering(lambda: options)
         while True:
-            spec, options, force = connection.recv()
-            report = lambda spec, result: connection.send(result)  # noqa: E731
-            connection.send(run_one(spec, options, report, force=force))
+            connection.send(answer(connection.recv()))

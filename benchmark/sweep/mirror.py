@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
@@ -23,7 +24,6 @@ from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.resuming import PROCESS
 from benchmark.sweep.space import describe
-from benchmark.sweep.storage import locked
 from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
@@ -61,14 +61,15 @@ class Mirror:
         """
         self._study = study
         self._target = sweep.target
-        self._lock = sweep.lock
+        sweep.lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(sweep.lock)
         self._tags = _tags(sweep, options)
         self._tracker = open_tracker(options.store)
         prefix = self._target.param_prefix
         space = {f"{prefix}{name}": text for name, text in sweep.space.bounds.items()}
         view = sweep_view(sweep.name, list(space))
         address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
-        with locked(self._lock):
+        with self._lock:
             self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name})
             note = f"{_about(sweep)}\n\n[Its trials]({address})"
             labels = {"group": SWEEP_GROUP, "kind": "sweep", NOTE: note}
@@ -93,7 +94,7 @@ class Mirror:
 
     def write(self, *, of_all: bool = False) -> None:
         """Write each finished trial that MLflow does not have, of this machine or of all."""
-        with locked(self._lock):
+        with self._lock:
             trials = self._study.get_trials(deepcopy=False)
             there = self._family.children(_NUMBER)
             for trial in trials:
@@ -121,7 +122,7 @@ class Mirror:
                 figures = draw_sweep(self._study, points)
                 for name in figures:
                     write_figure(Path(folder) / f"{name}.png", partial(figures.__getitem__, name))
-            with locked(self._lock):
+            with self._lock:
                 if best is not None:
                     self._log_best(best, done)
                 for path in Path(folder).iterdir():

@@ -1,15 +1,21 @@
-"""What can be swept, and what its trials measure: accuracies for parameters, step by step."""
+"""Turns a trial's parameters into validation accuracies, step by step, of whatever can be swept."""
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Protocol
+
+import optuna
+import torch
 
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.space import Grid, Params, SettingSpace
+from benchmark.tracking.patience import StoreAway
+from registry.errors import UserError, one_line
 from registry.specs import SearchSpace
 
 
@@ -130,7 +136,7 @@ class Target(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What trials measure, in plain values.
+    """What trials measure, in plain values; see `benchmark.execution.workers.Service`.
 
     Attributes:
         target: What they vary.
@@ -146,6 +152,81 @@ class Objective:
     sizes: tuple[int, ...] = ()
     at_once: bool = False
 
-    def prepare(self) -> Measurement:
-        """See `Target.measurement`."""
-        return self.target.measurement(self)
+    @property
+    def spec(self) -> RunSpec:
+        """See `Service`."""
+        return self.target.spec({})
+
+    def answering(self, settle: Callable[[], RunOptions]) -> Callable[[Params | None], Reply]:
+        """See `Service`; the answers are those of `Measuring`."""
+        return Measuring(self, settle).answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """How far a trial has come.
+
+    Attributes:
+        step: The step that it has reached; None: it has ended, with its last step's value.
+        value: Validation accuracy there.
+        work: How much was done for it.
+        seconds: How long that took.
+        pruned: Why there was no use in going on.
+        error: What went wrong in the trial.
+        hindered: Why neither this nor another trial can be measured, for the user.
+    """
+
+    step: int | None = None
+    value: float = 0.0
+    work: int = 0
+    seconds: float = 0.0
+    pruned: str = ""
+    error: str = ""
+    hindered: str = ""
+
+
+class Measuring:
+    """Measures one trial after the other, step by step, in whichever process."""
+
+    def __init__(self, objective: Objective, settle: Callable[[], RunOptions]) -> None:
+        """Begin; what is needed is read in when a trial is first asked for.
+
+        Args:
+            objective: What is measured.
+            settle: See `benchmark.execution.workers.Service`.
+        """
+        self._objective = objective
+        self._settle = settle
+        self._measurement: Measurement | None = None
+        self._steps: Iterator[tuple[int, float]] = iter(())
+
+    def answer(self, params: Params | None) -> Reply:
+        """Go a step further.
+
+        Args:
+            params: Of a trial to begin with; None to go on with the last one.
+        """
+        try:
+            self._measurement = measurement = self._measurement or self._prepare()
+        except UserError as lack:
+            return Reply(hindered=str(lack))
+        work, start = measurement.work, time.perf_counter()
+        reply = Reply()
+        try:
+            if params is not None:
+                self._steps = measurement.measure(params)
+            if reached := next(self._steps, None):
+                reply = Reply(step=reached[0], value=reached[1])
+        except optuna.TrialPruned as stop:
+            reply = Reply(pruned=str(stop))
+        except StoreAway as away:
+            reply = Reply(hindered=str(away))
+        except Exception as fault:  # it is the trial's result
+            reply = Reply(error=one_line(fault))
+        work, seconds = measurement.work - work, time.perf_counter() - start
+        return replace(reply, work=work, seconds=seconds)
+
+    def _prepare(self) -> Measurement:
+        objective = replace(self._objective, options=self._settle())
+        torch.set_num_threads(objective.options.threads)
+        return objective.target.measurement(objective)

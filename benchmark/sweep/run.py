@@ -12,6 +12,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmark.execution.workers import ThisProcess, Workers
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.study.plan import content_hash
 from benchmark.sweep.budget import Budget
@@ -23,7 +24,6 @@ from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
 from benchmark.sweep.study import Search
 from benchmark.sweep.targets import score_best
 from benchmark.sweep.trials import best_trial, params_of
-from benchmark.sweep.workers import InThisProcess, Workers
 from benchmark.tracking.patience import StoreAway
 
 SWEEP_VERSION = 1
@@ -83,7 +83,7 @@ class Sweep:
         """Of the study: the same for the same target and space, and no others."""
         kind = "grid" if isinstance(self.space, Grid) else "sweep"
         made_of = [self.target.base.id, *filter(None, [self.target.head])]
-        content = content_hash(SWEEP_VERSION, *made_of, self.space.settings)
+        content = content_hash(SWEEP_VERSION, *made_of, kind, self.space.bounds)
         return f"{self.target.name}-{kind}-{content[:8]}"
 
     @property
@@ -113,7 +113,7 @@ class Sweep:
         self,
         options: RunOptions,
         told: Callable[[Study, FrozenTrial], None],
-        hire: Callable[[Objective], Workers] = InThisProcess,
+        hire: Callable[[Objective], Workers] = ThisProcess,
     ) -> SweepResult:
         """Make the study's trials, mirror them, and score its best.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.trial import FixedTrial
 
 from benchmark.study.plan import content_hash
 from benchmark.sweep.growth import SIZE
@@ -20,39 +23,20 @@ _MAX_NUMBER = 10**12
 _SHORT = {SIZE: "n", "max_depth": "d"}
 
 
-class _Answers:
-    """Suggests by a trial what is varied, and the rest as given, or lowest or first; notes all."""
+class _Partly:
+    """Suggests by a trial what is varied, and the rest by another."""
 
-    def __init__(
-        self,
-        trial: Suggest | None = None,
-        varied: Sequence[str] = (),
-        given: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.asked: dict[str, Any] = {}
+    def __init__(self, trial: Suggest, varied: Sequence[str], rest: Suggest) -> None:
         self._trial = trial
         self._varied = varied
-        self._given = given or {}
+        self._rest = rest
 
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        self.asked[name] = [low, high, step, log]
-        if self._trial and name in self._varied:
-            return self._trial.suggest_int(name, low, high, step=step, log=log)
-        return int(self._given.get(name, low))
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def suggest(name: str, *args: Any, **kwargs: Any) -> Any:
+            trial = self._trial if name in self._varied else self._rest
+            return getattr(trial, method)(name, *args, **kwargs)
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        self.asked[name] = [low, high, log]
-        if self._trial and name in self._varied:
-            return self._trial.suggest_float(name, low, high, log=log)
-        return float(self._given.get(name, low))
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        self.asked[name] = list(choices)
-        if self._trial and name in self._varied:
-            return self._trial.suggest_categorical(name, choices)
-        return self._given.get(name, choices[0])
+        return suggest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,44 +64,40 @@ class SettingSpace:
             UserError: The search space has no such setting.
         """
         for name in self.only:
-            if name not in self._asked:
+            if name not in self._distributions:
                 raise UserError(
                     f"the search space of {self.name} has no setting {name!r}; "
-                    f"{near(name, self._asked)}"
+                    f"{near(name, self._distributions)}"
                 )
 
     @cached_property
-    def _asked(self) -> dict[str, Any]:
-        answers = _Answers()
-        self.space.suggest(answers)
-        return answers.asked
+    def _usual(self) -> FixedTrial:
+        """The grid's last point, with the defaults of what it leaves open."""
+        return FixedTrial({**self.grid[-1], **self.space.defaults})
 
-    @property
-    def settings(self) -> Any:
-        """Plain values that tell one space from another."""
-        return {name: asked for name, asked in self._asked.items() if name in self.names}
-
-    @property
-    def names(self) -> list[str]:
-        """The parameters that it varies."""
-        return [name for name in self._asked if not self.only or name in self.only]
+    @cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        self.space.suggest(self._usual)
+        return self._usual.distributions
 
     @property
     def bounds(self) -> dict[str, str]:
-        """What is varied, and between what, for people."""
-        return {name: bounds_of(asked) for name, asked in self.settings.items()}
+        """The parameters that it varies, and between what, for people."""
+        varied = self.only or self._distributions
+        return {
+            name: _bounds_of(one) for name, one in self._distributions.items() if name in varied
+        }
 
     def suggest(self, trial: Suggest) -> Params:
         """Take a trial's parameters; what is not varied is as in the grid's last, or by default."""
         if not self.only:
             return self.space.suggest(trial)
-        fixed = {**self.grid[-1], **self.space.defaults}
-        return self.space.suggest(_Answers(trial, self.only, fixed))
+        return self.space.suggest(cast(Suggest, _Partly(trial, self.only, self._usual)))
 
     def points(self) -> list[Params]:
         """The grid, with the defaults of what it leaves open: tried in any case, first."""
         points = [{**self.space.defaults, **point} for point in self.grid]
-        return [{name: point[name] for name in self.names} for point in points]
+        return [{name: point[name] for name in self.bounds} for point in points]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +109,6 @@ class Grid:
     """
 
     axes: tuple[tuple[str, tuple[Any, ...]], ...]
-
-    @property
-    def settings(self) -> Any:
-        """Plain values that tell one space from another."""
-        return {"grid": dict(self.axes)}
 
     @property
     def bounds(self) -> dict[str, str]:
@@ -237,13 +212,12 @@ def describe(params: Mapping[str, object]) -> str:
     return " ".join(f"{_SHORT.get(name, name)}={written(v)}" for name, v in params.items())
 
 
-def bounds_of(asked: Sequence[Any]) -> str:
-    """Write what `_Recorder` noted: ``50 to 600 by 10``, ``1e-05 to 0.1, log`` or the choices."""
-    if not (len(asked) in (3, 4) and isinstance(asked[-1], bool)):
-        return ", ".join(map(str, asked))
-    low, high, *step, log = asked
-    by = f" by {step[0]}" if step and step[0] != 1 else ""
-    return f"{low} to {high}{by}{', log' if log else ''}"
+def _bounds_of(varied: Any) -> str:
+    """Write a distribution: ``50 to 600 by 10``, ``1e-05 to 0.1, log`` or the choices."""
+    if isinstance(varied, CategoricalDistribution):
+        return ", ".join(map(str, varied.choices))
+    by = f" by {varied.step}" if varied.step not in (None, 1) else ""
+    return f"{varied.low} to {varied.high}{by}{', log' if varied.log else ''}"
 
 
 def point_key(params: Mapping[str, Any]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
+from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
-from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
@@ -24,13 +24,9 @@ from benchmark.sweep.resuming import BEAT_SECONDS, GRACE_SECONDS
 from benchmark.tracking.patience import Patience, causes, is_away, is_clash
 from registry.errors import UserError, masked
 
-try:
-    import fcntl
-except ImportError:  # Windows: Optuna's own lock, which outlives a killed process by 30 seconds
-    fcntl = None  # type: ignore[assignment]
-
 _ATTEMPTS = 5
 """At opening a database: of processes that make its tables at once, all but one fail."""
+_POLL_SECONDS = 0.005
 _AWAY = ("unable to open", "readonly", "no such table", "disk I/O")
 """What SQLite says of a file that has been moved away."""
 
@@ -45,28 +41,24 @@ def file_name(study_name: str) -> str:
     return study_name.replace("/", "--").replace(":", "-")
 
 
-class FileLock(BaseJournalFileLock):
-    """An exclusive lock that the kernel takes back from a killed process, at once."""
+class MendingLock(BaseJournalFileLock):
+    """A journal's lock, which the kernel takes back from a killed process, at once."""
 
-    def __init__(self, path: Path, journal: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, journal: Path) -> None:
         self._journal = journal
-        self._file: int | None = None
+        self._lock = FileLock(f"{journal}.lock", poll_interval=_POLL_SECONDS)
 
     def acquire(self) -> bool:
-        """Wait for the lock; a journal's line that somebody could not finish is cut off first."""
-        file = os.open(self._path, os.O_CREAT | os.O_RDWR)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        self._file = file
-        if self._journal is not None:
+        """Wait for the lock; a line that somebody could not finish is cut off first."""
+        with ExitStack() as stack:
+            stack.enter_context(self._lock)
             mend_journal(self._journal)
+            stack.pop_all()
         return True
 
     def release(self) -> None:
         """Give the lock back."""
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+        self._lock.release()
 
 
 class FileJournal(JournalFileBackend):
@@ -76,20 +68,6 @@ class FileJournal(JournalFileBackend):
         """Append entries."""
         with naming(Path(self._file_path)):
             super().append_logs(logs)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes on this machine out."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path) if fcntl else None
-    if lock:
-        lock.acquire()
-    try:
-        yield
-    finally:
-        if lock:
-            lock.release()
 
 
 class RedisJournal(JournalRedisBackend):
@@ -160,10 +138,10 @@ def _told(place: str) -> Iterator[None]:
 
 
 def _open_journal(path: Path) -> JournalStorage:
-    lock = path.with_name(path.name + ".lock")
-    with locked(lock):
-        mend_journal(path)
-    return JournalStorage(FileJournal(str(path), FileLock(lock, path) if fcntl else None))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = MendingLock(path)
+    with get_lock_file(lock):
+        return JournalStorage(FileJournal(str(path), lock))
 
 
 def _open_database(url: str) -> RDBStorage:

@@ -16,14 +16,13 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from benchmark.execution.workers import Lost, Workers
 from benchmark.processes.identity import this_process
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
-from benchmark.sweep.measuring import Reply
-from benchmark.sweep.objective import Objective
+from benchmark.sweep.objective import Objective, Reply
 from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
 from benchmark.sweep.space import Params, Space, point_key
 from benchmark.sweep.trials import FINISHED, POINT, SURPLUS, is_counted, is_lost, params_of
-from benchmark.sweep.workers import Workers
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
 
@@ -40,12 +39,7 @@ class _Going:
     key: str
     value: float = 0.0
     notes: dict[str, Any] = field(default_factory=lambda: {"work": 0, "seconds": 0.0})
-    deaths: int = 0
-
-    def add(self, done: Reply) -> None:
-        """Note what it took."""
-        self.notes["work"] += done.work
-        self.notes["seconds"] += done.seconds
+    losses: int = 0
 
 
 @dataclass(kw_only=True)
@@ -97,7 +91,8 @@ class Search:
                 if not self._busy:
                     return
                 for worker, reply in self.workers.hear():
-                    self._take(worker, reply)
+                    if worker in self._busy:
+                        self._take(worker, reply)
 
     def _hand_back(self) -> Iterator[FrozenTrial]:
         while self._ended:
@@ -195,27 +190,29 @@ class Search:
             self._busy[worker] = going
             self.workers.ask(worker, going.params)
 
-    def _take(self, worker: int, reply: Reply) -> None:
+    def _take(self, worker: int, reply: Reply | Lost) -> None:
         """Go on with a trial, or tell its result and begin what has waited for it."""
         going = self._busy[worker]
+        if isinstance(reply, Lost):
+            going.losses += reply.again
+            if reply.again and going.losses <= BEGUN_AGAIN:
+                self.workers.ask(worker, going.params)
+                return
+            times = f", {going.losses} times" if reply.again else ""
+            reply = Reply(error=f"{reply.reason}{times}")
         if reply.hindered:
             raise UserError(reply.hindered)
-        if reply.died and going.deaths < BEGUN_AGAIN:
-            going.deaths += 1
-            self.workers.ask(worker, going.params)
-            return
-        going.add(reply)
-        error, pruned = reply.error, reply.pruned
-        if reply.died:
-            error = f"its process died {reply.died}, {BEGUN_AGAIN + 1} times"
+        going.notes["work"] += reply.work
+        going.notes["seconds"] += reply.seconds
+        pruned = reply.pruned
         if reply.step is not None:
             going.value = reply.value
             if not (pruned := self._reason_to_stop(going, reply.step)):
                 self.workers.ask(worker, None)
                 return
         del self._busy[worker]
-        if error:
-            self._tell(going, TrialState.FAIL, error=error)
+        if reply.error:
+            self._tell(going, TrialState.FAIL, error=reply.error)
         elif pruned:
             going.notes["reason"] = pruned
             self._tell(going, TrialState.PRUNED)

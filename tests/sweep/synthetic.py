@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from benchmark.execution.workers import Processes, ThisProcess
 from benchmark.runs.options import RunOptions
 from benchmark.study.config import TrainConfig
 from benchmark.study.plan import DataSpec, RunSpec
@@ -25,7 +26,6 @@ from benchmark.sweep.objective import Objective
 from benchmark.sweep.space import SettingSpace, Space, read_grid
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.study import Search
-from benchmark.sweep.workers import InProcesses, InThisProcess
 from benchmark.tracking.store import Store
 from registry import heads
 
@@ -117,7 +117,7 @@ def make_search(
         space=space,
         objective=objective,
         budget=budget,
-        workers=InThisProcess(objective) if jobs == 1 else InProcesses(objective, jobs),
+        workers=ThisProcess(objective) if jobs == 1 else Processes.serving(objective, jobs),
     )
 
 

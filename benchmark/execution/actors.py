@@ -1,4 +1,4 @@
-"""Turns requests for the next step of trials into replies, from the machines of a Ray cluster."""
+"""Turns requests into answers by actors of Ray's, on whichever machines have room for them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,31 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.execution.cluster import Node, live_nodes
-from benchmark.execution.ray import GRACE_SECONDS, RayExecutor, Told, needs_of, order
-from benchmark.sweep.actor import TrialActor
-from benchmark.sweep.measuring import Reply
-from benchmark.sweep.objective import Objective
-from benchmark.sweep.space import Params
+from benchmark.execution.jobs import sharing
+from benchmark.execution.ray import GRACE_SECONDS, POLL_SECONDS, RayExecutor, Told, needs_of, order
+from benchmark.execution.remote import RemoteWorker
+from benchmark.execution.workers import Lost, Service
 from registry.errors import one_line
 
-_POLL_SECONDS = 0.5
 
+class Actors:
+    """See `benchmark.execution.workers.Workers`: as many as the cluster has room for."""
 
-class OnRay:
-    """See `benchmark.sweep.workers.Workers`: actors, as many as the cluster has room for."""
-
-    def __init__(self, objective: Objective, executor: RayExecutor) -> None:
+    def __init__(self, service: Service, executor: RayExecutor) -> None:
         """Begin with none.
 
         Args:
-            objective: What is measured.
+            service: What is asked for.
             executor: The cluster, to which this process is connected.
         """
         import ray
 
-        self._needs = needs_of(objective.target.spec({}), executor, live_nodes(), objective.options)
-        self._order = order((objective, executor.config), objective.options)
+        options = sharing(service.options, executor.jobs)
+        self._needs = needs_of(service.spec, executor, live_nodes(), options)
+        self._order = order((service, options, executor.config), options)
         self._told = Told()
         never_again = ray.remote(max_restarts=0, max_task_retries=0)
-        self._actor = never_again(TrialActor).options(**self._needs)
+        self._actor = never_again(RemoteWorker).options(**self._needs)
         self._actors: dict[int, Any] = {}
         self._asked: dict[Any, int] = {}
 
@@ -45,17 +43,17 @@ class OnRay:
         gpus = self._needs["num_gpus"]
         return int(node.gpus // gpus) if gpus else node.cpus // self._needs["num_cpus"]
 
-    def ask(self, worker: int, params: Params | None) -> None:
+    def ask(self, worker: int, request: Any) -> None:
         """See `Workers`."""
         if worker not in self._actors:
             self._actors[worker] = self._actor.remote(self._order, self._told.queue)
-        self._asked[self._actors[worker].answer.remote(params)] = worker
+        self._asked[self._actors[worker].answer.remote(request)] = worker
 
-    def hear(self) -> Iterator[tuple[int, Reply]]:
+    def hear(self) -> Iterator[tuple[int, Any]]:
         """See `Workers`; what is logged is passed on."""
         import ray
 
-        ended, _ = ray.wait(list(self._asked), timeout=_POLL_SECONDS)
+        ended, _ = ray.wait(list(self._asked), timeout=POLL_SECONDS)
         self._told.hear()
         for task in ended:
             worker = self._asked.pop(task)
@@ -63,9 +61,10 @@ class OnRay:
                 yield worker, ray.get(task)
             except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
                 del self._actors[worker]
-                yield worker, Reply(died=_cause(error))
+                yield worker, Lost(reason=f"its process died {_cause(error)}")
             except ray.exceptions.RayError as error:
-                yield worker, Reply(error=one_line(getattr(error, "cause", None) or error))
+                reason = one_line(getattr(error, "cause", None) or error)
+                yield worker, Lost(reason=reason, again=False)
         self._make_room()
 
     def _make_room(self) -> None:
