@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,13 +41,10 @@ def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
     what another drew, and a study that was stopped between two trials goes on as if it had not
     been. Only ``qmc`` needs one seed for its sequence, which it continues by itself.
     """
-    if name == "random":
-        return RandomSampler(seed=seed + number)
     if name == "qmc":
         return QMCSampler(seed=seed, warn_independent_sampling=False)
-    if name == "gp":
-        return GPSampler(seed=seed + number)
-    return TPESampler(seed=seed + number)
+    kinds: dict[str, Callable[..., BaseSampler]] = {"random": RandomSampler, "gp": GPSampler}
+    return kinds.get(name, TPESampler)(seed=seed + number)
 
 
 def make_pruner(name: PrunerName, target: Target) -> BasePruner:

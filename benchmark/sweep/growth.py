@@ -86,47 +86,33 @@ class SharedGrowth:
         if len(curve) >= size:
             return curve
         with self.head.code():
-            growth = self._open(key, params)
-            for probabilities in growth.grow(size):
+            for grown, probabilities in self._grown(key, params, size):
                 self.trees_grown += 1
                 # A regrown ensemble passes again through what its curve tells already.
-                if growth.size > len(curve):
+                if grown > len(curve):
                     hits = probabilities.argmax(axis=1) == self._data.val_labels
                     curve.append(float(hits.mean()))
         return curve
 
-    def _open(self, key: str, params: Mapping[str, Any]) -> Growth:
+    def _grown(
+        self, key: str, params: Mapping[str, Any], size: int
+    ) -> Iterator[tuple[int, NDArray[np.floating[Any]]]]:
+        """Yield sizes, and what ensembles of them say of the val split."""
+        data = self._data
         if key not in self._growing:
             classifier: Any = self.head.make(
                 seed=self._seed, jobs=self._jobs, device=self._device, **params
             )
-            make = self.head.growth or _SingleFit
-            self._growing[key] = make(
-                classifier, self._data.train, self._data.train_labels, self._data.val
+            if self.head.growth is None:
+                fitted = classifier.fit(data.train, data.train_labels)
+                yield 1, fitted.predict_proba(data.val)
+                return
+            self._growing[key] = self.head.growth(
+                classifier, data.train, data.train_labels, data.val
             )
         self._growing.move_to_end(key)
         while len(self._growing) > KEPT:
             self._growing.popitem(last=False)
-        return self._growing[key]
-
-
-class _SingleFit:
-    """A head that does not grow: one fit, of size 1."""
-
-    def __init__(
-        self,
-        classifier: Any,
-        embeddings: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        scored: NDArray[np.float32],
-    ) -> None:
-        self._classifier = classifier
-        self._train = embeddings, labels
-        self._scored = scored
-        self.size = 0
-
-    def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
-        """See `registry.specs.Growth.grow`."""
-        if self.size == 0:
-            self.size = 1
-            yield self._classifier.fit(*self._train).predict_proba(self._scored)
+        growth = self._growing[key]
+        for probabilities in growth.grow(size):
+            yield growth.size, probabilities

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def check_journal(path: Path, create: bool = True) -> None:
         raise ValueError("it is no file")
     with path.open("rb") as file:
         first = file.readline(_LONGEST)
-    if not _is_unfinished(first) and not (first.endswith(b"\n") and _is_entry(first)):
+    if not _is_begun(first):
         raise ValueError("it is no Optuna journal")
 
 
@@ -51,20 +50,12 @@ def mend_journal(path: Path) -> None:
             return
         file.seek(0)
         rest = file.read().rpartition(b"\n")[2]  # Optuna has read it all, too
-    if not _is_unfinished(rest):
+    if not _is_begun(rest):
         raise ValueError("its end is no Optuna journal's")
     os.truncate(path, length - len(rest))
 
 
-def _is_entry(line: bytes) -> bool:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return False
-    return isinstance(entry, dict) and entry.keys() >= {"op_code", "worker_id"}
-
-
-def _is_unfinished(line: bytes) -> bool:
-    """Whether this begins a journal's line that has no end; a power cut leaves zeros."""
+def _is_begun(line: bytes) -> bool:
+    """Whether this is a journal's line, or the beginning of one; a power cut leaves zeros."""
     begun = line.rstrip(b"\0")
-    return b"\n" not in line and (begun.startswith(_BEGINNING) or _BEGINNING.startswith(begun))
+    return begun.startswith(_BEGINNING) or _BEGINNING.startswith(begun)

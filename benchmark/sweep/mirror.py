@@ -24,6 +24,7 @@ from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.resuming import PROCESS
 from benchmark.sweep.space import describe
+from benchmark.sweep.storage import sweep_file
 from benchmark.sweep.trials import best_trial, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
@@ -61,8 +62,9 @@ class Mirror:
         """
         self._study = study
         self._target = sweep.target
-        sweep.lock.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(sweep.lock)
+        lock = sweep_file(sweep.home, sweep.name, "mlflow")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(lock)
         self._tags = _tags(sweep, options)
         self._tracker = open_tracker(options.store)
         prefix = self._target.param_prefix
@@ -143,35 +145,29 @@ class Mirror:
         )
 
     def _past_run(self, trial: FrozenTrial, trials: list[FrozenTrial]) -> PastRun:
-        notes = trial.user_attrs.get("notes", {})
-        items: list[LogItem] = [
-            Param(f"{self._target.param_prefix}{name}", value)
-            for name, value in params_of(trial).items()
-        ]
+        target, params = self._target, params_of(trial)
         curve = _curve_of(trial, trials)
-        items += [Metric("val_accuracy", value, step) for step, value in sorted(curve.items())]
-        if trial.value is not None:
-            items.append(Metric("best_val_accuracy", trial.value))
-        items += [
+        items: list[LogItem] = [
+            *(Param(f"{target.param_prefix}{name}", value) for name, value in params.items()),
+            *(Metric("val_accuracy", value, step) for step, value in sorted(curve.items())),
+            *([] if trial.value is None else [Metric("best_val_accuracy", trial.value)]),
             Metric("trial_seconds", _note(trial, "seconds")),
-            Metric(self._target.unit, _note(trial, "work")),
-            Tag("trial_state", trial.state.name.lower()),
+            Metric(target.unit, _note(trial, "work")),
         ]
-        if "reason" in notes:
-            items.append(Tag("pruned", notes["reason"]))
-        if "answered_by" in notes:
-            items.append(Tag("answered_by_trial", str(notes["answered_by"])))
-        if "error" in trial.user_attrs:
-            items.append(Tag("error", trial.user_attrs["error"]))
-        named = dict(islice(params_of(trial).items(), _NAMED))
+        notes = trial.user_attrs.get("notes", {})
+        tags = {
+            **self._tags,
+            "group": TRIAL_GROUP,
+            "kind": "trial",
+            "trial_state": trial.state.name.lower(),
+            "pruned": notes.get("reason"),
+            "answered_by_trial": notes.get("answered_by"),
+            "error": trial.user_attrs.get("error"),
+            _NUMBER: trial.number,
+        }
         return PastRun(
-            name=f"trial {trial.number}: {describe(named)}",
-            tags={
-                **self._tags,
-                "group": TRIAL_GROUP,
-                "kind": "trial",
-                _NUMBER: str(trial.number),
-            },
+            name=f"trial {trial.number}: {describe(dict(islice(params.items(), _NAMED)))}",
+            tags={name: str(value) for name, value in tags.items() if value is not None},
             items=items,
             status=_STATUS.get(trial.state, "FAILED"),
             start=_milliseconds(trial.datetime_start),

@@ -14,9 +14,9 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
-from benchmark.study.plan import RunSpec
+from benchmark.study.plan import RunSpec, content_hash
 from benchmark.sweep.objective import Objective, Target
-from benchmark.sweep.space import Grid, Params, point_key, read_grid
+from benchmark.sweep.space import Grid, Params, read_grid
 from benchmark.tracking.tracked_run import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
@@ -99,7 +99,7 @@ class NetworkTarget(Target):
 
     def key(self, params: Params) -> str:
         """See `Target`."""
-        return point_key(params)
+        return content_hash(params)
 
     def size(self, params: Params) -> int:
         """See `Target`."""

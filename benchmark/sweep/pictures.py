@@ -43,7 +43,7 @@ def draw_sweep(study: Study, points: Sequence[Mapping[str, Any]]) -> dict[str, F
     if len(complete) >= _ENOUGH_FOR_IMPORTANCE and len({t.value for t in complete}) > 1 and varied:
         figures["importance"] = _draw_importance(study)
     if any(SIZE in trial.params and DEPTH in trial.params for trial in complete):
-        figures["plane"] = _draw_plane(trials, complete, points, study.study_name)
+        figures["plane"] = _draw_plane(complete, points, study.study_name)
     if varied:
         figures["slices"] = _draw_slices(complete, sorted(varied), points, study.study_name)
     return figures
@@ -63,15 +63,9 @@ def _draw_history(
         (pruned, "x", "tab:grey", "pruned"),
     ):
         if group:
-            axes.scatter(
-                [trial.number for trial in group],
-                [_accuracy(trial) for trial in group],
-                marker=marker,
-                color=colour,
-                s=22,
-                label=label,
-            )
-    best = np.maximum.accumulate([_accuracy(trial) for trial in complete])
+            numbers = [trial.number for trial in group]
+            axes.plot(numbers, [*map(_accuracy, group)], marker, color=colour, ms=5, label=label)
+    best = np.maximum.accumulate([*map(_accuracy, complete)])
     axes.step([t.number for t in complete], best, where="post", color="tab:red", label="best")
     axes.set(title=f"{title}\noptimisation history", xlabel="trial", ylabel="val accuracy")
     axes.grid(alpha=0.3)
@@ -141,7 +135,6 @@ def _draw_slices(
 
 
 def _draw_plane(
-    trials: Sequence[FrozenTrial],
     complete: Sequence[FrozenTrial],
     points: Sequence[Mapping[str, Any]],
     title: str,
@@ -185,16 +178,9 @@ def _mark(
 ) -> None:
     """Mark the study's points, and the best trial: of equals that which the study's table names."""
     marked = [point for point in points if point.get(DEPTH) in rows and SIZE in point]
-    axes.scatter(
-        [point[SIZE] for point in marked],
-        [rows[point[DEPTH]] for point in marked],
-        marker="s",
-        s=160,
-        facecolors="none",
-        edgecolors="tab:red",
-        linewidths=2,
-        label="the study's grid",
-    )
+    sizes, depths = [point[SIZE] for point in marked], [rows[point[DEPTH]] for point in marked]
+    (squares,) = axes.plot(sizes, depths, "rs", ms=13, mew=2, label="the study's grid")
+    squares.set_markerfacecolor("none")
     best = best_trial(placed)
     assert best is not None
     axes.scatter(

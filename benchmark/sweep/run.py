@@ -20,7 +20,7 @@ from benchmark.sweep.mirror import Mirror
 from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.resuming import others_at_work
 from benchmark.sweep.space import Grid, Space
-from benchmark.sweep.storage import file_name, open_storage, sweeps_folder
+from benchmark.sweep.storage import open_storage, sweep_file
 from benchmark.sweep.study import Search
 from benchmark.sweep.targets import score_best
 from benchmark.sweep.trials import best_trial, params_of
@@ -86,21 +86,15 @@ class Sweep:
         content = content_hash(SWEEP_VERSION, *made_of, kind, self.space.bounds)
         return f"{self.target.name}-{kind}-{content[:8]}"
 
-    @property
-    def lock(self) -> Path:
-        """By which processes of this machine take turns in writing to MLflow."""
-        return sweeps_folder(self.home) / f"{file_name(self.name)}.mlflow"
-
     def open(self) -> Study:
         """Create or resume the study.
 
         Raises:
             UserError: The storage cannot be reached.
         """
-        default = sweeps_folder(self.home) / f"{file_name(self.name)}.journal"
         study = optuna.create_study(
             study_name=self.name,
-            storage=open_storage(self.storage, default),
+            storage=open_storage(self.storage, sweep_file(self.home, self.name, "journal")),
             direction="maximize",
             load_if_exists=True,
         )

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, cast
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FixedTrial
 
-from benchmark.study.plan import content_hash
 from benchmark.sweep.growth import SIZE
 from registry.core import near
 from registry.errors import UserError
@@ -218,8 +217,3 @@ def _bounds_of(varied: Any) -> str:
         return ", ".join(map(str, varied.choices))
     by = f" by {varied.step}" if varied.step not in (None, 1) else ""
     return f"{varied.low} to {varied.high}{by}{', log' if varied.log else ''}"
-
-
-def point_key(params: Mapping[str, Any]) -> str:
-    """The same text for the same parameters."""
-    return content_hash(dict(params))

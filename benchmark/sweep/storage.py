@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import optuna
 from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalRedisBackend
-from optuna.storages.journal._file import BaseJournalFileLock, get_lock_file
 from sqlalchemy import create_engine, inspect, make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import OperationalError
@@ -36,37 +35,28 @@ def sweeps_folder(home: Path) -> Path:
     return home / "sweeps"
 
 
-def file_name(study_name: str) -> str:
-    """A study's name as that of a file."""
-    return study_name.replace("/", "--").replace(":", "-")
-
-
-class MendingLock(BaseJournalFileLock):
-    """A journal's lock, which the kernel takes back from a killed process, at once."""
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._lock = FileLock(f"{journal}.lock", poll_interval=_POLL_SECONDS)
-
-    def acquire(self) -> bool:
-        """Wait for the lock; a line that somebody could not finish is cut off first."""
-        with ExitStack() as stack:
-            stack.enter_context(self._lock)
-            mend_journal(self._journal)
-            stack.pop_all()
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        self._lock.release()
+def sweep_file(home: Path, study_name: str, suffix: str) -> Path:
+    """A file of one study there."""
+    name = study_name.replace("/", "--").replace(":", "-")
+    return sweeps_folder(home) / f"{name}.{suffix}"
 
 
 class FileJournal(JournalFileBackend):
-    """Optuna's journal in a file, which is named if its disk is full."""
+    """Optuna's journal in a file; a line that somebody could not finish is cut off first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Of a killed process, the kernel takes it back at once; one process may take it twice.
+        self._mending = FileLock(f"{path}.lock", poll_interval=_POLL_SECONDS)
+        with self._mending:
+            mend_journal(path)
+            super().__init__(str(path), self._mending)  # type: ignore[arg-type]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries."""
-        with naming(Path(self._file_path)):
+        """Append entries; the file is named if its disk is full."""
+        with naming(self._path), self._mending:
+            mend_journal(self._path)
             super().append_logs(logs)
 
 
@@ -116,7 +106,7 @@ def open_storage(place: str | None, default: Path) -> BaseStorage:
     check_storage(place)
     with _told(place):
         if "://" not in place:
-            return _open_journal(Path(place))
+            return JournalStorage(FileJournal(Path(place)))
         if place.startswith("redis"):
             return JournalStorage(RedisJournal(place))
         storage = get_storage(_open_database(place))
@@ -135,13 +125,6 @@ def _told(place: str) -> Iterator[None]:
             f"the storage {place} cannot be used ({reason}); pass another: "
             "--storage sqlite:///FILE, or none for the default in .bench/sweeps"
         ) from error
-
-
-def _open_journal(path: Path) -> JournalStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = MendingLock(path)
-    with get_lock_file(lock):
-        return JournalStorage(FileJournal(str(path), lock))
 
 
 def _open_database(url: str) -> RDBStorage:

@@ -18,10 +18,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from benchmark.execution.workers import Lost, Workers
 from benchmark.processes.identity import this_process
+from benchmark.study.plan import content_hash
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
 from benchmark.sweep.objective import Objective, Reply
 from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
-from benchmark.sweep.space import Params, Space, point_key
+from benchmark.sweep.space import Params, Space
 from benchmark.sweep.trials import FINISHED, POINT, SURPLUS, is_counted, is_lost, params_of
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
@@ -77,12 +78,12 @@ class Search:
             UserError: No trial can be measured, or the storage is away for long.
         """
         self.study.pruner = make_pruner(self.budget.pruner, self.objective.target)
-        end = None if self.budget.timeout is None else time.monotonic() + self.budget.timeout
+        end = time.monotonic() + (self.budget.timeout or math.inf)
         with beating(self.study, self._going):
             while True:
                 while (
                     len(self._going()) < self.workers.size
-                    and (end is None or time.monotonic() < end)
+                    and time.monotonic() < end
                     and (trial := self._ask())
                 ):
                     self._begin(trial)
@@ -107,33 +108,28 @@ class Search:
 
     @cached_property
     def _points(self) -> dict[str, Params]:
-        return {point_key(point): point for point in self.space.points()}
+        return {content_hash(point): point for point in self.space.points()}
 
     def _ask(self) -> Trial | None:
         """Begin a trial that is to be made; none if there are enough.
 
         Of two processes that do so at once, both may: Optuna numbers trials, and the first stays.
         """
+        limit = self.budget.trials or math.inf
         while True:
             fail_dead(self.study, self._going())
             trials = self._trials()
-            if sum(map(is_counted, trials)) >= self._limit:
-                return None
-            if (trial := self._next(trials)) is None:
+            if sum(map(is_counted, trials)) >= limit or not (trial := self._next(trials)):
                 return None
             earlier = [one for one in self._trials() if one.number < trial.number]
             counted = [one for one in earlier if is_counted(one)]
             point = trial.user_attrs.get(POINT)
-            if len(counted) < self._limit and (
+            if len(counted) < limit and (
                 point is None or all(one.user_attrs.get(POINT) != point for one in counted)
             ):
                 return trial
             trial.set_user_attr(SURPLUS, True)
             self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-
-    @property
-    def _limit(self) -> float:
-        return math.inf if self.budget.trials is None else self.budget.trials
 
     def _next(self, trials: list[FrozenTrial]) -> Trial | None:
         """Begin what others have put in line, a point, a trial that was lost, or one drawn."""
@@ -143,7 +139,7 @@ class Search:
             return trial
         lost = [one.params for one in trials if is_lost(one) and POINT not in one.user_attrs]
         there = {trial.user_attrs.get(POINT) for trial in trials if is_counted(trial)}
-        wanted = {**self._points, **{point_key(params): params for params in lost if params}}
+        wanted = {**self._points, **{content_hash(params): params for params in lost if params}}
         for key, params in wanted.items():
             if key not in there:
                 return begin_trial(self.study, params, {POINT: key})
@@ -171,22 +167,19 @@ class Search:
         if (known := self._known.get(key, {}).get(size)) is not None:
             going.value, going.notes["answered_by"] = known
             self._tell(going, TrialState.COMPLETE)
-        elif again := self._pruned.get(point_key(going.params)):
+        elif again := self._pruned.get(content_hash(going.params)):
             for step, value in again.intermediate_values.items():
                 going.trial.report(value, step)
             reason = again.user_attrs["notes"]["reason"]
             going.notes |= {"answered_by": again.number, "reason": reason}
             self._tell(going, TrialState.PRUNED)
         else:
-            workers = range(self.workers.size)
-            idle = [worker for worker in workers if worker not in self._busy]
-            worker = self._homes.get(key)
-            if worker not in workers:
-                worker = idle[0] if idle else None
-            if worker is None or worker in self._busy:
+            idle = [worker for worker in range(self.workers.size) if worker not in self._busy]
+            home = self._homes.get(key)
+            if home in self._busy or not idle:
                 self._waiting.append(going)
                 return
-            self._homes[key] = worker
+            self._homes[key] = worker = next((one for one in idle if one == home), idle[0])
             self._busy[worker] = going
             self.workers.ask(worker, going.params)
 
@@ -213,11 +206,9 @@ class Search:
         del self._busy[worker]
         if reply.error:
             self._tell(going, TrialState.FAIL, error=reply.error)
-        elif pruned:
-            going.notes["reason"] = pruned
-            self._tell(going, TrialState.PRUNED)
         else:
-            self._tell(going, TrialState.COMPLETE)
+            going.notes |= {"reason": pruned} if pruned else {}
+            self._tell(going, TrialState.PRUNED if pruned else TrialState.COMPLETE)
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             self._hand_over(one)
@@ -249,4 +240,4 @@ class Search:
             if trial.state == TrialState.COMPLETE and trial.value is not None:
                 known.setdefault(self.objective.target.size(params), (trial.value, trial.number))
             elif trial.state == TrialState.PRUNED:
-                self._pruned.setdefault(point_key(params), trial)
+                self._pruned.setdefault(content_hash(params), trial)
