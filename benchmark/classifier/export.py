@@ -191,7 +191,7 @@ def compare(
     Raises:
         UserError: They differ by more than `EXACT`.
     """
-    batch = inference_batch(own.device)
+    batch = inference_batch(own.device, own.image_size)
     ours, own_ms = _timed(own.probabilities, pixels, batch)
     answers, file_ms = _timed(exported, pixels, batch)
     theirs = np.concatenate([probabilities for probabilities, _ in answers])

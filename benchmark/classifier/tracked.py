@@ -165,7 +165,7 @@ class TrackedClassifier:
         Yields:
             An answer a picture; of one that cannot be read, the reason.
         """
-        size = batch or inference_batch(self.device)
+        size = batch or inference_batch(self.device, self.image_size)
         waiting: list[tuple[Picture, str, Decoded | str]] = []
         readable = 0
         for one in self._decoded(pictures, AHEAD * size):

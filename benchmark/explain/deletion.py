@@ -117,10 +117,19 @@ def _random_ranks(shape: torch.Size) -> Tensor:
 def _ranks(heat: Tensor) -> Tensor:
     """The place of each pixel in the order of deletion, as a share of all pixels; (N, S, S)."""
     flat = heat.reshape(len(heat), -1).numpy()
-    noise = np.random.default_rng(0).random(flat.shape)
-    order = torch.from_numpy(np.lexsort((noise, -flat), axis=1))
-    ranks: Tensor = order.argsort(1) / flat.shape[1]
-    return ranks.reshape(heat.shape)
+    shuffled = _shuffled(flat.shape)
+    falling = np.take_along_axis(-flat, shuffled, axis=1).argsort(axis=1, kind="stable")
+    ranks = np.empty_like(flat)
+    places = np.arange(flat.shape[1]) / flat.shape[1]
+    np.put_along_axis(ranks, np.take_along_axis(shuffled, falling, axis=1), places[None], axis=1)
+    return torch.from_numpy(ranks).reshape(heat.shape)
+
+
+@lru_cache(maxsize=1)
+def _shuffled(shape: tuple[int, int]) -> NDArray[np.intp]:
+    """(N, P) places of an image's pixels in random order, the same at each call."""
+    shuffled: NDArray[np.intp] = np.random.default_rng(0).random(shape).argsort(axis=1)
+    return shuffled
 
 
 def _without(images: Tensor, ranks: Tensor, share: Tensor) -> Tensor:

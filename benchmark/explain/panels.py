@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -10,6 +12,7 @@ PANEL = 240
 """Side of a panel in pixels."""
 OVERLAY_OPACITY = 0.5
 _CAPTION = 26
+_COLOURS = 256
 
 
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image:
@@ -21,10 +24,16 @@ def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> Image.Image
     """
     if not heat.any():
         return Image.fromarray(pixels).convert("L").convert("RGB")
+    colours = _jet()[np.minimum(heat * _COLOURS, _COLOURS - 1).astype(np.intp)]
+    return Image.blend(Image.fromarray(pixels), Image.fromarray(colours), OVERLAY_OPACITY)
+
+
+@cache
+def _jet() -> NDArray[np.uint8]:
+    """(256, 3) the study's colours, from cold to warm."""
     from matplotlib import colormaps  # slow to import
 
-    colours = (colormaps["jet"](heat)[..., :3] * 255).astype(np.uint8)
-    return Image.blend(Image.fromarray(pixels), Image.fromarray(colours), OVERLAY_OPACITY)
+    return (colormaps["jet"](np.arange(_COLOURS))[:, :3] * 255).astype(np.uint8)
 
 
 def draw_panels(

@@ -45,7 +45,8 @@ class Remembered:
             self._found = {}
             new = {key: row for row, key in enumerate(keys)}
         if new:
-            parts = torch.split(images[list(new.values())], inference_batch(images.device))
+            size = inference_batch(images.device, images.shape[-1])
+            parts = torch.split(images[list(new.values())], size)
             with autocast(images.device, self._precision):
                 results = torch.cat([self._function(part) for part in parts]).float()
             self._found.update(zip(new, results, strict=True))

@@ -94,7 +94,7 @@ class Desk:
     def __init__(self, classifier: TrackedClassifier) -> None:
         """Prepare for requests."""
         self.classifier = classifier
-        size = inference_batch(classifier.device)
+        size = inference_batch(classifier.device, classifier.image_size)
         self.batches = RequestBatches(classifier.probabilities, size, WAITING)
         self._decoding = asyncio.Semaphore(2 * (os.cpu_count() or 1))
 

@@ -19,11 +19,22 @@ from benchmark.training.memory import Pieces
 from benchmark.training.network import Network
 
 EMBEDDINGS_FILE = "embeddings.safetensors"
+CACHED_PIXELS = 2**19
+"""Of the images whose feature maps a processor's caches may hold."""
 
 
-def inference_batch(device: torch.device) -> int:
-    """How many images go through a network at once: a processor scores more no faster."""
-    return 32 if device.type == "cpu" else 128
+def inference_batch(device: torch.device, image_size: int) -> int:
+    """How many images go through a network at once: on a processor few, which its caches hold.
+
+    At 224 pixels 8 to 10 images of EfficientNet-Lite0 take a third less time each than 32.
+
+    Args:
+        device: Where.
+        image_size: Side of an image in pixels.
+    """
+    if device.type != "cpu":
+        return 128
+    return max(1, min(32, CACHED_PIXELS // image_size**2))
 
 
 @torch.inference_mode()
@@ -47,7 +58,7 @@ def map_examples(
             return torch.cat([function(examples.batch(piece)).float() for piece in pieces])
 
     pieces = Pieces()
-    size = inference_batch(examples.device)
+    size = inference_batch(examples.device, examples.inputs.shape[1] if examples.are_images else 1)
     return torch.cat([pieces.fit(batch, map_pieces) for batch in batches(rows, size)])
 
 
