@@ -176,6 +176,10 @@ def test_many_pictures_are_taken_at_once(outcomes: list[Outcome]) -> None:
         ({"jobs": "2"}, "jobs='2' is neither"),
         ({"save_weights": "last"}, "save_weights='last' is none of all, best, needed, none"),
         ({"executor": "slurm"}, "executor='slurm' is none of local, ray"),
+        ({"timeout": float("nan")}, "timeout=nan is no number of seconds"),
+        ({"timeout": -1}, "timeout=-1 is no number of seconds"),
+        ({"checkpoint": float("inf")}, "checkpoint=inf is no number of seconds"),
+        ({"gpu_share": 0}, "gpu_share=0 is no share above 0"),
     ],
 )
 def test_options_that_no_command_line_has_checked_are_refused_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -11,6 +12,17 @@ from registry.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.execution.launch import LaunchOptions
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers of a range; infinity and nan, which click takes for such, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number that it takes", param, ctx)
+        return number
 
 
 class JobCount(click.ParamType[Any]):
@@ -39,7 +51,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--gpu-share",
-            type=click.FloatRange(0, 1, min_open=True),
+            type=FiniteRange(0, 1, min_open=True),
             default=1.0,
             show_default=True,
             help="Of a GPU, which a network takes with Ray.",

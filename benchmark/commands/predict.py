@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from benchmark.commands.options import classifier_options
+from benchmark.commands.options import FiniteRange, classifier_options
 from benchmark.commands.outputs import check_file
 from benchmark.data.home import home
 from registry.errors import UserError
@@ -31,7 +31,7 @@ _STANDARD_OUTPUT = Path("-")
 
 level_option = click.option(
     "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     help="Of pictures like those trained on, so many are said to be unknown, and so many sets of "
     "possible classes miss theirs. [default: 0.05]",
 )

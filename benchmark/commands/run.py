@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from benchmark.commands.options import check_executor, executor_options
+from benchmark.commands.options import FiniteRange, check_executor, executor_options
 from benchmark.commands.study_options import StudyOptions, study_options
 from benchmark.data.home import home
 from registry.errors import UserError
@@ -38,13 +38,13 @@ EXIT_FAILED = 1
 @executor_options
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     metavar="SECONDS",
     help="End a run that takes longer: its process is ended, and its row says why.",
 )
 @click.option(
     "--checkpoint",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     metavar="SECONDS",
     default=30,
     show_default=True,

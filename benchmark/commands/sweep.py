@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
-from benchmark.commands.options import check_executor, executor_options
+from benchmark.commands.options import FiniteRange, check_executor, executor_options
 from benchmark.commands.study_options import StudyOptions, study_options
 from benchmark.data.home import home
 from registry import heads
@@ -26,12 +25,6 @@ if TYPE_CHECKING:
     from benchmark.sweep.run import Sweep
 
 EXIT_FAILED = 1
-
-
-def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) -> float | None:
-    if seconds is not None and not math.isfinite(seconds):
-        raise click.BadParameter(f"{seconds} is no number of seconds", ctx, option)
-    return seconds
 
 
 @click.command()
@@ -67,8 +60,7 @@ def _finite(ctx: click.Context, option: click.Parameter, seconds: float | None) 
 @click.option(
     "--timeout",
     "seconds",
-    type=click.FloatRange(1),
-    callback=_finite,
+    type=FiniteRange(1),
     metavar="SECONDS",
     help="Of each study: no trial begins after it.",
 )

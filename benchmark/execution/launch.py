@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,12 @@ class Launch:
         for name, known in (("save_weights", SaveWeights), ("executor", ExecutorName)):
             if (value := getattr(self, name)) not in get_args(known):
                 raise UserError(f"{name}={value!r} is none of {', '.join(get_args(known))}")
+        if self.timeout is not None and not 0 < self.timeout < math.inf:
+            raise UserError(f"timeout={self.timeout!r} is no number of seconds")
+        if not 0 <= self.checkpoint < math.inf:
+            raise UserError(f"checkpoint={self.checkpoint!r} is no number of seconds")
+        if not 0 < self.gpu_share <= 1:
+            raise UserError(f"gpu_share={self.gpu_share!r} is no share above 0, and 1 at most")
 
     @cached_property
     def options(self) -> RunOptions:

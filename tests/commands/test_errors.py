@@ -93,8 +93,6 @@ def test_wrong_command_line_is_one_line_that_says_where_help_is(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["trees", "--timeout", "nan"], "nan is no number of seconds"),
-        (["trees", "--timeout", "inf"], "inf is no number of seconds"),
         (["trees", "--timeout", "0"], "not in the range"),
         (["extra_trees", "--space", ""], "--space '' has an empty name"),
         (["extra_trees", "--space", "max_depth,"], "has an empty name"),
@@ -112,6 +110,18 @@ def test_a_sweep_that_cannot_be_is_told_before_anything_is_made(
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: ")
     assert told in line
+    assert not (workplace / "home").exists()
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "command",
+    ["run --timeout", "run --checkpoint", "run --gpu-share", "sweep --timeout", "predict --level"],
+)
+def test_neither_infinity_nor_nan_is_a_number(workplace: Path, command: str, number: str) -> None:
+    result = bench(*command.split(), number, "basic_cnn")
+    assert result.exit_code == 2
+    assert number in result.stderr
     assert not (workplace / "home").exists()
 
 
