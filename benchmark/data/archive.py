@@ -68,6 +68,12 @@ def other_archive(path: Path) -> str | None:
     return next((kind for magic, kind in _OTHER_ARCHIVES.items() if start.startswith(magic)), None)
 
 
+def is_cut(path: Path) -> bool:
+    """Whether a file that `zipfile` takes for no zip begins like one."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
 def unpack(archive: Path, home: Path) -> Unpacked:
     """Unpack a zip into a folder of its content's name; later calls find that.
 

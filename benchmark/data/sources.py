@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.data.archive import other_archive, unpack
+from benchmark.data.archive import is_cut, other_archive, unpack
 from benchmark.data.cache import cache_folder
 from benchmark.data.demo import DemoSpec, write_demo
 from benchmark.data.downloads import SCHEMES, download_zip
@@ -102,6 +102,8 @@ def _is_folder(source: Path) -> bool:
             return False
         elif other := other_archive(source):
             problem = f"{str(source)!r} is a {other} archive: unpack it"
+        elif is_cut(source):
+            problem = f"the zip {str(source)!r} is cut off or damaged: copy or download it again"
         else:
             problem = f"there is no folder or zip {str(source)!r}: it is another file"
     except (FileNotFoundError, NotADirectoryError, ValueError):  # of a null character

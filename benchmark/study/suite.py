@@ -185,7 +185,8 @@ def find_systems(patterns: Sequence[str]) -> list[System]:
     Args:
         patterns: Run names or globs (``resnet18*``), a model (``timm:resnet50``: from scratch), a
             model and schedule (``timm:resnet50-frozen``), or one with a head
-            (``vit_b_16-frozen/extra_trees``: the head's whole grid).
+            (``vit_b_16-frozen/extra_trees``: the head's whole grid) or a point of its grid
+            (``vit_b_16-frozen/extra_trees-n100-d10``).
 
     Raises:
         UserError: A pattern matches nothing; suggests near names.
@@ -221,7 +222,11 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
         schedules = ", ".join(models[model].schedules)
         raise UserError(f"{model} cannot be trained {schedule!r}; it can be: {schedules}")
     system = System(model=model, schedule=schedule)
-    return _grid(system, heads[head].name) if slash else [system]
+    if not slash:
+        return [system]
+    points = {point.name: point for spec in heads for point in _grid(system, spec.name)}
+    point = points.get(f"{system.name}/{head}")
+    return [point] if point else _grid(system, heads[head].name)
 
 
 def _grid(backbone: System, head: str) -> list[System]:

@@ -63,6 +63,14 @@ def test_other_archives_are_named(tmp_path: Path, kind: str) -> None:
         opened(archive, tmp_path)
 
 
+def test_a_zip_without_its_end_is_told_from_another_file(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "monsters", FLAT)
+    archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", folder))
+    archive.write_bytes(archive.read_bytes()[:-40])
+    with pytest.raises(UserError, match="is cut off or damaged: copy or download it again"):
+        opened(str(archive), tmp_path)
+
+
 def test_control_characters_in_names_are_escaped(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "a\x1b[31m", {"new\nline": 3, "rtl\u202e": 3, "[bold]日本": 3})
     source = opened(folder, tmp_path)

@@ -88,6 +88,10 @@ def test_names_are_unique() -> None:
         (["timm:resnet10t"], ["timm:resnet10t-scratch"]),
         (["timm:resnet10t-frozen"], ["timm:resnet10t-frozen"]),
         (
+            ["timm:resnet10t-frozen/knn-k5", "vit_b_16-frozen/logistic_regression-C1.0"],
+            ["timm:resnet10t-frozen/knn-k5", "vit_b_16-frozen/logistic_regression-C1.0"],
+        ),
+        (
             ["vit_b_16-frozen/extra_trees"],
             [
                 "vit_b_16-frozen/extra_trees-n100-d10",
