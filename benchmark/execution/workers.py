@@ -133,6 +133,11 @@ class ChildProcess:
             self._process.start()
         other_end.close()  # so that the connection ends with the process
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still answer."""
+        return self._process.is_alive()
+
     def hear(self) -> Any:
         """Wait for its next message, or its death."""
         try:
@@ -177,8 +182,10 @@ class Processes:
         return cls(_serve, size, service, sharing(service.options, size))
 
     def ask(self, worker: int, request: Any) -> None:
-        """See `Workers`."""
+        """See `Workers`; one that died while it was idle is replaced."""
         messages = [request]
+        if worker in self._started and not self._started[worker].is_alive:
+            self._started.pop(worker).end()
         if worker not in self._started:
             self._started[worker] = ChildProcess(self._target)
             messages = [*self._first, request]

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,13 @@ def test_a_process_that_dies_is_lost_and_another_stands_ready() -> None:
     assert (threads, total) == (THREADS, 5)
     os.kill(pid, signal.SIGKILL)  # while it is idle
     assert isinstance(hear(workers, 1)[0], Lost)
+    workers.ask(0, 6)
+    pid = hear(workers, 1)[0][0]
+    os.kill(pid, signal.SIGKILL)  # again, and it is asked before that is heard
+    while multiprocessing.active_children():
+        time.sleep(0.01)
+    workers.ask(0, 7)
+    assert hear(workers, 1)[0][1:] == (THREADS, 7)
     workers.end()
 
 
