@@ -165,8 +165,9 @@ class Mirror:
             "error": trial.user_attrs.get("error"),
             _NUMBER: trial.number,
         }
+        named = {**trial.params, **params}  # what is varied comes first
         return PastRun(
-            name=f"trial {trial.number}: {describe(dict(islice(params.items(), _NAMED)))}",
+            name=f"trial {trial.number}: {describe(dict(islice(named.items(), _NAMED)))}",
             tags={name: str(value) for name, value in tags.items() if value is not None},
             items=items,
             status=_STATUS.get(trial.state, "FAILED"),

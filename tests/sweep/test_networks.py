@@ -27,6 +27,7 @@ from benchmark.sweep.network_target import NetworkMeasurement, NetworkTarget
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.tracking.store import Store
 from benchmark.training import inference
+from tests.execution.test_parallel import all_runs
 
 SETTINGS = ["data.image_size=32", "train.epochs=3", "train.batch_size=8"]
 
@@ -178,6 +179,10 @@ def test_from_the_command_line(store: Store, image_folder: Path) -> None:
     more = bench(*command, "--space", "lr", "--trials", "2")
     assert more.exit_code == 0, more.output
     assert "the settings it began with" in more.output
+    names = [str(run.info.run_name) for run in all_runs(store)]
+    trials = [name for name in names if name.startswith("trial ")]
+    assert len(trials) == 6
+    assert all(" lr=" in name for name in trials), trials
     board = bench("leaderboard", "--format", "csv")
     assert board.output.count("Basic CNN (tuned)") == 1  # the better of two sweeps
     status = bench("sweep", "--status")
