@@ -155,9 +155,10 @@ def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explain
         "originals": Image.fromarray(gallery.pixels[i]),
         "overlays": overlay(gallery.pixels[i], gallery.heat[i]),
     }
+    scale = min(1.0, gallery.pixels.shape[1] / max(gallery.sizes[i]))
+    width, height = (max(1, round(length * scale)) for length in gallery.sizes[i])
     for name, picture in pictures.items():
-        shown = picture.resize(gallery.sizes[i], Image.Resampling.BICUBIC)
-        shown.thumbnail(gallery.pixels.shape[1:3])
+        shown = picture.resize((width, height), Image.Resampling.BICUBIC)
         shown.save(folder / name / file, quality=_WEBP_QUALITY, method=_WEBP_METHOD)
     measured = {}
     if i < len(gallery.deletion.auc):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 
 import torch
 from torch import Tensor
@@ -34,7 +33,7 @@ class Remembered:
         """
         self._function = function
         self._precision: Precision = precision
-        self._found: dict[bytes, Tensor] = {}
+        self._found: dict[int, Tensor] = {}
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -53,6 +52,9 @@ class Remembered:
         return torch.stack([self._found[key] for key in keys])
 
 
-def digests(images: Tensor) -> list[bytes]:
-    """By what images (N, 3, S, S) are known again: their pixels."""
-    return [blake2b(image.tobytes()).digest() for image in images.detach().cpu().numpy()]
+def digests(images: Tensor) -> list[int]:
+    """By what images (N, 3, S, S) are known again: 64 bits of their pixels, for this process.
+
+    Python's own hash takes a fifth of the time of BLAKE2.
+    """
+    return [hash(image.tobytes()) for image in images.detach().cpu().numpy()]

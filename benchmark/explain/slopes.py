@@ -17,6 +17,8 @@ from benchmark.training.network import Network
 
 MOST = 64
 """Images whose way from the layer to the embedding is kept; all begin anew beyond."""
+_Key = tuple[int, int]
+"""An image's digest, and how many were the same before it."""
 
 
 class RememberedSlopes:
@@ -35,7 +37,7 @@ class RememberedSlopes:
         self._find = find
         self._layer: tuple[PlaceLayer, Weights] | None = None
         self._graphs: list[tuple[Tensor, Tensor]] = []
-        self._places: dict[bytes, tuple[int, int]] = {}
+        self._places: dict[_Key, tuple[int, int]] = {}
 
     def __call__(self, images: Tensor, weights: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map linear scores of the embeddings.
@@ -73,18 +75,18 @@ class RememberedSlopes:
         )
         return weigh(layer, output, slopes, kind)
 
-    def _see(self, layer: PlaceLayer, images: Tensor, new: dict[bytes, int]) -> None:
+    def _see(self, layer: PlaceLayer, images: Tensor, new: dict[_Key, int]) -> None:
         with layer.cut() as outputs, torch.enable_grad():
             embeddings = self._network.embed(images[list(new.values())])
         self._places |= {key: (len(self._graphs), row) for row, key in enumerate(new)}
         self._graphs.append((outputs[0], embeddings))
 
 
-def _apart(keys: list[bytes]) -> list[bytes]:
-    """The same keys, except that an image which is there twice, for two scores, has two."""
-    before = Counter[bytes]()
+def _apart(digests: list[int]) -> list[_Key]:
+    """The same, except that an image which is there twice, for two scores, has two."""
+    before = Counter[int]()
     found = []
-    for key in keys:
-        found.append(key + b"%d" % before[key])
-        before[key] += 1
+    for digest in digests:
+        found.append((digest, before[digest]))
+        before[digest] += 1
     return found
