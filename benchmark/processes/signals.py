@@ -10,8 +10,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -21,6 +23,8 @@ from types import FrameType
 
 PATIENCE_SECONDS = 1.0
 """So soon after the first, another SIGINT is the same one, sent to the process and to its group."""
+_SOON_SECONDS = 0.05
+"""By then Python is back from where an exception was dropped."""
 _ENDING = [one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
 
@@ -46,7 +50,8 @@ class Interrupted(KeyboardInterrupt):
 def interrupted_by_signals() -> Iterator[None]:
     """Raise `Interrupted` in the block upon the first signal; a second Ctrl-C ends at once.
 
-    In a thread other than the main one, signals are left as they are.
+    Where it strikes code whose exceptions Python drops, as callbacks of weak references, it is
+    raised again. In a thread other than the main one, signals are left as they are.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,11 +65,21 @@ def interrupted_by_signals() -> Iterator[None]:
         if number == signal.SIGINT and time.monotonic() - heard[0][1] > PATIENCE_SECONDS:
             os._exit(128 + number)
 
+    report = sys.unraisablehook
+
+    def raise_again(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, Interrupted):
+            report(dropped)
+            return
+        heard.clear()
+        threading.Timer(_SOON_SECONDS, _interrupt_main, (dropped.exc_value.number,)).start()
+
     before = {
         number: signal.signal(number, interrupt)
         for number in _ENDING
         if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN
     }
+    sys.unraisablehook = raise_again
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -72,8 +87,19 @@ def interrupted_by_signals() -> Iterator[None]:
             raise Interrupted(heard[0][0]) from stop
         raise
     finally:
+        sys.unraisablehook = report
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _interrupt_main(number: int) -> None:
+    """Send the main thread a signal, which also ends its waiting; on Windows it does not."""
+    if hasattr(signal, "pthread_kill"):
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, number)
+    else:
+        interrupt_main(signal.Signals(number))
 
 
 @contextmanager

@@ -32,6 +32,24 @@ except Interrupted as stop:
     raise SystemExit(stop.exit_code)
 """
 
+DROPS_IT_AT_FIRST = """
+import time, weakref
+from benchmark.processes.signals import Interrupted, interrupted_by_signals
+class Gone: pass
+def callback(reference):
+    print("ready", flush=True)
+    time.sleep(60)
+try:
+    with interrupted_by_signals():
+        gone = Gone()
+        reference = weakref.ref(gone, callback)
+        del gone
+        print("went on", flush=True)
+        time.sleep(60)
+except Interrupted as stop:
+    raise SystemExit(stop.exit_code)
+"""
+
 ENDS_SLOWLY = """
 import time
 from benchmark.processes.signals import interrupted_by_signals
@@ -78,6 +96,16 @@ def test_a_signal_ends_with_its_own_exit_code(number: signal.Signals) -> None:
         child.send_signal(number)
         assert child.wait(10) == 128 + number
         assert said(child).read() == f"{number.name}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_strikes_where_python_drops_exceptions_ends_all_the_same(
+    number: signal.Signals,
+) -> None:
+    with begun(DROPS_IT_AT_FIRST) as child:
+        child.send_signal(number)
+        assert child.wait(10) == 128 + number
+        assert said(child).read() == "went on\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
