@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from itertools import groupby
@@ -15,6 +16,8 @@ BASE = "DejaVu Sans"
 """Matplotlib brings it along."""
 _BOXES = "Last Resort"
 """The beginning of the name of a font that has a box for every character."""
+_told: set[str] = set()
+"""Characters without a font that have been told."""
 _log = logging.getLogger(__name__)
 
 
@@ -85,10 +88,12 @@ def _fonts_for(characters: frozenset[str]) -> dict[str, font_manager.FontEntry]:
         missing -= here
         if not missing:
             return found
-    _log.warning(
-        "no installed font has %s: pictures show boxes; install one, such as Noto Sans CJK",
-        " ".join(sorted(missing)[:10]),
-    )
+    symbols = {one for one in missing if unicodedata.category(one).startswith("S")}
+    for font, these in (("Noto Emoji", symbols), ("Noto Sans CJK", missing - symbols)):
+        if new := sorted(these - _told):
+            _told.update(new)
+            told = "no installed font has %s: pictures show boxes; install one, such as %s"
+            _log.warning(told, " ".join(new[:10]), font)
     return found
 
 

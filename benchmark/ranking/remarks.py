@@ -142,11 +142,13 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
 
 
 def _still_improving(row: Row, curves: Curves) -> bool:
-    """Whether the last of all epochs was its best, and better by its loss than the one before."""
+    """Whether the last of all epochs was its best, by its loss too, and left something to gain."""
     val = curves.get("val_loss", [])
     ended = len(val) == row["epochs"] and len(val) > 1
     return (
-        ended and val[-1] == min(val) and curves["val_accuracy"][-1] >= max(curves["val_accuracy"])
+        ended
+        and val[-1] == min(val)
+        and 1 > curves["val_accuracy"][-1] >= max(curves["val_accuracy"])
     )
 
 

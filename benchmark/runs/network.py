@@ -81,7 +81,7 @@ class NetworkRun:
         """Train, evaluate and explain.
 
         Args:
-            report: Called after each epoch.
+            report: Called after each epoch that is trained now.
 
         Yields:
             All that is to be tracked.
@@ -105,7 +105,8 @@ class NetworkRun:
                 done, epochs = len(trainer.resumed), spec.train.epochs
                 logger.warning("%s goes on after epoch %d of %d", spec.name, done, epochs)
             history.append(result)
-            report(spec, result)
+            if len(history) > len(trainer.resumed):
+                report(spec, result)
             yield from _epoch_metrics(result)
         before = pooling + sum(result.seconds for result in trainer.resumed)
         yield Metric("fit_seconds", before + now(self.device) - start)

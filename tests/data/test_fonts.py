@@ -27,6 +27,7 @@ def bundled_fonts_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     found = [one for one in font_manager.fontManager.ttflist if "mpl-data" in str(one.fname)]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", found)
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(fonts, "_told", set())
     fonts._fonts_for.cache_clear()
     yield
     fonts._fonts_for.cache_clear()
@@ -59,11 +60,13 @@ def test_a_font_is_taken_that_has_the_character() -> None:
 def test_what_no_font_has_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name in ("a", "b"):
-            drawn("日本 cat", tmp_path / f"{name}.png")
+        for name in ("日本 cat", "日 dog 🦊", "🦊"):
+            drawn(name, tmp_path / f"{name}.png")
             assert (tmp_path / f"{name}.png").exists()
-    (told,) = [record.getMessage() for record in caplog.records]
-    assert "no installed font has 日 本" in told
+    assert caplog.messages == [
+        "no installed font has 日 本: pictures show boxes; install one, such as Noto Sans CJK",
+        "no installed font has 🦊: pictures show boxes; install one, such as Noto Emoji",
+    ]
 
 
 def test_a_line_stays_within_its_width_whatever_it_holds() -> None:

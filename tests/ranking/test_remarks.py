@@ -91,6 +91,13 @@ def test_a_network_that_was_still_improving_is_named(store: Store, tmp_path: Pat
     assert lines[0].endswith(": net.")
 
 
+def test_a_network_that_is_always_right_has_nothing_to_improve(
+    store: Store, tmp_path: Path
+) -> None:
+    rising = ([0.4, 0.6, 0.8], [0.4, 0.9, 1.0])
+    assert not told(store, tmp_path, 0.9, ([1.0, 0.8, 0.6], [1.0, 0.8, 0.6]), rising)
+
+
 def test_a_network_that_overfitted_is_named(store: Store, tmp_path: Path) -> None:
     heart = ([0.5, 0.9, 1.0], [0.5, 0.6, 0.6])
     lines = told(store, tmp_path, 0.8, ([1.0, 0.3, 0.01], [1.0, 0.8, 1.2]), heart)

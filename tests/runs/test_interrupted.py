@@ -52,7 +52,9 @@ def test_its_row_is_that_of_an_undisturbed_one(
     with pytest.raises(KeyboardInterrupt):
         run_one(spec, options, interrupt)
     assert kept.exists()
-    assert run_one(spec, options).status == "completed"
+    told: list[int] = []
+    goes_on = run_one(spec, options, lambda spec, result: told.append(result.epoch))
+    assert (goes_on.status, told) == ("completed", [3])
     assert not kept.exists()
     assert caplog.messages == ["basic_cnn-scratch goes on after epoch 2 of 3"]
     apart = replace(options, store=replace(store, experiment="apart"))

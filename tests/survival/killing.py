@@ -1,4 +1,4 @@
-"""Turns a command of bench, killed with kill -9 at random moments, into what went wrong by it."""
+"""Turns a command of bench that is ended at random moments into what went wrong by it."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ CASES = {
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
 MARK = "BENCH_SURVIVAL"
 """Variable by which all processes of a command are known, also when their parents are gone."""
+ENDING_SECONDS = 30.0
+"""So long a command that is asked to end may take."""
 ORPHANED_SECONDS = 15.0
 _TAKES_TIME = re.compile("seconds|_ms|memory")
 
@@ -141,18 +143,22 @@ _TRIALS = (
     "SELECT r.run_uuid FROM runs r JOIN tags t USING (run_uuid) "
     "WHERE t.key = 'trial' AND r.lifecycle_stage = 'active'"
 )
+_RUNNING = "SELECT name FROM runs WHERE status = 'RUNNING'"
 _BY_PROCESS = {"trees_grown"}
 """Metrics of what a process did, and not of what came out."""
 
 
-def survive(case: str, kills: int, seed: int, folder: Path) -> Survival:
-    """Run a case undisturbed, then kill it some times, let it finish, and compare.
+def survive(
+    case: str, kills: int, seed: int, folder: Path, number: signal.Signals = signal.SIGKILL
+) -> Survival:
+    """Run a case undisturbed, then end it some times, let it finish, and compare.
 
     Args:
         case: One of `CASES`.
         kills: How many.
         seed: Of the moments.
         folder: Where; must not exist.
+        number: Of the signal that ends it.
     """
     calm, harsh = (Place(folder / name, CASES[case]) for name in ("calm", "harsh"))
     result = Survival()
@@ -169,8 +175,8 @@ def survive(case: str, kills: int, seed: int, folder: Path) -> Survival:
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.send_signal(number)
+            result.faults += _ending(harsh, process, number)
         result.moments.append(round(moment, 1))
         result.faults += _orphans(harsh)
         now = Counter(harsh.completed())
@@ -181,6 +187,25 @@ def survive(case: str, kills: int, seed: int, folder: Path) -> Survival:
         result.faults.append(f"it does not finish; see {harsh.folder}/log.txt")
     result.faults += [*_compare(calm, harsh), *_leftovers(harsh)]
     return result
+
+
+def _ending(
+    place: Place, process: subprocess.Popen[bytes], number: signal.Signals
+) -> Iterator[str]:
+    """What is wrong with how a command ends upon a signal; of kill -9, it cannot hear."""
+    try:
+        code = process.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        yield f"{number.name} did not end it"
+        return
+    if number == signal.SIGKILL:
+        return
+    if code not in (0, -number, 128 + number):  # it may have ended, or not have begun to listen
+        yield f"{number.name} ended it with {code}"
+    for (name,) in place.rows(_RUNNING):
+        yield f"{number.name} left {name} RUNNING"
 
 
 def _orphans(place: Place) -> Iterator[str]:
@@ -198,7 +223,7 @@ def _compare(calm: Place, harsh: Place) -> Iterator[str]:
             yield f"{spec} was completed {count} times"
     if missing := {*calm.completed()} ^ {*harsh.completed()}:
         yield f"not the same runs: {missing}"
-    for (name,) in harsh.rows("SELECT name FROM runs WHERE status = 'RUNNING'"):
+    for (name,) in harsh.rows(_RUNNING):
         yield f"{name} stays RUNNING"
     expected, found = calm.figures(), harsh.figures()
     for key in sorted(expected.keys() | found.keys()):
