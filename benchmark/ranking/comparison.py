@@ -89,7 +89,9 @@ def _runs_of(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         rows = repeats(runs)
         titles = pd.Series([title_of(row) for row in rows.to_dict("records")], dtype=str)  # type: ignore[arg-type]
         short = rows["run"].str.split("/").str[0] + "/" + rows["head"]
-        found = rows[(titles.str.casefold() == name.casefold()) | (short == name)]
+        found = rows[
+            (titles.str.casefold() == name.casefold()) | ((rows["head"] != "") & (short == name))
+        ]
         found = found[found["place"] == found["place"].min()]
     if found.empty:
         known = [*runs["run"], *runs["system"], "best"]
