@@ -75,7 +75,7 @@ class Actors:
 
     def end(self) -> None:
         """See `Workers`."""
-        self._dismiss([*self._actors.values()])
+        self._dismiss([self._actors.pop(worker) for worker in [*self._actors]])
 
     def _dismiss(self, actors: list[Any]) -> None:
         import ray

@@ -136,13 +136,16 @@ class Sweep:
             for trial in search.run():
                 told(study, trial)
                 mirror.write_sometimes()
+            workers.end()
+            return self._end(study, mirror, options)
+        except StoreAway:
+            raise
         except BaseException:
             with suppress(StoreAway):
                 mirror.end(running=others_at_work(study), finished=False, points=[])
             raise
         finally:
             workers.end()
-        return self._end(study, mirror, options)
 
     def _end(self, study: Study, mirror: Mirror, options: RunOptions) -> SweepResult:
         running = others_at_work(study)

@@ -313,3 +313,22 @@ def test_a_sweeps_best_that_its_store_did_not_take_is_sent_and_not_scored_again(
     assert result.row.reused
     assert result.is_scored
     assert len(fetch(options.store)) == 1
+
+
+def test_a_sweep_that_is_interrupted_while_its_best_is_scored_is_killed_and_goes_on(
+    run_sweep: Any, store: Store, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
+    budget = Budget(sampler="grid", pruner="none")
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.runs.head.fit_head", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(space, budget)
+    (parent,) = parents(store)
+    assert parent.info.status == "KILLED"
+    assert run_sweep(space, budget).is_scored
+    (parent,) = parents(store)
+    assert parent.info.status == "FINISHED"
