@@ -15,7 +15,7 @@ from registry.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-    from sqlalchemy import ColumnClause, Connection, ScalarSelect
+    from sqlalchemy import ColumnClause, Connection, ScalarSelect, Select
 
 PAGE = 1000
 _RUN = {
@@ -107,7 +107,7 @@ def _query_params(connection: Connection, run_ids: Sequence[str]) -> pd.DataFram
     from sqlalchemy import column, select, table
 
     params = table("params", *map(column, ("run_uuid", "key", "value")))
-    return pd.read_sql(select(params).where(params.c.run_uuid.in_(run_ids)), connection)
+    return _frame(connection, select(params).where(params.c.run_uuid.in_(run_ids)))
 
 
 def read_curves(store: Store, run_ids: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def _query_curves(
         points.c.step,
         value.label("value"),
     ).where(points.c.run_uuid.in_(run_ids), points.c.key.in_(names))
-    return pd.read_sql(query, connection)
+    return _frame(connection, query)
 
 
 def search(store: Store, query: str) -> Iterator[Run]:
@@ -224,7 +224,13 @@ def _query(
     ).where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
     if completed:
         query = query.where(look_up("tags", "completed") == "true")
-    return pd.read_sql(query, connection)
+    return _frame(connection, query)
+
+
+def _frame(connection: Connection, query: Select[Any]) -> pd.DataFrame:
+    """Ask; pandas' own ``read_sql`` hides SQLAlchemy's errors, which are told as the store's."""
+    rows = connection.execute(query)
+    return pd.DataFrame.from_records(rows.all(), columns=[*rows.keys()], coerce_float=True)
 
 
 def _read_server(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:

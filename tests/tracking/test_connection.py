@@ -28,6 +28,7 @@ from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
+from tests.ranking.test_systems import log
 from tests.test_cli import assert_one_line_error
 
 
@@ -57,6 +58,20 @@ def test_a_file_that_is_no_database(workplace: Path) -> None:
     assert_refused(Store(), "mlflow.db", "file is not a database")
     assert (workplace / "mlflow.db").read_text() == content
     assert_one_line_error(CliRunner().invoke(main, ["leaderboard"]), "not a database")
+
+
+@pytest.mark.parametrize("table", ["runs", "tags", "latest_metrics"])
+def test_a_database_that_is_damaged_within(store: Store, workplace: Path, table: str) -> None:
+    log(Tracker(store), "good-scratch", 0.8, 0.8, workplace / "run")
+    with closing(sqlite3.connect(workplace / "mlflow.db")) as opened:
+        find = "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size() WHERE name = ?"
+        page, size = opened.execute(find, (table,)).fetchone()
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with (workplace / "mlflow.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes([255] * size))
+    for command in (["leaderboard"], ["ls", "runs"], ["compare", "a", "b"]):
+        assert_one_line_error(CliRunner().invoke(main, command), "mlflow.db", "malformed")
 
 
 def test_a_folder_in_place_of_the_file(workplace: Path) -> None:
