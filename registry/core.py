@@ -36,7 +36,7 @@ def near(name: str, known: Iterable[str]) -> str:
     Returns:
         ``did you mean …?`` with the nearest names, or ``there are …`` with the first few.
     """
-    known = sorted(known)
+    known = sorted({*known})
     if matches := difflib.get_close_matches(name, known, n=3, cutoff=0.6):
         return f"did you mean {' or '.join(matches)}?"
     shown, rest = known[:_SHOWN], len(known) - _SHOWN

@@ -99,6 +99,7 @@ def test_answers_whose_kept_file_is_damaged_are_read_anew(
 def test_what_cannot_be_compared_is_told_in_one_line(ids: dict[str, str], store: Store) -> None:
     assert_one_line_error(bench("good-scratch"), "name two at least")
     assert_one_line_error(bench("good-scratch", "god-scratch"), "did you mean good-scratch")
+    assert_one_line_error(bench("good-scratch", "zzz"), "are Good-Scratch Net, Good-Scratch")
     assert_one_line_error(bench("good-scratch", "other-scratch"), "no run of this set is called")
     assert_one_line_error(bench("good-scratch", "good-scratch/"), "no run of this set is called")
     for file in store_files(store):
