@@ -41,12 +41,15 @@ class PluginError(RuntimeError):
 
 _ROOM = "make room, then type the same again"
 _RIGHTS = "see to it that you may write there, or name another place"
+_DISK = "see to that disk, or to the network that it is reached by"
 _MACHINE = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EROFS: _RIGHTS,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
+    errno.EIO: _DISK,
+    errno.ESTALE: _DISK,
 }
 """What to do about errors of the operating system."""
 

@@ -20,7 +20,10 @@ _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 """Which programs agreed on for folders that can be made anew (bford.info/cachedir)."""
 _PASSING = "passing"
 """Marks a home that is gone soon, and has no room for images."""
-_DAMAGED = (ValueError, LookupError, TypeError, EOFError, FileNotFoundError, SafetensorError)
+_DAMAGED = (
+    *(ValueError, LookupError, TypeError, EOFError, SafetensorError),
+    *(FileNotFoundError, IsADirectoryError, NotADirectoryError),
+)
 """What files raise that a crash or a copy has left in part, or that another program wrote."""
 _Content = TypeVar("_Content")
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ def prepared(config: Config, home: Path) -> tuple[PreparedData, list[str]]:
 @pytest.mark.parametrize(
     "name", ["contents.json", "looks.json", "index.json", "images.npy", "told.json"]
 )
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "folder"])
 def test_damaged_files_are_made_anew(
     name: str, damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -33,9 +33,10 @@ def test_damaged_files_are_made_anew(
     pixels = before.images.copy()
     (file,) = home.glob(f"*/*/{name}")
     content = file.read_bytes()
-    if damage == "gone":
-        file.unlink()
-    else:
+    file.unlink()
+    if damage == "folder":
+        file.mkdir()
+    elif damage == "cut":
         file.write_bytes(content[: len(content) // 2])
     with without_writing(home) as other:
         assert prepared(config, other)[1] == told
