@@ -45,6 +45,15 @@ def assert_one_line_error(result: Result, *parts: str) -> None:
         assert part in result.stderr
 
 
+def assert_usual_permissions(folder: Path) -> None:
+    """Who may read other files of this user may read those that are kept."""
+    (folder / "new").touch()
+    kept = [file for file in folder.rglob("*") if file.is_file()]
+    assert {file.name for file in kept} > {"test.safetensors", "weights.safetensors"}
+    usual = (folder / "new").stat().st_mode
+    assert {file.name for file in kept if file.stat().st_mode != usual} == set()
+
+
 @pytest.fixture
 def run_once(store: Store, image_folder: Path) -> Result:
     """`bench run` of a network and a head on the coloured images."""
@@ -52,7 +61,9 @@ def run_once(store: Store, image_folder: Path) -> Result:
     return bench("run", "convmixer", "resnet18-frozen/extra_trees-n100-d10", *data, *TINY)
 
 
-def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) -> None:
+def test_a_run_tells_what_it_does_and_shows_the_leaderboard(
+    run_once: Result, workplace: Path
+) -> None:
     assert run_once.exit_code == 0, run_once.output
     output = run_once.output
     assert "42 images of 3 classes at 32 x 32 pixels (30 train, 6 val, 6 test)" in output
@@ -63,6 +74,7 @@ def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) ->
     assert "71.09%" not in output  # the study's ConvMixer told other things apart
     assert "not the study as published" not in output
     assert "4 completed" in output
+    assert_usual_permissions(workplace)
 
 
 def test_the_study_stands_beside_data_of_its_kind(store: Store, image_folder: Path) -> None:

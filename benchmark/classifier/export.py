@@ -25,6 +25,7 @@ from benchmark.classifier.onnx_graph import Graph, network_graph, open_onnx, wit
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
+from benchmark.processes.permissions import usual_permissions
 from benchmark.tracking.writer import Tracker
 from benchmark.training.heads import head_probabilities, load_head, save_head
 from benchmark.training.inference import inference_batch
@@ -157,7 +158,8 @@ def _write_safetensors(classifier: TrackedClassifier, record: Record, folder: Pa
     """Write the weights, and a head as its library writes it; bench puts them together again."""
     file = folder / "model.safetensors"
     state = classifier.network.state_dict()
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
+    with usual_permissions(file):
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
     shape = classifier.image_size, len(classifier.class_names)
     network = read_network(
         file, record.system.backbone, shape, test_flip=classifier.network.test_flip

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import Split
+from benchmark.processes.permissions import usual_permissions
 
 _TOLD = 5
 """How many of an image's classes its row of the table has."""
@@ -98,7 +99,8 @@ class Predictions:
             "probabilities": np.ascontiguousarray(self.probabilities, dtype=np.float32),
             "labels": self.labels,
         }
-        save_file(arrays, folder / f"{self.split}.safetensors")
+        with usual_permissions(folder / f"{self.split}.safetensors") as file:
+            save_file(arrays, file)
         (folder / CLASSES_FILE).write_text(json.dumps(self.class_names))
 
     @classmethod

@@ -18,6 +18,7 @@ from benchmark.evaluation.cost import network_cost, time_inference
 from benchmark.evaluation.pictures import draw_training
 from benchmark.evaluation.predictions import Predictions, predict_split
 from benchmark.explain.explainers import NetworkExplainer
+from benchmark.processes.permissions import usual_permissions
 from benchmark.runs.explanations import log_explanations
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.kept_weights import keeps
@@ -130,7 +131,8 @@ class NetworkRun:
         val_accuracy = max(result.val_accuracy for result in history)
         if tags := [*keeps(spec, self.options, self.tracker, val_accuracy, val_images)]:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-            save_file(state, self.scratch / WEIGHTS_FILE)
+            with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
+                save_file(state, file)
             yield Artifact(self.scratch / WEIGHTS_FILE)
             yield from tags
 

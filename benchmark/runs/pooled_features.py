@@ -16,6 +16,7 @@ from torch import Tensor
 from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.image_store import Sample
 from benchmark.processes.leftovers import unfinished
+from benchmark.processes.permissions import usual_permissions
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec, content_hash
 from benchmark.training.devices import hardware, now
@@ -74,7 +75,7 @@ def pooled_features(
     if not file.exists():
         told = {"seconds": str(known.seconds), "digests": " ".join(digests)}
         cache_folder(options.home, "features")
-        with unfinished(file) as path:
+        with unfinished(file) as path, usual_permissions(path):
             save_file({"features": features}, path, metadata=told)
     return images.with_inputs(features.to(images.device)), known.seconds
 

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
+from benchmark.processes.permissions import usual_permissions
 from benchmark.study.config import TrainConfig
 from benchmark.training.devices import autocast
 from benchmark.training.images import Examples, batches
@@ -111,7 +112,8 @@ def classify(network: Network, embeddings: NDArray[np.float32]) -> NDArray[np.fl
 
 def save_embeddings(path: Path, embeddings: NDArray[np.float32], inference_ms: float) -> None:
     """Store the embeddings of all rows (N, F) and what an image's embedding costs (ms)."""
-    save_file({"embeddings": embeddings}, path, metadata={"inference_ms": str(inference_ms)})
+    with usual_permissions(path):
+        save_file({"embeddings": embeddings}, path, metadata={"inference_ms": str(inference_ms)})
 
 
 def load_embeddings(path: Path) -> tuple[NDArray[np.float32], float]:

@@ -103,6 +103,7 @@ def test_heads_are_part_of_the_graph(config: Config, store: Store, pictures: lis
         "model.json",
         "model.safetensors",
     }
+    assert len({file.stat().st_mode for file in Path("kept").iterdir()}) == 1
 
 
 def test_a_head_that_the_converter_gets_wrong_is_refused(config: Config, store: Store) -> None:
