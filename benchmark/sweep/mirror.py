@@ -53,7 +53,7 @@ class Mirror:
     """
 
     def __init__(self, study: Study, sweep: Sweep, options: RunOptions) -> None:
-        """Open the parent run.
+        """Find the parent run, or create it.
 
         Args:
             study: Whose trials.
@@ -61,30 +61,36 @@ class Mirror:
             options: Where runs are tracked.
         """
         self._study = study
+        self._sweep = sweep
         self._target = sweep.target
         lock = sweep_file(sweep.home, sweep.name, "mlflow")
         lock.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(lock)
         self._tags = _tags(sweep, options)
         self._tracker = open_tracker(options.store)
-        prefix = self._target.param_prefix
-        space = {f"{prefix}{name}": text for name, text in sweep.space.bounds.items()}
-        view = sweep_view(sweep.name, list(space))
-        address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
         with self._lock:
             self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name})
-            note = f"{_about(sweep)}\n\n[Its trials]({address})"
-            labels = {"group": SWEEP_GROUP, "kind": "sweep", NOTE: note}
-            self._family.relabel(self._family.id, {**self._tags, **labels})
-            self._family.parent.log(*(Param(name, text) for name, text in space.items()))
-            self._family.parent.flush()
-        self._tracker.set_experiment_tags(dict([view.tag()]))
         self._written = time.monotonic()
 
     @property
     def run_id(self) -> str:
         """Of the parent run."""
         return self._family.id
+
+    def begin(self) -> None:
+        """Open the parent run, with what it is about."""
+        space = {
+            f"{self._target.param_prefix}{name}": text
+            for name, text in self._sweep.space.bounds.items()
+        }
+        view = sweep_view(self._sweep.name, list(space))
+        address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
+        note = f"{_about(self._sweep)}\n\n[Its trials]({address})"
+        with self._lock:
+            self._family.begin({**self._tags, "group": SWEEP_GROUP, "kind": "sweep", NOTE: note})
+            self._family.parent.log(*(Param(name, text) for name, text in space.items()))
+            self._family.parent.flush()
+        self._tracker.set_experiment_tags(dict([view.tag()]))
 
     def write_sometimes(self) -> None:
         """Write what has finished, if the last time is some seconds ago."""

@@ -133,6 +133,7 @@ class Sweep:
         )
         mirror = Mirror(study, self, options)
         try:
+            mirror.begin()
             for trial in search.run():
                 told(study, trial)
                 mirror.write_sometimes()

@@ -44,7 +44,7 @@ class Family:
     """A parent run, found by its tags or created, and the runs nested in it."""
 
     def __init__(self, tracker: Tracker, name: str, key: Mapping[str, str]) -> None:
-        """Open the parent.
+        """Find the parent, or create it.
 
         Args:
             tracker: Of the store.
@@ -59,9 +59,12 @@ class Family:
             if found[0].info.run_id != created.id:
                 created.withdraw()
         self.id: str = found[0].info.run_id
-        tracker.client.update_run(self.id, status="RUNNING")
         self.parent = TrackedRun(tracker, self.id)
-        self.relabel(self.id, {PROCESS: str(this_process())})
+
+    def begin(self, tags: Mapping[str, str]) -> None:
+        """Mark the parent as running in this process, and label it."""
+        self._tracker.client.update_run(self.id, status="RUNNING")
+        self.relabel(self.id, {PROCESS: str(this_process()), **tags})
 
     def children(self, tag: str) -> dict[str, str]:
         """Ids of the nested runs by the value of one of their tags.

@@ -156,6 +156,7 @@ def test_another_machines_trials_are_left_to_it_while_it_works_and_are_there_onc
         run_sweep(space, budget)
         assert len(children(store, parent.info.run_id)) == 2
     family = Family(open_tracker(store), study.study_name, {"sweep": study.study_name})
+    family.begin({})
     past = PastRun(name="", tags={"trial": "1"}, items=[], status="FINISHED", start=0, end=0)
     family.add(past)  # at the same time as this machine
     run_sweep(space, budget)

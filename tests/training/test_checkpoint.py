@@ -8,22 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from benchmark.data.prepared import PreparedData
 from benchmark.study.config import TrainConfig
 from benchmark.training.checkpoint import Checkpoint
 from benchmark.training.epochs import EpochResult
-from benchmark.training.images import Examples, image_examples
+from benchmark.training.images import Examples
 from benchmark.training.network import build_network
 from benchmark.training.trainer import Trainer
 from registry.specs import Schedule
 
 DRAWS: dict[str, Any] = {"flip": True, "crop": 0.5, "mixup": 0.2, "auto_augment": "trivial"}
 COURSE: dict[str, Any] = {"lr_schedule": "cosine", "warmup": 0.1, "ema": 0.9, "optimizer": "adamw"}
-
-
-@pytest.fixture
-def examples(data: PreparedData) -> Examples:
-    return image_examples(data, torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)

@@ -2,18 +2,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from benchmark.data.prepared import PreparedData
 from benchmark.study.recipe import RecipeConfig
-from benchmark.training.images import Examples, image_examples
+from benchmark.training.images import Examples
 from benchmark.training.loss import Loss, Targets
 
 ROWS = torch.arange(6)
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture
-def examples(data: PreparedData) -> Examples:
-    return image_examples(data, torch.device("cpu"))
 
 
 def make(examples: Examples, **recipe: object) -> Loss:
