@@ -67,7 +67,7 @@ def test_a_failure_is_recorded_and_its_neighbours_go_on(
     assert outcomes["convmixer-scratch"].status == "completed"
     failed = outcomes["broken-pretrained"]
     assert failed.status == "failed"
-    assert failed.reason.startswith("model broken of the plugin tests.runs.test_run_one failed: ")
+    assert failed.reason.startswith(f"model broken of the plugin {__name__} failed: ")
     assert failed.reason.endswith("RuntimeError: the factory is on strike")
     (found,) = tracked(store, "broken-pretrained")
     assert found.info.status == "FAILED"
