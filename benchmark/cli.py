@@ -42,7 +42,8 @@ class WrongCommandLine(click.UsageError):
     """What click says of a command line, in one line as all mistakes."""
 
     def __init__(self, error: click.UsageError, command: str) -> None:
-        super().__init__(f"{error.format_message().rstrip('.')}; see: {command} --help", error.ctx)
+        told = " ".join(error.format_message().split()).rstrip(".")
+        super().__init__(f"{told}; see: {command} --help", error.ctx)
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print it."""

@@ -211,6 +211,7 @@ def test_a_run_in_which_everything_was_skipped_is_no_success(
         ("run convmixer --weights nowhere", ["--weights nowhere is no folder"]),
         ("run vit_b_16 --set data.image_size=40", ["16 divides", "--set data.image_size="]),
         ("run convmixer --device tpu9", ["no device 'tpu9'", "--device cpu"]),
+        ("run convmixer --device meta", ["no device 'meta'", "--device cpu"]),
         ("leaderboard", ["bench run --all"]),
         ("ls runs", ["bench run --all"]),
         ("data nowhere", ["there is no folder or zip 'nowhere'"]),

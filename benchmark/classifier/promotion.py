@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.classifier import pyfunc_model
-from benchmark.classifier.loading import Record, read_record
+from benchmark.classifier.loading import Record, load_classifier, read_record
 from benchmark.classifier.packed import pack
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.statistics import accuracy, p_value
@@ -62,7 +62,8 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
         force: Whether to promote it without proof.
 
     Raises:
-        UserError: It is worse than the champion, or cannot be compared; nothing is registered.
+        UserError: It is worse than the champion, cannot be compared, or not be loaded; nothing is
+            registered.
     """
     tracker = Tracker(store)
     predictions = read_test(tracker, run.info.run_id)
@@ -79,6 +80,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
         raise UserError(
             f"{run.info.run_name} is not promoted to models:/{name}: {told}; --force does"
         )
+    load_classifier(tracker, run)  # whoever asks for the champion can load it
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / pyfunc_model.FOLDER
         pack(tracker, run, packed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 import click
 
@@ -41,10 +42,11 @@ def register(
     found = register(store, run, model, force=force)
     click.echo(printable(f"models:/{found.name}@champion is version {found.version}: {found.told}"))
     if found.is_new:
+        champion = shlex.quote(f"models:/{found.name}@champion")
         click.echo(
             printable(
-                f"bench predict PATH --model models:/{found.name}@champion, or: "
-                f"MLFLOW_TRACKING_URI={store} mlflow models serve "
-                f"-m 'models:/{found.name}@champion' --env-manager local"
+                f"bench predict PATH --model {champion}, or: "
+                f"MLFLOW_TRACKING_URI={shlex.quote(str(store))} mlflow models serve "
+                f"-m {champion} --env-manager local"
             )
         )

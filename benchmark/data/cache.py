@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from safetensors import SafetensorError
 
 from benchmark.processes.leftovers import remove
+from registry.errors import UserError
 
 Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers", "downloads"]
 _KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked", "downloads")
@@ -30,11 +31,18 @@ logger = logging.getLogger(__name__)
 
 
 def cache_folder(home: Path, kind: Kind) -> Path:
-    """Make the folder for what is kept of a kind, marked as a cache."""
+    """Make the folder for what is kept of a kind, marked as a cache.
+
+    Raises:
+        UserError: A file lies there.
+    """
     folder = home / kind
     tag = folder / _TAG
     if not tag.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UserError(f"{folder} is no folder; remove it, or set BENCH_HOME=DIR") from error
         tag.write_text(
             f"{_SIGNATURE}\n# By classifier-bench, which makes it anew if it is removed.\n"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,15 +38,15 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
         predictions are left out.
     """
     folder = cache_folder(home(), "answers")
-    files = {run_id: folder / f"{run_id}.csv" for run_id in places}
-    kept = {run_id: read_kept(file, _parse) for run_id, file in files.items()}
+    files = {run_id: folder / f"{run_id}.json" for run_id in places}
+    kept = {run_id: read_kept(file, _read) for run_id, file in files.items()}
     new = {run_id: uri for run_id, uri in places.items() if kept[run_id] is None}
     for run_id, uri in new.items():
         if lying := _lying_here(uri):
             _keep(lying, files[run_id])
     if missing := {run_id: uri for run_id, uri in new.items() if not files[run_id].exists()}:
         _bring(store, missing, files)
-    kept |= {run_id: _parse(files[run_id]) for run_id in new if files[run_id].exists()}
+    kept |= {run_id: _read(files[run_id]) for run_id in new if files[run_id].exists()}
     return {run_id: table for run_id, table in kept.items() if table is not None}
 
 
@@ -81,8 +82,12 @@ def _keep(file: Path, kept: Path) -> None:
         table = _parse(file)
     except (OSError, ValueError, KeyError):
         return  # something else lies there
-    with unfinished(kept) as path:
-        table.to_csv(path)
+    with unfinished(kept) as path:  # not CSV: of that, a part would be read as if it were all
+        path.write_text(json.dumps(table.reset_index().to_dict("list")))
+
+
+def _read(file: Path) -> pd.DataFrame:
+    return pd.DataFrame(json.loads(file.read_text()), dtype=str).set_index("image")[_COLUMNS[1:]]
 
 
 def _parse(file: Path) -> pd.DataFrame:

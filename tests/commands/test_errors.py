@@ -78,6 +78,7 @@ def test_mistake_is_one_line_and_its_origin_is_shown_when_asked(
         ("run convmixer --jobs none", "bench run --help"),
         ("ls wheels", "bench ls --help"),
         ("explain", "bench explain --help"),
+        ("ls", "bench ls --help"),
     ],
 )
 def test_wrong_command_line_is_one_line_that_says_where_help_is(
@@ -88,6 +89,7 @@ def test_wrong_command_line_is_one_line_that_says_where_help_is(
     (line,) = result.stderr.splitlines()
     assert line.startswith("Error: ")
     assert line.endswith(f"; see: {told}")
+    assert "\\" not in line  # click puts what may be chosen on lines of their own
 
 
 @pytest.mark.parametrize(

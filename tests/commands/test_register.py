@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import threading
 import time
 import urllib.error
@@ -84,10 +85,11 @@ def test_registered_model_says_what_its_run_says_also_behind_mlflows_server(
     import mlflow
     from mlflow.pyfunc import scoring_server
 
-    model = name.partition("/")[2] or "network"
+    model = name.partition("/")[2] or "my network"
     result = bench_("register", name, "--as", model)
     assert result.exit_code == 0, result.output
     assert f"models:/{model}@champion is version 1: there was no champion" in result.output
+    assert f"PATH --model {shlex.quote(f'models:/{model}@champion')}, or:" in result.output
     mlflow.set_registry_uri(str(Store()))
     loaded = mlflow.pyfunc.load_model(f"models:/{model}@champion")
     stored = bench.predictions(name)
@@ -133,6 +135,18 @@ def test_card_tells_figures_intervals_data_and_classes() -> None:
     assert version.tags["run"] == NETWORK
     again = bench_("register", NETWORK, "--as", "carded")
     assert "is version 1: basic_cnn-scratch is the champion already" in again.output
+
+
+def test_what_cannot_be_loaded_is_no_champion() -> None:
+    tracker = Tracker(Store())
+    (run,) = tracker.search(f"attributes.run_name = '{NETWORK}'")
+    with tracker.artifact(run.info.run_id, "weights.safetensors") as file:
+        content = file.read_bytes()
+        file.write_bytes(content[:100])
+        refused = bench_("register", NETWORK, "--as", "damaged")
+        file.write_bytes(content)
+    assert_one_line_error(refused, "weights.safetensors of the run", "--force")
+    assert not tracker.client.search_registered_models("name = 'damaged'")
 
 
 def run_that_told(tracker: Tracker, like: str, right: int, names: list[str]) -> str:

@@ -7,16 +7,23 @@ import numpy as np
 import pytest
 
 from benchmark.audit.shortcuts import shortcut_warnings
-from benchmark.data.cache import without_writing
+from benchmark.data.cache import cache_folder, without_writing
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.selection import select_images
 from benchmark.study.config import Config, DataConfig
+from registry.errors import UserError
 from tests.data.images import write_tree
 
 
 def prepared(config: Config, home: Path) -> tuple[PreparedData, list[str]]:
     data = prepare(select_images(config, home), image_size=16, seed=0, home=home)
     return data, shortcut_warnings(config, data, home)
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(UserError, match=r"data is no folder; remove it, or set BENCH_HOME=DIR"):
+        cache_folder(tmp_path, "data")
 
 
 @pytest.mark.parametrize(

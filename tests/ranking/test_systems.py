@@ -170,6 +170,20 @@ def test_answers_are_read_once_and_only_those_of_rows(
     pd.testing.assert_frame_equal(first.table, again.table)
 
 
+def test_answers_of_which_a_part_is_left_are_read_anew(
+    tracker: Tracker, store: Store, workplace: Path
+) -> None:
+    log(tracker, "net", 0.8, 0.5, workplace / "1")
+    first = rank_systems(store, fetch(store))
+    (file,) = (workplace / "home" / "answers").glob("*.json")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    again = rank_systems(store, fetch(store))
+    for run_id, answers in first.answers.items():
+        pd.testing.assert_frame_equal(answers, again.answers[run_id])
+    assert file.read_bytes() == content
+
+
 def test_a_row_without_predictions_has_its_interval_and_no_verdict(
     tracker: Tracker, store: Store, workplace: Path
 ) -> None:
