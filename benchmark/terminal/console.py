@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from rich.console import Console
 from rich.text import Text
@@ -13,8 +14,12 @@ from registry.printable import printable
 def make_console() -> Console:
     """A console as wide as the terminal, and as wide as the table where there is none."""
     width = None
-    if not Console().is_terminal and "COLUMNS" not in os.environ:
-        width = 1000
+    columns = os.environ.get("COLUMNS", "")
+    if not columns.strip("0"):  # 0 is no width, and Rich would print nothing at all
+        if not Console().is_terminal:
+            width = 1000
+        elif columns:
+            width = shutil.get_terminal_size().columns
     return Console(width=width, markup=False, emoji=False, highlight=False)
 
 
