@@ -94,6 +94,8 @@ def _parse(file: Path) -> pd.DataFrame:
     known = pd.read_csv(file, nrows=0).columns
     columns = [name for name in _COLUMNS if name in known or name != "copy_of"]
     table = pd.read_csv(file, usecols=columns, dtype=str, keep_default_na=False)
+    if table.empty or not table["predicted"].fillna("").all():
+        raise ValueError(f"{file} is cut off")
     if "copy_of" not in table:
         table["copy_of"] = ""
     return table.set_index("image").sort_index()[_COLUMNS[1:]]

@@ -184,15 +184,18 @@ def test_answers_of_which_a_part_is_left_are_read_anew(
     assert file.read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    "left", ["no such thing", "image,true,predicted\n", "image,true,predicted\n000.png,a"]
+)
 def test_a_row_without_predictions_has_its_interval_and_no_verdict(
-    tracker: Tracker, store: Store, workplace: Path
+    left: str, tracker: Tracker, store: Store, workplace: Path
 ) -> None:
     log(tracker, "kept", 0.8, 0.9, workplace / "kept")
     log(tracker, "gone", 0.8, 0.5, workplace / "gone", seed=1)
     (file, *_) = sorted(
         (workplace / "artifacts").rglob("test.csv"), key=lambda path: path.stat().st_mtime
     )[::-1]
-    file.write_text("no such thing")
+    file.write_text(left)
     table = summary(rank_systems(store, fetch(store))).set_index("run")
     assert table["verdict"].to_dict() == {"kept": "best", "gone": ""}
     share = table["test_accuracy"]["gone"]
