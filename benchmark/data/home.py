@@ -12,10 +12,13 @@ def home() -> Path:
     """BENCH_HOME, or .bench here.
 
     Raises:
-        UserError: It is a file, or nothing can be written there.
+        UserError: It is a file, nothing can be written there, or the current folder is gone.
     """
     folder = Path(os.environ.get("BENCH_HOME") or ".bench")
-    place = folder.absolute()
+    try:
+        place = folder.absolute()
+    except FileNotFoundError as error:
+        raise UserError("the folder that you are in is gone; type: cd DIR") from error
     while not os.path.lexists(place):
         place = place.parent
     if not place.is_dir():

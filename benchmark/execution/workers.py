@@ -25,6 +25,8 @@ from benchmark.tracking.store import load_environment
 
 GRACE_SECONDS = 10.0
 """How long a process may take to mark its run as killed before it is ended without."""
+_LONGEST_WAIT = 86_400.0
+"""Seconds; the operating system counts milliseconds, and no more of them than some 25 days."""
 
 
 class Service(Protocol):
@@ -199,10 +201,11 @@ class Processes:
         Also the death of an idle one is heard.
 
         Args:
-            seconds: How long to wait at most; None for any time.
+            seconds: How long to wait at most, no message or not; None for any time.
         """
         there = {process.connection: worker for worker, process in self._started.items()}
-        for connection in wait(list(there), seconds):
+        limit = None if seconds is None else min(seconds, _LONGEST_WAIT)
+        for connection in wait(list(there), limit):
             worker = there[connection]  # type: ignore[index]
             message = self._started[worker].hear()
             if isinstance(message, logging.LogRecord):

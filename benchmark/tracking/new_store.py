@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.processes.leftovers import remove_unfinished, unfinished
-from benchmark.tracking.database import connected
+from benchmark.tracking.database import connected, unusable
 from benchmark.tracking.store import Store
 
 ARTIFACTS = "./mlruns"
@@ -30,7 +30,7 @@ def opening(store: Store) -> Iterator[None]:
         UserError: The database cannot be used.
     """
     if store.file is not None and not store.file.exists():
-        _make_file(store.file)
+        _make_file(store, store.file)
     if not store.uri.startswith("postgresql"):
         yield
         return
@@ -41,13 +41,17 @@ def opening(store: Store) -> Iterator[None]:
         yield
 
 
-def _make_file(file: Path) -> None:
+def _make_file(store: Store, file: Path) -> None:
     """Make the database in a file that appears once it is whole: half of one cannot be opened."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     make: Any = SqlAlchemyStore
     remove_unfinished(file.parent)
     with unfinished(file) as path:
+        try:
+            path.touch()  # MLflow would try for minutes
+        except OSError as error:
+            raise unusable(store, f"{file} cannot be made: {error.strerror}") from error
         make(f"sqlite:///{path}", ARTIFACTS).engine.dispose()
         let_readers_in(path)
 

@@ -136,3 +136,14 @@ def test_reader_that_has_gone_is_no_fault(workplace: Path, what: str) -> None:
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+def test_a_folder_that_is_gone_is_told(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BENCH_HOME")
+    monkeypatch.chdir(workplace)
+    (workplace / "gone").mkdir()
+    os.chdir(workplace / "gone")
+    (workplace / "gone").rmdir()
+    result = bench("ls", "presets")
+    told = "Error: the folder that you are in is gone; type: cd DIR\n"
+    assert (result.exit_code, result.stderr) == (2, told)

@@ -154,6 +154,13 @@ def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
     assert tracked_names == dict.fromkeys(names, "KILLED")
 
 
+def test_a_run_may_take_years(config: Config, workplace: Path) -> None:
+    study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
+    launch = Launch(study=study, home=workplace / "home", device="cpu", timeout=1e9)
+    (outcome,) = launch.execute(Listener(), force=False)
+    assert outcome.status == "completed"
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_takes_too_long_is_ended_and_its_row_says_why(
     config: Config, workplace: Path, monkeypatch: pytest.MonkeyPatch, jobs: int

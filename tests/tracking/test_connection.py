@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,6 +59,14 @@ def test_a_file_that_is_no_database(workplace: Path) -> None:
     assert_refused(Store(), "mlflow.db", "file is not a database")
     assert (workplace / "mlflow.db").read_text() == content
     assert_one_line_error(CliRunner().invoke(main, ["leaderboard"]), "not a database")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no /proc")
+def test_a_database_that_cannot_be_made_is_told_at_once(workplace: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"/proc/mlflow.db.* (cannot be made|is read-only)"):
+        Tracker(store_at("sqlite:////proc/mlflow.db"))  # root may write there, and nothing can be
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("table", ["runs", "tags", "latest_metrics"])
