@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -68,6 +69,7 @@ class BenchGroup(click.Group):
         from benchmark.processes.signals import Interrupted, interrupted_by_signals
         from benchmark.tracking.store import ENV_FILE, load_environment
 
+        _open_streams()
         try:
             if ignored := load_environment():
                 names = printable(", ".join(ignored))
@@ -93,6 +95,13 @@ class BenchGroup(click.Group):
             raise
         except Exception as error:
             ctx.exit(_tell(error, with_traceback=ctx.params["traceback"]))
+
+
+def _open_streams() -> None:
+    """Open what of the standard streams is closed: the next file would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
 
 
 def _tell(error: Exception, *, with_traceback: bool) -> int:

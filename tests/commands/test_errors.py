@@ -147,3 +147,11 @@ def test_a_folder_that_is_gone_is_told(workplace: Path, monkeypatch: pytest.Monk
     result = bench("ls", "presets")
     told = "Error: the folder that you are in is gone; type: cd DIR\n"
     assert (result.exit_code, result.stderr) == (2, told)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(workplace: Path, closed: str) -> None:
+    command = f"exec '{sys.executable}' -m benchmark.cli ls presets {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("tuned" in done.stdout) is (">&-" not in closed.replace("2>&-", ""))
