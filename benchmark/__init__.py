@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 def plan(
     data: str | Path | None = None,
-    systems: Sequence[str] | None = None,
+    systems: str | Sequence[str] | None = None,
     *,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -42,7 +42,8 @@ def plan(
     Args:
         data: Folder or zip with a folder for each class, or ``kaggle:OWNER/NAME``; None for
             generated demo images.
-        systems: Names or globs of what to run, as for ``bench run``; None for all.
+        systems: Names or globs of what to run, as for ``bench run``, or one alone; None
+            for all.
         preset: ``study``, ``quick`` or ``tuned``; None for ``quick`` without data, else ``study``.
         settings: By key, such as ``{"train.epochs": 5, "weights": "demo", "seed": 1}``.
         seeds: How often to run each system, or with which seeds; none for the seed of the
@@ -55,8 +56,12 @@ def plan(
     _prepare()
     from benchmark.data.home import home
     from benchmark.study import presets, suite
+    from registry.errors import UserError
 
-    chosen = suite.systems() if systems is None else suite.find_systems(systems)
+    named = [systems] if isinstance(systems, str) else systems
+    chosen = suite.systems() if named is None else suite.find_systems(named)
+    if not chosen:
+        raise UserError("systems names none; name one at least, or leave it out for all")
     given = dict(settings or {}) | ({} if data is None else {"data.source": data})
     config = presets.configure(preset, [f"{key}={value}" for key, value in given.items()])
 

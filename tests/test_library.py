@@ -196,6 +196,10 @@ def test_mistakes_are_told_with_what_would_be_right(
     with pytest.raises(UserError, match=r"no setting is called 'train.epoch'; did you mean"):
         bench.plan(image_folder, [NETWORK], settings={"train.epoch": 3})
     with pytest.raises(UserError, match=r"no system is called 'resnet19'; did you mean resnet18"):
+        bench.plan(systems="resnet19")
+    with pytest.raises(UserError, match="systems names none; name one at least"):
+        bench.plan(systems=[])
+    with pytest.raises(UserError, match=r"no system is called 'resnet19'; did you mean resnet18"):
         bench.plan(image_folder, ["resnet19"])
     with pytest.raises(UserError, match=r"no completed run is called 'basic_cnn'; did you mean"):
         bench.load("basic_cnn")
