@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +123,9 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
     shown = len(gallery.deletion.auc)
     for name in ("originals", "overlays"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    entries = [
-        _write_image(gallery, i, f"{i}" if i < shown else f"mistake-{i - shown}", folder)
-        for i in range(len(gallery.positions))
-    ]
+    names = [f"{i}" if i < shown else f"mistake-{i - shown}" for i in range(len(gallery.positions))]
+    with ThreadPoolExecutor() as pool:  # Pillow lets others work while it resizes and encodes
+        entries = [*pool.map(partial(_write_image, gallery, folder), range(len(names)), names)]
     content = {
         "kind": gallery.kind,
         "images": [asdict(entry) for entry in entries[:shown]],
@@ -146,7 +147,7 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
     return panels
 
 
-def _write_image(gallery: Gallery, i: int, prefix: str, folder: Path) -> Explained:
+def _write_image(gallery: Gallery, folder: Path, i: int, prefix: str) -> Explained:
     predictions, position = gallery.predictions, gallery.positions[i]
     true = predictions.class_names[predictions.labels[position]]
     predicted = predictions.predicted[position]
