@@ -107,8 +107,6 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         before = read_report(chosen.against) if chosen.against else None
         report, failed = measure_cases(chosen, console)
-        if chosen.json:
-            report.write(chosen.json)
         worse = report.told_worse(before) if before else []
     except UnlikeReport as error:
         console.print(str(error), style="red", markup=False)
@@ -119,10 +117,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure_cases(chosen: argparse.Namespace, console: Console) -> tuple[Report, bool]:
-    """Run the chosen cases, printing each; whether a side failed stands beside the report."""
+    """Run the chosen cases, printing each; whether a side failed stands beside the report.
+
+    The report is written after each comparison: some cases take most of an hour.
+    """
     machine = run_once(Side(name="machine", command=call("machine:describe"))).figures
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()), style="dim")
     found: dict[str, list[Comparison]] = {}
+    report = Report(machine=machine, small=chosen.small, found=found)
     failed = False
     with tempfile.TemporaryDirectory(prefix="performance-") as folder:
         options = Options(
@@ -140,6 +142,8 @@ def measure_cases(chosen: argparse.Namespace, console: Console) -> tuple[Report,
                 for comparison in importlib.import_module(f"tests.performance.{case}").run(options):
                     console.print(f"measured: {case}, {comparison.work}", style="dim")
                     found[case].append(comparison)
+                    if chosen.json:
+                        report.write(chosen.json)
             except CaseSkipped as error:
                 console.print(f"{case} skipped: {error}", style="yellow", markup=False)
             except SideFailed as error:
@@ -147,7 +151,7 @@ def measure_cases(chosen: argparse.Namespace, console: Console) -> tuple[Report,
                 console.print(f"{case}: {error}", style="red", markup=False)
             if found[case]:
                 show(describe(case), found[case], console)
-    return Report(machine=machine, small=chosen.small, found=found), failed
+    return report, failed
 
 
 if __name__ == "__main__":
