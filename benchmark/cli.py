@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +63,18 @@ class BenchGroup(click.Group):
             raise
         except click.UsageError as error:
             raise WrongCommandLine(error, "bench") from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command; nothing that is typed for it may be empty, which is often a variable.
+
+        As a path it would be the current folder, as an address that of all networks.
+        """
+        for before, typed in pairwise(["", *args]):
+            option, is_long, value = typed.partition("=")
+            if not typed or (is_long and not value and option.startswith("--")):
+                named = option or (before if before.startswith("-") else "an argument")
+                raise click.UsageError(f"{named} is empty; write a value, or leave it out")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

@@ -230,8 +230,9 @@ def test_mistakes_get_one_line_that_says_what_to_type(
     [
         (["--data", ""], ["--data is empty", "leave it out"]),
         (["--all"], ["--all names everything; leave it out, or type: bench run --all"]),
-        (["--weights", ""], ["--weights '' is no folder"]),
-        (["--preset", ""], ["no preset is called ''"]),
+        (["--weights="], ["--weights is empty", "leave it out"]),
+        (["--preset", ""], ["--preset is empty", "leave it out"]),
+        ([""], ["an argument is empty"]),
         (["--data", "a", "--set", "data.source=b"], ["--data a or --set data.source=b?"]),
         (["--seed", "1", "--set", "seed=2"], ["--seed 1 or --set seed=2?"]),
         (["--weights", "demo", "--set", "weights=imagenet"], ["--weights demo or --set"]),

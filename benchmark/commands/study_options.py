@@ -90,8 +90,6 @@ def make_config(
     """
     from benchmark.study.presets import configure
 
-    if data is not None and not data.strip():
-        raise UserError("--data is empty; write --data DIR, or leave it out for demo images")
     chosen |= {"data.source": data}
     chosen |= {f"data.{key}": chosen.pop(key, None) for key in ("classes_at", "exclude")}
     given = {key: str(value) for key, value in chosen.items() if value is not None}
