@@ -89,7 +89,7 @@ def test_answers_whose_kept_file_is_damaged_are_read_anew(
     content: str, ids: dict[str, str], workplace: Path
 ) -> None:
     before = table("good-scratch", "poor-scratch")
-    kept = [*(workplace / "home/answers").glob("*.csv")]
+    kept = [*(workplace / "home/answers").glob("*.json")]
     assert len(kept) >= 3
     for file in kept:
         file.write_text(content)
