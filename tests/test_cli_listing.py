@@ -134,13 +134,19 @@ def test_settings_are_listed_with_what_they_take(workplace: Path) -> None:
     assert {"setting": "train.epochs", "default": "5"}.items() <= quick[rows.index(epochs)].items()
 
 
-def test_help_and_mistakes_answer_without_importing_what_is_heavy(workplace: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [(["run", "--help"], set()), (["ls", "heads"], {"rich"}), (["ls", "settings"], {"rich"})],
+)
+def test_help_and_lists_answer_without_importing_what_is_heavy(
+    arguments: list[str], needed: set[str], workplace: Path
+) -> None:
+    heavy = {"torch", "mlflow", "sklearn", "pandas", "xgboost", "rich"} - needed
     code = (
         "import sys; from benchmark.cli import main\n"
-        "try: main(['run', '--help'])\n"
+        f"try: main({arguments})\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'mlflow', 'sklearn', 'pandas', 'xgboost', 'rich'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
+        f"assert not {heavy} & set(sys.modules), {heavy} & set(sys.modules)"
     )
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

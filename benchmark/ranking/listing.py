@@ -7,8 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import benchmark.evaluation
 import benchmark.study
@@ -26,41 +25,40 @@ from benchmark.study.settings import settings
 from benchmark.study.suite import BACKBONES, PUBLISHED, STUDY_CLASSES, System, systems
 from registry import heads, models
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = list[dict[str, str]]
 _PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
 """Whose code is counted, or checks what a head is made with."""
 
 
-def list_models(config: Config) -> pd.DataFrame:
+def list_models(config: Config) -> Rows:
     """A row a registered model; any model of timm can be named besides."""
-    return pd.DataFrame(
-        [
-            {
-                "name": model.name,
-                "title": model.title,
-                "schedules": ", ".join(model.schedules),
-                "pretrained": "yes" if model.weights else "no",
-                "explained by": model.explanation or "",
-            }
-            for model in models
-        ]
-    )
+    return [
+        {
+            "name": model.name,
+            "title": model.title,
+            "schedules": ", ".join(model.schedules),
+            "pretrained": "yes" if model.weights else "no",
+            "explained by": model.explanation or "",
+        }
+        for model in models
+    ]
 
 
-def list_heads(config: Config) -> pd.DataFrame:
+def list_heads(config: Config) -> Rows:
     """A row a registered head with its grid."""
-    return pd.DataFrame(
-        [
-            {
-                "name": head.name,
-                "title": head.title,
-                "grid": "; ".join(
-                    ", ".join(f"{name}={value}" for name, value in point.items())
-                    for point in head.grid
-                ),
-            }
-            for head in heads
-        ]
-    )
+    return [
+        {
+            "name": head.name,
+            "title": head.title,
+            "grid": "; ".join(
+                ", ".join(f"{name}={value}" for name, value in point.items()) for point in head.grid
+            ),
+        }
+        for head in heads
+    ]
 
 
 def list_systems(config: Config) -> pd.DataFrame:
@@ -69,6 +67,8 @@ def list_systems(config: Config) -> pd.DataFrame:
     Nothing is downloaded, allocated or trained. Without a number of classes in the configuration,
     it is the study's 151.
     """
+    import pandas as pd
+
     rows = _kept_rows(config)
     counts = ["parameters", "params_trainable", "flops"]
     return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
@@ -147,30 +147,26 @@ def list_runs(config: Config) -> pd.DataFrame:
     return run_states(Store())
 
 
-def list_presets(config: Config) -> pd.DataFrame:
+def list_presets(config: Config) -> Rows:
     """A row a preset, with the first line of its description."""
-    return pd.DataFrame(
-        [
-            {"name": name, "description": (make.__doc__ or "").splitlines()[0]}
-            for name, make in PRESETS.items()
-        ]
-    )
+    return [
+        {"name": name, "description": (make.__doc__ or "").splitlines()[0]}
+        for name, make in PRESETS.items()
+    ]
 
 
-def list_settings(config: Config) -> pd.DataFrame:
+def list_settings(config: Config) -> Rows:
     """A row a setting: its default in the preset, the values that it takes, what it does."""
     values = setting_values(config)
-    return pd.DataFrame(
-        [
-            {
-                "setting": one.key,
-                "default": _text(values[one.key]),
-                "range": one.range,
-                "meaning": one.meaning,
-            }
-            for one in settings()
-        ]
-    )
+    return [
+        {
+            "setting": one.key,
+            "default": _text(values[one.key]),
+            "range": one.range,
+            "meaning": one.meaning,
+        }
+        for one in settings()
+    ]
 
 
 def _text(value: object) -> str:
@@ -178,7 +174,7 @@ def _text(value: object) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-LISTINGS: Mapping[str, Callable[[Config], pd.DataFrame]] = {
+LISTINGS: Mapping[str, Callable[[Config], pd.DataFrame | Rows]] = {
     "models": list_models,
     "heads": list_heads,
     "systems": list_systems,

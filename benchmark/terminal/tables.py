@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +17,11 @@ from benchmark.terminal.console import line
 from benchmark.terminal.numbers import BAR_WIDTH, FORMATS, bar, plain
 from registry.printable import marked, printable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Rows = Sequence[Mapping[str, str]]
+"""What no data frame is needed for: pandas takes longer to load than to list."""
 Format = Literal["table", "csv", "markdown", "json"]
 
 
@@ -66,33 +71,33 @@ ROWS = 200
 _BARRED = "test_accuracy"
 
 
-def show(frame: pd.DataFrame, format_: Format, console: Console, title: str = "") -> None:
-    """Print a data frame.
+def show(table: pd.DataFrame | Rows, format_: Format, console: Console, title: str = "") -> None:
+    """Print a data frame, or rows of texts.
 
     Args:
-        frame: Its column names become words in the table and Markdown.
+        table: Its column names become words in the table and Markdown.
         format_: ``csv`` and ``json`` print the bare values, for programs.
         console: Where to.
         title: Above the table or Markdown.
     """
+    if format_ == "table":
+        _print_table(table, console, title)
+        return
+    import pandas as pd
+
+    frame = pd.DataFrame(table)
     if format_ == "csv":
         console.file.write(frame.map(_safe).to_csv(index=False))
     elif format_ == "json":
         console.file.write(frame.to_json(orient="records", date_format="iso", indent=2) + "\n")
-    elif format_ == "markdown":
-        console.file.write((f"**{marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
     else:
-        _print_table(frame, console, title)
+        console.file.write((f"**{marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
 
 
-def _written(frame: pd.DataFrame) -> pd.DataFrame:
-    written = {}
-    for name in frame.columns:
-        write = next((FORMATS[part] for part in FORMATS if part in name), plain)
-        written[_heading(name)] = [
-            "" if pd.isna(value) else printable(write(value)) for value in frame[name]
-        ]
-    return pd.DataFrame(written)
+def _write(name: str, value: Any) -> str:
+    """A cell as people read it; None is nothing."""
+    write = next((FORMATS[part] for part in FORMATS if part in name), plain)
+    return "" if value is None else printable(write(value))
 
 
 def _heading(name: str) -> str:
@@ -105,16 +110,31 @@ def _safe(value: Any) -> Any:
     return printable(value) if isinstance(value, str) else value
 
 
+def _columns(table: pd.DataFrame | Rows) -> Iterator[tuple[str, list[Any], bool]]:
+    """The name of each column, its values, None for missing ones, and whether they are numbers."""
+    if isinstance(table, Sequence):
+        for name in table[0] if table else ():
+            yield name, [row[name] for row in table], False
+        return
+    import pandas as pd
+
+    for place, name in enumerate(table.columns):
+        values = table.iloc[:, place]
+        number = pd.api.types.is_numeric_dtype(values.dtype)
+        yield name, [None if pd.isna(value) else value for value in values], number
+
+
 def _markdown(frame: pd.DataFrame) -> str:
-    sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
-    return (
-        _written(frame)
-        .map(marked)
-        .to_markdown(
-            index=False,
-            disable_numparse=True,  # a class may be called 007
-            colalign=sides if len(frame) else None,
-        )
+    import pandas as pd
+
+    sides, written = [], {}
+    for name, values, number in _columns(frame):
+        sides.append("right" if number else "left")
+        written[_heading(name)] = [marked(_write(name, value)) for value in values]
+    return pd.DataFrame(written).to_markdown(
+        index=False,
+        disable_numparse=True,  # a class may be called 007
+        colalign=sides if len(frame) else None,
     )
 
 
@@ -124,19 +144,22 @@ class _Column:
 
     Attributes:
         name: In the data frame.
-        cells: What is written below the name.
+        values: Below the name, None for what is missing.
         number: Whether it stands to the right.
         first: Whether it is the first one, which names the rows.
+        cells: What is written of the values.
         width: In characters; until it is fitted, that of the longest cell.
     """
 
     name: str
-    cells: list[Text]
+    values: list[Any]
     number: bool
     first: bool
+    cells: list[Text] = field(init=False)
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.cells = [Text(_write(self.name, value)) for value in self.values]
         self.width = max(map(cell_len, [self.header, *(cell.plain for cell in self.cells)]))
 
     @property
@@ -169,21 +192,13 @@ class _Column:
             ]
 
 
-def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
+def _print_table(table: pd.DataFrame | Rows, console: Console, title: str) -> None:
     """Print what fits into the console's width, folded at spaces, and name what does not."""
-    rows = len(frame)
-    frame = frame.head(ROWS)
-    written = _written(frame)
     columns = [
-        _Column(
-            name=name,
-            cells=[Text(cell) for cell in written.iloc[:, place]],
-            number=pd.api.types.is_numeric_dtype(frame[name]),
-            first=place == 0,
-        )
-        for place, name in enumerate(frame.columns)
-        if any(written.iloc[:, place])
+        _Column(name=name, values=values, number=number, first=place == 0)
+        for place, (name, values, number) in enumerate(_columns(table[:ROWS]))
     ]
+    columns = [column for column in columns if any(cell.plain for cell in column.cells)]
     notes: list[str] = []
     room = console.width - 1 - 3 * len(columns) - sum(column.width for column in columns)
     narrow = room < 0
@@ -192,27 +207,27 @@ def _print_table(frame: pd.DataFrame, console: Console, title: str) -> None:
     elif room >= BAR_WIDTH and console.is_terminal and not console.is_dumb_terminal:
         for column in columns:
             if column.name == _BARRED:
-                _add_bars(column, frame[_BARRED])
-    if rows > ROWS:
-        notes.append(f"the first {ROWS} of {rows:,} rows (--format csv has all)")
+                _add_bars(column)
+    if len(table) > ROWS:
+        notes.append(f"the first {ROWS} of {len(table):,} rows (--format csv has all)")
     if title:
         console.print(line(title, style="italic"))
-    table = Table(
+    shown = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0) if narrow else (0, 1),
         pad_edge=not narrow,
         show_edge=not narrow,
     )
     for column in columns:
-        table.add_column(
+        shown.add_column(
             column.header,
             justify="right" if column.number else "left",
             width=column.width,
             overflow="fold",
         )
     for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*row)
-    console.print(table)
+        shown.add_row(*row)
+    console.print(shown)
     for note in notes:
         console.print(line(note, style="dim"), highlight=False)
 
@@ -261,11 +276,11 @@ def _worth(column: _Column) -> int:
     return -min(places, default=len(KEPT))
 
 
-def _add_bars(column: _Column, shares: pd.Series[float]) -> None:
+def _add_bars(column: _Column) -> None:
     """Draw each share beside its number."""
     digits = max(cell_len(cell.plain) for cell in column.cells)
-    for cell, share in zip(column.cells, shares, strict=True):
+    for cell, share in zip(column.cells, column.values, strict=True):
         cell.pad_left(digits - cell_len(cell.plain))
-        cell.append("" if pd.isna(share) else f" {bar(share)}", style="cyan")
+        cell.append("" if share is None else f" {bar(share)}", style="cyan")
     column.number = False
     column.width = max(column.width, digits + 1 + BAR_WIDTH)
