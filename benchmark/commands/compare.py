@@ -9,10 +9,12 @@ import click
 
 from benchmark.commands.options import format_option
 from benchmark.commands.outputs import check_file, is_page
+from registry.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.terminal.tables import Format
 
+PAGE = Path("compare.html")
 CLASSES = 10
 """So many classes the terminal shows, those in which the systems differ most."""
 
@@ -25,10 +27,8 @@ CLASSES = 10
 @click.option(
     "--out",
     metavar="FILE",
-    default="compare.html",
-    show_default=True,
     type=click.Path(path_type=Path),
-    help="Where to write the images that differ, side by side.",
+    help=f"Where to write the images that differ, side by side. [default: {PAGE}]",
 )
 @click.option(
     "--table",
@@ -38,7 +38,11 @@ CLASSES = 10
 )
 @format_option
 def compare(
-    names: tuple[str, ...], context: str | None, out: Path, which: str | None, format_: Format
+    names: tuple[str, ...],
+    context: str | None,
+    out: Path | None,
+    which: str | None,
+    format_: Format,
 ) -> None:
     """Compare NAMES with the first of them on the same test images.
 
@@ -53,11 +57,15 @@ def compare(
     from benchmark.terminal.tables import show
     from benchmark.tracking.store import Store
 
-    if which is None:
+    prints = which is not None or format_ in ("csv", "json")
+    if prints and out is not None:
+        raise UserError(f"--out {out} goes with neither --table nor --format csv or json")
+    out = out or PAGE
+    if not prints:
         check_file(out, "--out FILE", is_page)
     store, console = Store(), make_console()
     comparison = compare_named(store, names, context)
-    if which is not None or format_ in ("csv", "json"):
+    if prints:
         show(getattr(comparison, which or "systems"), format_, console)
         return
     show(readable_comparison(comparison), format_, console, title=comparison.context.title)

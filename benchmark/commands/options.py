@@ -94,8 +94,10 @@ def check_executor(**how: Unpack[LaunchOptions]) -> None:
     if how["executor"] == "ray":
         if how["device"] not in ("auto", "cpu"):
             raise UserError(f"Ray chooses the GPU itself; leave --device {how['device']} out")
-    elif how["address"] is not None:
-        raise UserError(f"--address {how['address']} goes with --executor ray")
+        return
+    for option, value in (("--address", how["address"]), ("--gpu-share", how["gpu_share"])):
+        if value not in (None, 1):
+            raise UserError(f"{option} {value} goes with --executor ray")
 
 
 def seed_and_context_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,6 +10,8 @@ from registry.errors import UserError
 
 SOFTWARE = "classifier-bench"
 """What our own pictures and pages say they were made by."""
+STANDARD_OUTPUT = Path("-")
+"""How a command that can print what it writes is told to."""
 _BEGINNING = 4096
 
 
@@ -27,6 +29,8 @@ def check_file(file: Path, option: str, is_ours: Callable[[bytes], bool]) -> Non
     """
     if file.is_dir():
         raise UserError(f"{file} is a folder; write {option}")
+    if file == STANDARD_OUTPUT:
+        raise UserError(f"- is no name of a file; write {option}")
     check_folder(file.parent, option)
     if not file.is_file():
         return

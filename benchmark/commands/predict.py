@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from benchmark.commands.options import FiniteRange, classifier_options
-from benchmark.commands.outputs import check_file
+from benchmark.commands.outputs import STANDARD_OUTPUT, check_file
 from benchmark.data.home import home
 from registry.errors import UserError
 from registry.printable import printable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 EXIT_UNREADABLE = 1
 MAX_BATCH = 4096
 _COLUMNS = ("image", "label", "probability", "margin")
-_STANDARD_OUTPUT = Path("-")
 
 level_option = click.option(
     "--level",
@@ -78,7 +77,7 @@ def predict(
     resembles nothing trained on is marked unknown. What cannot be read is listed with the reason,
     and then the exit code is 1. Where folders are called as classes are, the accuracy is told.
     """
-    if csv_file not in (None, _STANDARD_OUTPUT):
+    if csv_file not in (None, STANDARD_OUTPUT):
         check_file(csv_file, "--csv FILE", is_predictions)
 
     from benchmark.classifier.collection import collect
@@ -112,7 +111,7 @@ def predict(
     if right:
         told.append(_accuracy(right))
     for text in told:
-        click.echo(printable(text), err=csv_file == _STANDARD_OUTPUT)
+        click.echo(printable(text), err=csv_file == STANDARD_OUTPUT)
     for text in unread:
         click.echo(printable(f"not read: {text}"), err=True)
     if unread:
@@ -166,7 +165,7 @@ def _rows(csv_file: Path | None, top: int) -> Iterator[Any]:
         yield lambda name, verdict: click.echo(printable(_line(name, verdict, top)))
         return
     out: Any
-    if csv_file == _STANDARD_OUTPUT:
+    if csv_file == STANDARD_OUTPUT:
         out = nullcontext(sys.stdout)
     else:
         csv_file.parent.mkdir(parents=True, exist_ok=True)

@@ -115,6 +115,25 @@ def test_a_sweep_that_cannot_be_is_told_before_anything_is_made(
     assert not (workplace / "home").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("leaderboard --csv -", "- is no name of a file; write --csv FILE"),
+        ("compare a b --table images --out a.html", "--out a.html goes with neither --table"),
+        ("compare a b --format json --out a.html", "--out a.html goes with neither --table"),
+        ("run basic_cnn --gpu-share 0.5", "--gpu-share 0.5 goes with --executor ray"),
+        ("sweep trees --address a:1", "--address a:1 goes with --executor ray"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    workplace: Path, arguments: str, told: str
+) -> None:
+    result = bench(*arguments.split())
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not (workplace / "home").exists()
+
+
 @pytest.mark.parametrize("number", ["nan", "inf"])
 @pytest.mark.parametrize(
     "command",
