@@ -24,7 +24,7 @@ from benchmark.terminal.numbers import duration, percent, points
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.report.page import Page, read
-from tests.report.study import CLASSES, HOSTILE, Study, make_store
+from tests.report.study import CLASSES, HOSTILE
 
 
 def written(store: Store, folder: Path, context: str | None = None) -> tuple[Material, Page]:
@@ -222,94 +222,6 @@ def test_headings_and_tables_are_in_order(page: Page) -> None:
     assert all(one.get("scope") in ("col", "row") for one in headers)
     tables = sum(tag == "table" for tag, _ in page.tags)
     assert tables == sum(tag == "caption" for tag, _ in page.tags) >= 8
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Store:
-    return make_store(tmp_path)
-
-
-def test_without_artifacts_and_heads_words_take_their_place(
-    empty: Store, monsters: PreparedData, tmp_path: Path
-) -> None:
-    study = Study(empty, monsters)
-    with study.start("convmixer-scratch", "ConvMixer Model", "from scratch") as run:
-        pass
-    study.tracker.client.log_metric(run.id, "test_accuracy", 0.5)
-    material, page = written(empty, tmp_path)
-    assert len(material.systems) == 1
-    assert page.table("Accuracy on")[0][2].startswith("50.00%")
-    for words in (
-        "No tree head is completed",
-        "No run logged explanations",
-        "No run kept its predictions",
-        "The store holds no exploration of this data",
-        "environment.json",
-    ):
-        assert words in page.text
-    assert "Accuracy against cost" not in page.text  # no run says what it cost
-
-
-def test_a_picture_that_is_gone_leaves_a_word(
-    empty: Store, monsters: PreparedData, tmp_path: Path
-) -> None:
-    study = Study(empty, monsters)
-    study.network("convmixer-scratch", "ConvMixer", "from scratch", tmp_path / "a", skill=0.5)
-    (gone,) = (tmp_path / "artifacts").rglob("overlays/0.webp")
-    gone.unlink()
-    (damaged,) = (tmp_path / "artifacts").rglob("overlays/1.webp")
-    damaged.write_bytes(b"no picture")
-    _, page = written(empty, tmp_path)
-    cells = [row[1] for row in page.table("Predicted class and its probability")]
-    assert ["no picture" in cell for cell in cells] == [True, True, False]
-    assert all("%" in cell for cell in cells)
-
-
-@pytest.mark.parametrize("content", [b"no such thing", b"[1]", b'{"kind": 1}', b"", b"\xff\0"])
-def test_artifacts_of_something_else_are_left_out_with_a_line(
-    empty: Store,
-    monsters: PreparedData,
-    tmp_path: Path,
-    content: bytes,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    study = Study(empty, monsters)
-    study.network("convmixer-scratch", "ConvMixer", "from scratch", tmp_path / "a", skill=0.5)
-    for file in (tmp_path / "artifacts").rglob("*"):
-        if file.is_file():
-            file.write_bytes(content)
-    material, page = written(empty, tmp_path)
-    assert len(material.systems) == 1
-    assert page.table("Accuracy on")
-    assert "predictions/test.csv of convmixer-scratch is left out" in caplog.text
-
-
-def test_sets_of_runs_are_never_mixed(empty: Store, monsters: PreparedData, tmp_path: Path) -> None:
-    for context, skill in (("aaaa1111", 0.2), ("bbbb2222", 0.8)):
-        Study(empty, monsters, context).network(
-            "convmixer-scratch", "ConvMixer Model", "from scratch", tmp_path / context, skill=skill
-        )
-    runs = fetch(empty).set_index("context")["test_accuracy"]
-    newest, page = written(empty, tmp_path)
-    assert newest.context.id == "bbbb2222"
-    assert [row[2].split("%")[0] for row in page.table("Accuracy on")] == [
-        f"{100 * runs['bbbb2222']:.2f}"
-    ]
-    assert "bench report --context aaaa1111" in page.text
-    older, page = written(empty, tmp_path, "aaaa")
-    assert older.context.id == "aaaa1111"
-    assert page.table("Accuracy on")[0][2].startswith(percent(runs["aaaa1111"]))
-
-
-def test_a_run_that_was_repeated_with_success_is_not_missing(
-    empty: Store, monsters: PreparedData, tmp_path: Path
-) -> None:
-    study = Study(empty, monsters)
-    study.fail("convmixer-scratch", "ConvMixer Model", "from scratch")
-    study.network("convmixer-scratch", "ConvMixer Model", "from scratch", tmp_path / "a", skill=0.5)
-    material, page = written(empty, tmp_path)
-    assert material.not_completed == []
-    assert "no result" not in page.text
 
 
 def test_the_newest_of_two_explorations_counts_if_it_is_of_the_same_data(

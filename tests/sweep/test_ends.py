@@ -1,0 +1,138 @@
+"""Studies survive kill -9, machines that are gone, full disks and torn files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from optuna.trial import TrialState
+
+from benchmark.processes.identity import this_process
+from benchmark.sweep.budget import Budget
+from registry.errors import UserError, of_the_machine
+from tests.sweep.synthetic import grid, make_search, open_study
+from tests.sweep.test_study import GRID, finished, start
+
+GONE = str(replace(this_process(), started=1))
+
+
+@pytest.mark.parametrize(("delay", "jobs"), [(0.0, 1), (0.2, 1), (0.1, 2)])
+def test_kill_9_loses_and_repeats_nothing(delay: float, jobs: int, tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    process = start(place, "grid", jobs)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    _, complaints = process.communicate(timeout=60)  # of its workers, too, which end with it
+    assert "Traceback" not in complaints
+    before = finished(place)
+    assert 0 < len(before) < 40
+    rest = list(make_search(place, budget=GRID, space=grid()).run())
+    trials = finished(place)
+    assert len(trials) == len(before) + len(rest) == 40
+    assert len({str(t.params) for t in trials}) == 40
+    assert not [t for t in open_study(place).trials if t.state == TrialState.RUNNING]
+    for old in before:
+        assert trials[[t.number for t in trials].index(old.number)].value == old.value
+
+
+def test_a_killed_trial_of_a_sampler_is_made_again(tmp_path: Path) -> None:
+    place = str(tmp_path / "study.journal")
+    list(make_search(place, budget=Budget(trials=4)).run())
+    study = open_study(place)
+    lost = study.ask()
+    params = {
+        "n_estimators": lost.suggest_int("n_estimators", 50, 600, step=10),
+        "max_depth": lost.suggest_int("max_depth", 4, 32),
+    }
+    lost.set_user_attr("process", GONE)
+    (made,) = make_search(place, budget=Budget(trials=5)).run()
+    assert made.params == params
+    assert open_study(place).trials[lost.number].state == TrialState.FAIL
+
+
+def test_a_trial_of_another_machine_is_made_again_once_its_heartbeats_stop(tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path}/study.db"
+    list(make_search(place, budget=Budget(trials=3)).run())
+    lost = open_study(place).ask()
+    depth = lost.suggest_int("max_depth", 4, 32)
+    lost.suggest_int("n_estimators", 50, 600, step=10)
+    lost.set_user_attr("process", "elsewhere-1-1")
+    lost.study._storage.record_heartbeat(lost._trial_id)  # type: ignore[attr-defined]
+    assert list(make_search(place, budget=Budget(trials=4)).run()) == []
+    with closing(sqlite3.connect(tmp_path / "study.db")) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    (made,) = make_search(place, budget=Budget(trials=4)).run()
+    assert made.params["max_depth"] == depth
+    assert open_study(place).trials[lost.number].state == TrialState.FAIL
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_database_that_is_away_is_waited_for(
+    back: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, elsewhere = tmp_path / "study.db", tmp_path / "elsewhere.db"
+    place, naps = f"sqlite:///{file}", [0.0]
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if back and len(naps) == 3:
+            elsewhere.rename(file)
+
+    clock = SimpleNamespace(sleep=nap, monotonic=lambda: sum(naps))
+    monkeypatch.setattr("benchmark.tracking.patience.time", clock)
+    steps = make_search(place, budget=GRID, space=grid()).run()
+    next(steps)
+    file.rename(elsewhere)
+    if back:
+        list(steps)
+        gone, answers = caplog.messages
+        assert "does not answer" in gone
+        assert answers == f"the storage {place} answers again, after 3 s"
+    else:
+        with pytest.raises(UserError, match=r"study\.db has not answered .*same command goes on"):
+            list(steps)
+        elsewhere.rename(file)
+        list(make_search(place, budget=GRID, space=grid()).run())
+    assert len(finished(place)) == len({str(trial.params) for trial in finished(place)}) == 40
+
+
+def test_a_torn_line_is_cut_off(tmp_path: Path) -> None:
+    place = tmp_path / "study.journal"
+    list(make_search(str(place), budget=Budget(trials=2)).run())
+    with place.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"killed whi')
+    steps = make_search(str(place), budget=Budget(trials=4)).run()
+    next(steps)
+    with place.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"killed beside this one whi')
+    list(steps)
+    assert len(finished(str(place))) == 4
+
+
+def test_a_full_disk_is_told_and_the_sweep_goes_on_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int) -> None:
+        os.truncate(file, os.fstat(file).st_size - 20)  # what has room
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place = tmp_path / "study.journal"
+    steps = make_search(str(place), budget=GRID, space=grid()).run()
+    next(steps)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError) as told:
+            list(steps)
+    assert str(of_the_machine(told.value)).startswith(f"No space left on device: {place}; make")
+    list(make_search(str(place), budget=GRID, space=grid()).run())
+    assert len(finished(str(place))) == len({str(t.params) for t in finished(str(place))}) == 40

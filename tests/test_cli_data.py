@@ -1,0 +1,81 @@
+"""Images of the user's own on the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import TINY, assert_one_line_error, bench
+
+
+def test_own_data_are_studied_however_they_are_named(workplace: Path) -> None:
+    from benchmark.commands.study_options import make_config
+
+    assert make_config("mine", None, ()).preset == "study"
+    assert make_config(None, None, ("data.source=mine",)).preset == "study"
+    assert make_config(None, None, ("train.epochs=3",)).preset == "quick"
+
+
+def test_home_that_cannot_be_written_in_is_refused(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "file").write_text("")
+    for home in ("file", "file/below"):
+        monkeypatch.setenv("BENCH_HOME", home)
+        result = bench("data", str(image_folder))
+        assert_one_line_error(result, f"{home} cannot be a folder", "set BENCH_HOME=DIR")
+    monkeypatch.setenv("BENCH_HOME", "locked")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    assert_one_line_error(bench("data", str(image_folder)), "locked cannot be written in")
+
+
+def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path) -> None:
+    shutil.copytree(image_folder, workplace / "few")
+    for path in sorted((workplace / "few" / "red").iterdir())[2:]:
+        path.unlink()
+    result = bench("run", "convmixer", "--data", "few", "--dry-run")
+    assert_one_line_error(
+        result, "2 different images, none for train: 'red'", "--set data.min_images=3"
+    )
+    explored = json.loads(bench("data", "few", "--table", "findings", "--format", "json").output)
+    assert [(row["kind"], row["name"]) for row in explored] == [("too few images", "red")]
+    left = bench("run", "convmixer", "--data", "few", "--set", "data.min_images=3", "--dry-run")
+    assert left.exit_code == 0, left.output
+    assert "class left out: red" in left.output
+    assert "28 images of 2 classes" in left.output
+
+
+def test_a_dry_run_of_a_zip_and_the_demo_writes_nothing(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = shutil.make_archive(str(workplace / "images"), "zip", image_folder)
+    settings = ["--set", "demo.species=2", "--set", "demo.images_per_species=6", *TINY]
+    for data in (["--data", archive], []):
+        result = bench("run", "convmixer", "resnet18-staged", *data, *settings, "--dry-run")
+        assert result.exit_code == 0, result.output
+        assert "3 runs" in result.output
+        assert [path.name for path in workplace.iterdir()] == ["images.zip"]
+
+
+def test_depth_of_the_classes_can_be_chosen_everywhere(workplace: Path, image_folder: Path) -> None:
+    for place in ("indoor", "outdoor"):
+        for name in ("cat", "dog"):
+            shutil.copytree(image_folder / "red", workplace / "n" / name / place)
+            for path in (workplace / "n" / name / place).iterdir():
+                path.write_bytes(path.read_bytes() + f"{name}{place}".encode())
+    both = ["--classes-at 1 for the classes cat, dog", "--classes-at 2 for the classes indoor"]
+    assert_one_line_error(bench("data", "n"), "n can be read in 2 ways", *both)
+    for command in ("run", "sweep"):
+        assert_one_line_error(bench(command, "convmixer", "--data", "n"), *both)
+    rows = bench("data", "n", "--classes-at", "2", "--table", "classes", "--format", "csv").output
+    assert rows.splitlines()[1:] == ["indoor,28,20,4,4", "outdoor,28,20,4,4"]
+    for choice in (["--classes-at", "1"], ["--set", "data.classes_at=1"]):
+        result = bench("run", "convmixer", "--data", "n", *choice, *TINY, "--dry-run")
+        assert "56 images of 2 classes" in result.output, result.output
+    listed = bench("ls", "systems", "--data", "n", "--classes-at", "1")
+    assert listed.exit_code == 0, listed.output
+    contradiction = ["--classes-at", "1", "--set", "data.classes_at=2"]
+    assert_one_line_error(bench("data", "n", *contradiction), "--classes-at 1 or --set")
