@@ -136,7 +136,14 @@ def test_settings_are_listed_with_what_they_take(workplace: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "needed"),
-    [(["run", "--help"], set()), (["ls", "heads"], {"rich"}), (["ls", "settings"], {"rich"})],
+    [
+        (["run", "--help"], set()),
+        (["ls", "heads"], {"rich"}),
+        (["ls", "settings"], {"rich"}),
+        (["leaderboard"], set()),  # of a store that is not there
+        (["compare", "a", "b"], set()),
+        (["report"], set()),
+    ],
 )
 def test_help_and_lists_answer_without_importing_what_is_heavy(
     arguments: list[str], needed: set[str], workplace: Path

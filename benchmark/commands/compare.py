@@ -50,20 +50,24 @@ def compare(
     or best. Differences come with 95% intervals and p of paired tests: McNemar's for one seed,
     permuted signs for more; Holm's if there are more than two names.
     """
-    from benchmark.ranking.comparison import compare_named
-    from benchmark.terminal.console import line, make_console
-    from benchmark.terminal.leaderboard import readable_comparison
-    from benchmark.terminal.numbers import percent
-    from benchmark.terminal.tables import show
-    from benchmark.tracking.store import Store
-
     prints = which is not None or format_ in ("csv", "json")
     if prints and out is not None:
         raise UserError(f"--out {out} goes with neither --table nor --format csv or json")
     out = out or PAGE
     if not prints:
         check_file(out, "--out FILE", is_page)
-    store, console = Store(), make_console()
+
+    from benchmark.tracking.store import existing_store
+
+    store = existing_store()
+
+    from benchmark.ranking.comparison import compare_named
+    from benchmark.terminal.console import line, make_console
+    from benchmark.terminal.leaderboard import readable_comparison
+    from benchmark.terminal.numbers import percent
+    from benchmark.terminal.tables import show
+
+    console = make_console()
     comparison = compare_named(store, names, context)
     if prints:
         show(getattr(comparison, which or "systems"), format_, console)

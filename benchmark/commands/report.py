@@ -28,12 +28,15 @@ from registry.printable import printable
 @click.option("--title", metavar="TEXT", help="Heading. [default: names the data]")
 def report(out: Path, context: str | None, title: str | None) -> None:
     """Write the completed runs into one HTML file that needs no network and no other file."""
-    from benchmark.report.render import write_report
-    from benchmark.tracking.store import Store
+    from benchmark.tracking.store import existing_store
 
     check_file(out, "--out FILE", is_page)
+    store = existing_store()
+
+    from benchmark.report.render import write_report
+
     start = time.perf_counter()
-    material = write_report(Store(), out, context, title)
+    material = write_report(store, out, context, title)
     seconds = time.perf_counter() - start
     click.echo(
         f"{printable(out)}: {len(material.systems)} systems of {len(material.runs)} runs, "

@@ -70,21 +70,23 @@ def leaderboard(
     at_least, a share of one. An export of the leaderboard is such a file: it promises the lower
     bounds of its intervals, test_accuracy_low.
     """
+    from benchmark.tracking.store import existing_store
+
+    if csv_file is not None:
+        check_file(csv_file, "--csv FILE", is_table)
+    if promised is not None and view != "summary":
+        raise UserError("--check takes the rows of --view summary; leave --view out")
+    store = existing_store()
+
     from benchmark.ranking.promises import broken, read_promises
     from benchmark.ranking.tables import make_tables, together
     from benchmark.terminal.console import make_console
     from benchmark.terminal.leaderboard import show_leaderboard
     from benchmark.terminal.progress import print_other_contexts
     from benchmark.terminal.tables import show
-    from benchmark.tracking.store import Store
 
-    if csv_file is not None:
-        check_file(csv_file, "--csv FILE", is_table)
-    if promised is not None and view != "summary":
-        raise UserError("--check takes the rows of --view summary; leave --view out")
     promises = None if promised is None else read_promises(promised)
     console = make_console()
-    store = Store()
     tables, others = make_tables(store, view, context)
     if format_ in ("table", "markdown"):
         for board in tables:

@@ -10,8 +10,7 @@ import pandas as pd
 
 from benchmark.tracking.connection import connect
 from benchmark.tracking.database import connected, find_experiment
-from benchmark.tracking.store import Store
-from registry.errors import UserError
+from benchmark.tracking.store import Store, no_experiment
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -72,7 +71,7 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
     if not store.is_database:
         frame = _read_server(store, columns, completed)
     elif not store.exists():
-        raise _no_experiment(store)
+        raise no_experiment(store)
     else:
         frame = _read_database(store, columns, completed)
     frame["seconds"] = (frame.pop("ended").astype(float) - frame["started"]) / 1000
@@ -160,10 +159,10 @@ def search(store: Store, query: str) -> Iterator[Run]:
         UserError: The store has no experiment yet.
     """
     if not store.exists():
-        raise _no_experiment(store)
+        raise no_experiment(store)
     client, experiment = connect(store, write=False)
     if experiment is None:
-        raise _no_experiment(store)
+        raise no_experiment(store)
     token: str | None = None
     while True:
         page = client.search_runs(
@@ -179,10 +178,6 @@ def search(store: Store, query: str) -> Iterator[Run]:
             return
 
 
-def _no_experiment(store: Store) -> UserError:
-    return UserError(f"{store} has no experiment {store.experiment!r} yet; type: bench run --all")
-
-
 def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
     from sqlalchemy import inspect
 
@@ -191,7 +186,7 @@ def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFr
         if inspect(connection).has_table("experiments"):
             frame = _query(connection, store, columns, completed)
     if frame is None:
-        raise _no_experiment(store)
+        raise no_experiment(store)
     return frame
 
 

@@ -110,3 +110,20 @@ class Store:
     def exists(self) -> bool:
         """Whether there is a file, for SQLite, which would make one; others are asked."""
         return self.file is None or self.file.exists()
+
+
+def existing_store() -> Store:
+    """The store that is named, for what only reads, and is told so before it loads what reads it.
+
+    Raises:
+        UserError: It is a file, and not there.
+    """
+    store = Store()
+    if not store.exists():
+        raise no_experiment(store)
+    return store
+
+
+def no_experiment(store: Store) -> UserError:
+    """What is told where no run was tracked yet."""
+    return UserError(f"{store} has no experiment {store.experiment!r} yet; type: bench run --all")

@@ -126,6 +126,8 @@ def export() -> Figures:
     import torch
     from safetensors.torch import load_file
 
+    from benchmark.tracking.locations import local_path
+
     with opened(Path()) as database:
         runs = database.execute(
             "SELECT name, artifact_uri FROM runs WHERE name LIKE ?", (f"%{PRETRAINED}",)
@@ -134,7 +136,7 @@ def export() -> Figures:
         prefix = "backbone."
         state = {
             key.removeprefix(prefix): tensor
-            for key, tensor in load_file(Path(artifacts, "weights.safetensors")).items()
+            for key, tensor in load_file(local_path(artifacts) / "weights.safetensors").items()
             if key.startswith(prefix)
         }
         torch.save(state, Path(f"{name.removesuffix(PRETRAINED)}.pt"))

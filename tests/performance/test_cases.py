@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from benchmark.ranking.runs import fetch
 from benchmark.study.config import Config
@@ -24,7 +25,7 @@ from tests.performance.leaderboard import SYSTEMS, fill
 from tests.performance.measure import Comparison, Measurement, Side, SideFailed, compare
 from tests.performance.plain import Classifier, Settings
 from tests.performance.settings import FULL
-from tests.performance.store import read_store
+from tests.performance.store import DATABASE, PRETRAINED, export, read_store
 from tests.performance.stored import Report, UnlikeReport, read_report
 from tests.performance.study import agreement
 
@@ -195,3 +196,18 @@ def test_processor_time_is_told_by_kind_of_operator() -> None:
     assert found["optimizer_percent"] == 12.5
     assert found["other_percent"] == 50.0
     assert sum(found.values()) == 100
+
+
+def test_pretrained_weights_are_exported_from_where_the_store_says_they_are(
+    workplace: Path,
+) -> None:
+    artifacts = workplace / "kept here"
+    artifacts.mkdir()
+    tensors = {"backbone.conv": torch.ones(2), "classifier.bias": torch.zeros(2)}
+    save_file(tensors, artifacts / "weights.safetensors")
+    with closing(sqlite3.connect(DATABASE)) as database, database:
+        database.execute("CREATE TABLE runs (name TEXT, artifact_uri TEXT)")
+        row = (f"resnet18{PRETRAINED}", artifacts.as_uri())
+        database.execute("INSERT INTO runs VALUES (?, ?)", row)
+    export()
+    assert torch.load("resnet18.pt")["conv"].tolist() == [1, 1]
