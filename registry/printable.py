@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what moves the cursor, turns the direction or is no character."""
@@ -40,3 +41,9 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 3
     return f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def listed(names: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
+    """Name the first ones, and count the others: ``a, b, c and 2 more``."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return separator.join(names[:shown]) + more

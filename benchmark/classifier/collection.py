@@ -14,6 +14,7 @@ from benchmark.data.findings import LeftOut
 from benchmark.data.folder import list_folder
 from benchmark.data.names import natural_key, spelling, text
 from registry.errors import UserError
+from registry.printable import listed
 
 STANDARD_INPUT = "-"
 _WILD = frozenset("*?[")
@@ -146,6 +147,7 @@ def _exists(place: str) -> bool:
 
 
 def _nothing(places: Sequence[str], left_out: Sequence[LeftOut]) -> str:
-    named = ", ".join(places[:3]) + (", …" if len(places) > 3 else "")
     example = f": {left_out[0].name}, {left_out[0].reason}" if left_out else ""
-    return f"there is no picture in {named}{example}; name pictures, folders or zips of them"
+    return (
+        f"there is no picture in {listed(places)}{example}; name pictures, folders or zips of them"
+    )

@@ -14,7 +14,7 @@ from benchmark.commands.predict import EXIT_UNREADABLE, batch_option, judged, le
 from benchmark.data.home import home
 from benchmark.data.names import counted
 from registry.errors import UserError
-from registry.printable import printable
+from registry.printable import listed, printable
 
 if TYPE_CHECKING:
     from benchmark.classifier.collection import Pictures
@@ -90,7 +90,7 @@ def catalogue(
     out.mkdir(parents=True, exist_ok=True)
     write_table(out / TABLE, entries, left_out)
     named = [Path(path).resolve().name or path for path in paths]
-    heading = title or f"Pictures in {', '.join(named[:3])}{', …' * (len(named) > 3)}"
+    heading = title or f"Pictures in {listed(named)}"
     page = render_catalogue(heading, classifier.name, entries, left_out)
     (out / PAGE).write_text(page, encoding="utf-8")
     classes = len({one.verdict.label for one in entries if not one.verdict.unknown})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from benchmark.data.findings import Finding
 from benchmark.data.image_store import Sample
 from benchmark.data.names import counted, natural_key
 from benchmark.data.prepared import PreparedData
 from registry.errors import UserError
+from registry.printable import listed
 
 ACROSS = " in another class"
 """How kinds of findings end that name a copy of an image of another class."""
@@ -33,17 +34,12 @@ def check_classes(data: PreparedData) -> None:
         reasons: dict[str, list[str]] = {}
         for label in sorted(small, key=natural_key):
             reasons.setdefault(small[label], []).append(repr(label))
-        told = "; ".join(f"{reason}: {_some(names)}" for reason, names in reasons.items())
+        told = "; ".join(f"{reason}: {listed(names, _NAMED)}" for reason, names in reasons.items())
         noun = "class has" if len(small) == 1 else "classes have"
         raise UserError(
             f"{len(small)} {noun} too few images for a train, a val and a test part ({told}); "
             "add images, or leave such classes out: --set data.min_images=3"
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def audit(data: PreparedData) -> list[Finding]:
@@ -72,7 +68,7 @@ def warnings(data: PreparedData) -> list[str]:
     kinds: dict[str, list[str]] = {}
     for finding in [*data.findings, *_balance(data)]:
         kinds.setdefault(finding.kind, []).append(finding.name)
-    lines = [f"{kind}: {_some(names)}" for kind, names in kinds.items()]
+    lines = [f"{kind}: {listed(names, _NAMED)}" for kind, names in kinds.items()]
     shades = Counter(sample.shade for sample in data.samples if sample.shade)
     counts = [f"{counted(n, 'image')} nearly {shade}" for shade, n in shades.items()]
     counts += _told_copies(data)

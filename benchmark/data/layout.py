@@ -14,6 +14,7 @@ from benchmark.data.names import natural_key, spelling
 from benchmark.data.parts import Place, make_tree, places
 from benchmark.data.splits import Split
 from registry.errors import UserError
+from registry.printable import listed
 
 _SHOWN = 4
 """How many names an error lists."""
@@ -192,9 +193,7 @@ def _levels(found: Iterable[Place]) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    ordered = sorted(names, key=natural_key)
-    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
-    return ", ".join(ordered[:_SHOWN]) + more
+    return listed(sorted(names, key=natural_key), _SHOWN)
 
 
 def _spell(filled: Iterable[_ClassPlace]) -> tuple[dict[str, str], list[Finding]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from benchmark.ranking.systems import BETTER, TIED, Ranking, Row
+from registry.printable import listed
 
-NAMED = 3
 """So many systems a line names."""
 WANTED = 0.02
 """The difference that one would like a test split to show: two points."""
@@ -17,12 +15,6 @@ WANTED = 0.02
 def title_of(row: Row) -> str:
     """Name of a row's system, also of a tuned one."""
     return f"{row['system']} (tuned)" if row["tuned"] else str(row["system"])
-
-
-def named(titles: Sequence[str]) -> str:
-    """Name some, and count the others."""
-    more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
-    return ", ".join(titles[:NAMED]) + more
 
 
 def recommendation(ranking: Ranking) -> list[str]:
@@ -39,9 +31,9 @@ def _choice(ranking: Ranking, best: Row) -> str:
     better = [title_of(row) for row in ranking.rows(BETTER)]
     tied = [title_of(row) for row in ranking.rows(TIED)]
     if better:
-        told += f" Better on the test images, which do not choose: {named(better)}."
+        told += f" Better on the test images, which do not choose: {listed(better)}."
     if tied:
-        told += f" Tied with it: {named(tied)}."
+        told += f" Tied with it: {listed(tied)}."
         told += _fastest(ranking)
     elif ranking.rows("worse") and not better:
         told += " All others are worse."

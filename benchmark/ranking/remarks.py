@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.ranking.recommendation import named, title_of
+from benchmark.ranking.recommendation import title_of
 from benchmark.ranking.systems import Ranking, Row
 from benchmark.tracking.reader import read_curves, read_params
 from benchmark.tracking.store import Store
+from registry.printable import listed
 
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 _NORM = "gradient_norm"
@@ -180,9 +181,9 @@ def _never_predicted(ranking: Ranking, rows: Sequence[Row]) -> list[str]:
         return []
     named_ones = {name for table in tables for name in table["predicted"]}
     missing = sorted({*tables[0]["true"]} - named_ones)
-    return [f"{title_of(best)} never predicts {named(missing)}."] if missing else []
+    return [f"{title_of(best)} never predicts {listed(missing)}."] if missing else []
 
 
 def _grouped(told: str, rows: Sequence[Row], applies: Callable[[Row], bool]) -> list[str]:
     found = [title_of(row) for row in rows if applies(row)]
-    return [f"{told}: {named(found)}."] if found else []
+    return [f"{told}: {listed(found)}."] if found else []

@@ -8,6 +8,7 @@ from registry.checks.made import Made, pool
 from registry.checks.maps import shows_where_it_looked
 from registry.errors import PluginError, UserError
 from registry.models import models
+from registry.printable import listed
 from registry.specs import ModelSpec
 
 IMAGE_SIZE = 64
@@ -134,7 +135,7 @@ def learns_everywhere(made: Made) -> None:
 
     parameters = dict(made.backbone.train().named_parameters())
     if fixed := [name for name, one in parameters.items() if not one.requires_grad]:
-        raise made.fail(f"{_few(fixed)} cannot be trained; leave freezing to the schedules")
+        raise made.fail(f"{listed(fixed)} cannot be trained; leave freezing to the schedules")
     with torch.enable_grad():
         embeddings = pool(made.backbone, made.images)
         weights = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(1))
@@ -144,7 +145,7 @@ def learns_everywhere(made: Made) -> None:
     unused = [n for n, one in zip(parameters, gradients, strict=True) if one is None]
     if unused:
         raise made.fail(
-            f"{_few(unused)} add nothing to the embeddings; drop them: the classifier is bench's"
+            f"{listed(unused)} add nothing to the embeddings; drop them: the classifier is bench's"
         )
     for name, gradient in zip(parameters, gradients, strict=True):
         if not gradient.any() or not gradient.isfinite().all():
@@ -195,8 +196,3 @@ MODEL_CHECKS: tuple[Callable[[Made], None], ...] = (
     shows_where_it_looked,
     can_be_kept,
 )
-
-
-def _few(names: list[str]) -> str:
-    rest = len(names) - 3
-    return ", ".join(names[:3]) + (f" and {rest} more" if rest > 0 else "")
