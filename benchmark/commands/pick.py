@@ -34,16 +34,15 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
         None if size is None else read_limit(size, SIZES),
     )
 
-    from benchmark.ranking.runs import choose_contexts, fetch
+    from benchmark.ranking.contexts import choose_one
     from benchmark.ranking.systems import rank_systems
     from benchmark.tracking.store import Store
 
     store = Store()
-    runs = fetch(store)
-    (chosen, *_), _ = choose_contexts(runs, context)
-    picked = pick(rank_systems(store, runs[runs["context"] == chosen.id]), *limits)
+    chosen = choose_one(store, context)
+    picked = pick(rank_systems(store, chosen.runs), *limits)
     row, best = picked.row, picked.best
-    lines = [chosen.title, f"{row['run']}: {_figures(row)}"]
+    lines = [chosen.contexts[0].title, f"{row['run']}: {_figures(row)}"]
     if row["run"] == best["run"]:
         lines.append("It is the best row by validation accuracy: nothing is given up")
     else:

@@ -125,8 +125,7 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     try:
         if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
-            runs = fetch(launch.options.store)
-            runs = runs[runs["context"] == context]
+            runs = fetch(launch.options.store, [context])
             ranking = rank_systems(launch.options.store, runs)
             before = dict(zip(runs["run_id"], runs["rank"], strict=True))
             write_ranks(open_tracker(launch.options.store), before, ranking.table["run_ids"])

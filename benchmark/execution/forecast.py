@@ -150,14 +150,14 @@ class Forecast:
 
 def read_measured(options: RunOptions) -> list[Measured]:
     """Read from the store what runs took on this machine and device, the newest first."""
-    from benchmark.tracking.reader import Columns, read_runs
+    from benchmark.tracking.reader import COMPLETED, Columns, read_runs
     from benchmark.training.devices import find_device, hardware
 
     if not options.store.exists():
         return []
     columns = Columns(metrics=_METRICS, params=_PARAMS, tags=_TAGS)
     try:
-        runs = read_runs(options.store, columns, completed=True)
+        runs = read_runs(options.store, columns, COMPLETED)
     except UserError:  # there is no experiment yet
         return []
     here = (runs["tags.device"] == options.device) & (

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
-from benchmark.ranking.runs import choose_contexts, fetch
+from benchmark.ranking.contexts import choose
 from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.ranks import write_ranks
@@ -60,13 +60,12 @@ def save_views(store: Store) -> dict[str, str]:
     addresses = {"Runs, best first": _address(tracker, "study")}
     views = study_views()
     try:
-        runs = fetch(store)
+        chosen = choose(store, None)
     except UserError:  # no run is completed yet
         pass
     else:
-        context = choose_contexts(runs, None)[0][0].id
-        runs = runs[runs["context"] == context]
-        views = study_views(f"tags.context = '{context}' and {SCORED}")
+        runs = chosen.runs
+        views = study_views(f"tags.context = '{chosen.contexts[0].id}' and {SCORED}")
         ranking = rank_systems(store, runs)
         before = dict(zip(runs["run_id"], runs["rank"], strict=True))
         write_ranks(tracker, before, ranking.table["run_ids"])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.ranking.answers import correct, groups_of, read_answers
+from benchmark.ranking.contexts import Context, choose_one
 from benchmark.ranking.recommendation import title_of
-from benchmark.ranking.runs import Context, choose_contexts, fetch
 from benchmark.ranking.systems import best_runs, repeats
 from benchmark.tracking.store import Store
 from registry.core import near
@@ -59,12 +59,8 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
     """
     if len({*names}) < 2:
         raise UserError("name two at least: bench compare A B; bench leaderboard lists them")
-    runs = fetch(store)
-    chosen_contexts, _ = choose_contexts(runs, context)
-    if len(chosen_contexts) > 1:
-        raise UserError("runs of different sets are not compared; name one: --context ID")
-    runs = runs[runs["context"] == chosen_contexts[0].id]
-    chosen = {name: _runs_of(runs, name) for name in dict.fromkeys(names)}
+    one = choose_one(store, context)
+    chosen = {name: _runs_of(one.runs, name) for name in dict.fromkeys(names)}
     everything = pd.concat(chosen.values())
     places = dict(zip(everything["run_id"], everything["artifact_uri"], strict=True))
     answers = read_answers(store, places)
@@ -72,7 +68,7 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
         raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
     told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
     return Comparison(
-        context=chosen_contexts[0],
+        context=one.contexts[0],
         run_id=str(everything["run_id"].iloc[0]),
         systems=_systems(told),
         classes=_classes(told),

@@ -1,16 +1,14 @@
-"""Turns an MLflow store into rows of runs, and into the sets of them that tables may hold."""
+"""Turns an MLflow store into rows of runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmark.data.names import counted
-from benchmark.study.plan import SPEC_VERSION
 from benchmark.study.suite import BACKBONES, GROUPS
-from benchmark.tracking.reader import Columns, read_params, read_runs
+from benchmark.tracking.reader import COMPLETED, Columns, read_params, read_runs
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 
@@ -84,32 +82,16 @@ _COUNTS = (
     *_PARAMS.values(),
 )
 TRIAL_GROUP = "sweep trial"
+IDENTITY = ("context", "run", "weights", "seed")
+"""Of runs alike in these, the newest counts."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """Runs that may stand in one table: of the same data, split and training settings.
-
-    Attributes:
-        id: Hash of all that they share.
-        title: The same for people.
-        version: The `SPEC_VERSION` of its runs; empty before there were repeats.
-        count: How many runs it has.
-    """
-
-    id: str
-    title: str
-    version: str = ""
-    count: int = 0
-
-    @property
-    def is_older(self) -> bool:
-        """Whether today's runs are not to be compared with these."""
-        return self.version != str(SPEC_VERSION)
-
-
-def fetch(store: Store) -> pd.DataFrame:
+def fetch(store: Store, among: Collection[str] | None = None) -> pd.DataFrame:
     """Read the completed runs of networks and heads, without pretraining and explorations.
+
+    Args:
+        store: Where.
+        among: Ids of contexts; None for the runs of all.
 
     Returns:
         A row a run, the newest first; of runs alike, only the newest: ``run``, `METRICS`,
@@ -120,22 +102,48 @@ def fetch(store: Store) -> pd.DataFrame:
     Raises:
         UserError: The store has no such runs.
     """
-    tags = (*TAGS, "study_accuracy")
-    columns = Columns(metrics=METRICS, params=(*_PARAMS, _SCHEDULE), tags=tags)
-    runs = read_runs(store, columns, completed=True)
+    runs = read_rows(store, (*TAGS, "study_accuracy"), METRICS, among)
+    runs["study_accuracy"] = pd.to_numeric(runs["study_accuracy"])
+    runs[list(_COUNTS)] = runs[list(_COUNTS)].round().astype("Int64")
+    runs["backbone"] = runs[_SCHEDULE].map(BACKBONES)
+    order = ["run", *METRICS[:2], "study_accuracy", *METRICS[2:], "backbone", *TAGS]
+    return runs[[*order, *_PARAMS.values(), "started", "run_id", "artifact_uri"]]
+
+
+def read_rows(
+    store: Store,
+    tags: tuple[str, ...],
+    metrics: tuple[str, ...] = (),
+    among: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """Read some columns of the runs that `fetch` reads.
+
+    Args:
+        store: Where.
+        tags: Which; those of `IDENTITY` and ``group`` are among them.
+        metrics: Which.
+        among: Ids of contexts; None for the runs of all.
+
+    Returns:
+        A row a run, the newest first; of runs alike, only the newest: the columns, and what
+        `_PARAMS` names.
+
+    Raises:
+        UserError: The store has no such runs.
+    """
+    columns = Columns(metrics=metrics, params=(*_PARAMS, _SCHEDULE), tags=tags)
+    of_them = {} if among is None else {"context": among}
+    runs = read_runs(store, columns, {**COMPLETED, **of_them})
     runs = runs[runs["tags.group"].isin(GROUPS)]
     if runs.empty:
         raise UserError("no run is completed yet; type: bench run --all")
     runs = runs.rename(columns={f"params.{name}": short for name, short in _PARAMS.items()})
     runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
-    numbers = ["study_accuracy", *_PARAMS.values()]
+    known = [name for name in tags if name in TAGS]
+    runs[known] = runs[known].fillna("")
+    numbers = [*_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric)
-    runs[list(_COUNTS)] = runs[list(_COUNTS)].round().astype("Int64")
-    runs[list(TAGS)] = runs[list(TAGS)].fillna("")
-    runs["backbone"] = runs[_SCHEDULE].map(BACKBONES)
-    order = ["run", *METRICS[:2], "study_accuracy", *METRICS[2:], "backbone", *TAGS]
-    runs = runs[[*order, *_PARAMS.values(), "started", "run_id", "artifact_uri"]]
-    return runs.drop_duplicates(["context", "run", "weights", "seed"]).reset_index(drop=True)
+    return runs.drop_duplicates([*IDENTITY]).reset_index(drop=True)
 
 
 def with_settings(runs: pd.DataFrame, store: Store) -> pd.DataFrame:
@@ -172,7 +180,7 @@ def run_states(store: Store) -> pd.DataFrame:
     """
     tags = ("group", "data", "weights", "completed", "skipped", "error")
     columns = Columns(metrics=("test_accuracy",), tags=tags)
-    runs = read_runs(store, columns, completed=False)
+    runs = read_runs(store, columns, {})
     runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
     runs[list(tags)] = runs[list(tags)].fillna("")
     runs = runs[runs["group"] != TRIAL_GROUP]
@@ -201,53 +209,3 @@ def _state(status: str, completed: str, skipped: str) -> str:
     if skipped:
         return "skipped"
     return {"FAILED": "failed", "RUNNING": "running"}.get(status, "interrupted")
-
-
-def contexts(runs: pd.DataFrame) -> list[Context]:
-    """List the sets of runs that a table may hold, the one with the newest run first."""
-    return [
-        Context(
-            id=str(id_),
-            title=(
-                f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
-                f"{first['image_size_px']} px, {_preset(first['preset'])}"
-                f"at most {counted(first['epochs'], 'epoch')}, {_seeds(group['seed'])}"
-            ),
-            version=str(first["spec_version"]),
-            count=len(group),
-        )
-        for id_, group in runs.groupby("context", sort=False)
-        for first in (group.iloc[0],)
-    ]
-
-
-def _seeds(seeds: pd.Series[Any]) -> str:
-    known = sorted({int(seed) for seed in seeds.dropna()})
-    return f"{'seed' if len(known) == 1 else 'seeds'} {', '.join(map(str, known))}"
-
-
-def _preset(name: str) -> str:
-    return "" if name in ("", "study") else f"preset {name}, "
-
-
-def choose_contexts(runs: pd.DataFrame, id_: str | None) -> tuple[list[Context], list[Context]]:
-    """Choose the sets of runs to show, each in a table of its own.
-
-    Args:
-        runs: As `fetch` gives them.
-        id_: The beginning of a context's id, ``all``, or None for that of the newest run.
-
-    Returns:
-        The chosen ones, and the others.
-
-    Raises:
-        UserError: No context begins so, or several do.
-    """
-    known = contexts(runs)
-    if id_ == "all":
-        return known, []
-    chosen = known[:1] if id_ is None else [one for one in known if one.id.startswith(id_)]
-    if len(chosen) != 1:
-        listed = "; ".join(f"{context.id[:8]} ({context.title})" for context in known)
-        raise UserError(f"{len(chosen)} sets of runs begin with {id_!r}; there are: {listed}")
-    return chosen, [context for context in known if context not in chosen]

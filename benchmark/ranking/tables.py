@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.ranking.runs import Context, choose_contexts, fetch, with_settings
+from benchmark.ranking.contexts import Context, choose
+from benchmark.ranking.runs import with_settings
 from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems
 from benchmark.tracking.store import Store
 
@@ -166,18 +167,15 @@ def make_tables(
     Raises:
         UserError: There are no runs, or no such context.
     """
-    runs = fetch(store)
-    chosen, others = choose_contexts(runs, context)
-    runs = runs[runs["context"].isin([one.id for one in chosen])]
-    if view == "all":
-        runs = with_settings(runs, store)
+    chosen = choose(store, context)
+    runs = with_settings(chosen.runs, store) if view == "all" else chosen.runs
     made = []
-    for one in chosen:
+    for one in chosen.contexts:
         own = runs[runs["context"] == one.id]
         ranking = rank_systems(store, own) if view == "summary" else None
         table = VIEWS[view](own) if ranking is None else summary(ranking)
         made.append(Leaderboard(context=one, table=table, ranking=ranking))
-    return made, others
+    return made, chosen.others
 
 
 def together(boards: Sequence[Leaderboard]) -> pd.DataFrame:

@@ -12,14 +12,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.data.splits import SPLITS
-from benchmark.ranking.runs import TRIAL_GROUP, Context, choose_contexts, fetch, state
+from benchmark.ranking.contexts import Context, choose_one
+from benchmark.ranking.runs import TRIAL_GROUP, state
 from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
 from benchmark.study.suite import GROUPS
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
-from registry.errors import UserError
 
 PREDICTIONS = ("image", "true", "predicted", "probability", "correct")
 """What is shown of a run's predictions."""
@@ -110,11 +110,8 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
     Raises:
         UserError: Nothing is completed, or the id does not choose one context.
     """
-    if context_id == "all":
-        raise UserError("a report shows one set of runs; name it: bench report --context ID")
-    everything = fetch(store)
-    (context,), others = choose_contexts(everything, context_id)
-    runs = everything[everything["context"] == context.id]
+    chosen = choose_one(store, context_id)
+    (context,), runs = chosen.contexts, chosen.runs
     query = f"tags.context = '{context.id}' and tags.group != '{TRIAL_GROUP}'"
     inside = list(search(store, query))
     ids = set(runs["run_id"])
@@ -124,7 +121,7 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
     by_id = {run.info.run_id: run for run in tracked}
     return Material(
         context=context,
-        others=others,
+        others=chosen.others,
         runs=runs,
         ranking=ranking,
         systems=_systems(store, ranking, by_id, artifacts),

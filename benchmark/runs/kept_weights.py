@@ -68,7 +68,7 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
         contexts: Whose runs.
     """
     try:
-        runs = fetch(store)
+        runs = fetch(store, contexts)
     except UserError:  # no run is completed
         return
     kept: set[str] = set()

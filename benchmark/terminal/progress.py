@@ -20,10 +20,13 @@ from benchmark.terminal.live_lines import LiveLines, meter
 from benchmark.terminal.numbers import duration, sparkline
 
 if TYPE_CHECKING:
-    from benchmark.ranking.runs import Context
+    from benchmark.ranking.contexts import Context
     from benchmark.runs.options import Outcome
     from benchmark.study.plan import Plan, RunSpec
     from benchmark.training.epochs import EpochResult
+
+_OTHERS = 5
+"""So many other sets of runs are told one by one."""
 
 
 @contextmanager
@@ -66,10 +69,12 @@ def print_other_contexts(console: Console, others: list[Context]) -> None:
         told = f"not shown: {runs:,} runs in {len(older)} {sets} by an older bench, never compared "
         told += "with today's (bench leaderboard --context all)"
         print_lines(console, line(told, style="dim"))
-    for context in others:
-        if context.is_older:
-            continue
+    current = [context for context in others if not context.is_older]
+    for context in current[:_OTHERS]:
         told = f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})"
+        print_lines(console, line(told, style="dim"))
+    if (more := len(current) - _OTHERS) > 0:
+        told = f"not shown: {more:,} more sets of runs (bench leaderboard --context all)"
         print_lines(console, line(told, style="dim"))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from sqlalchemy import ColumnClause, Connection, ScalarSelect, Select
 
+COMPLETED: Mapping[str, Collection[str]] = {"completed": ("true",)}
+"""Tags of runs whose results count."""
 PAGE = 1000
 _RUN = {
     "run_uuid": "run_id",
@@ -49,7 +52,7 @@ class Columns:
         yield from (("tags", name) for name in self.tags)
 
 
-def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFrame:
+def read_runs(store: Store, columns: Columns, tags: Mapping[str, Collection[str]]) -> pd.DataFrame:
     """Read an experiment's runs.
 
     A database is asked for the columns alone: MLflow makes an object of each param, metric and tag,
@@ -58,7 +61,7 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
     Args:
         store: Where.
         columns: What of each run.
-        completed: Whether to leave out runs that are not completed.
+        tags: Of which runs: tags, and the values that each may have.
 
     Returns:
         A row a run, the newest first: ``run_id``, ``run`` (its name), ``status`` (MLflow's),
@@ -69,11 +72,11 @@ def read_runs(store: Store, columns: Columns, *, completed: bool) -> pd.DataFram
         UserError: The store has no such experiment, or cannot be read.
     """
     if not store.is_database:
-        frame = _read_server(store, columns, completed)
+        frame = _read_server(store, columns, tags)
     elif not store.exists():
         raise no_experiment(store)
     else:
-        frame = _read_database(store, columns, completed)
+        frame = _read_database(store, columns, tags)
     frame["seconds"] = (frame.pop("ended").astype(float) - frame["started"]) / 1000
     frame["started"] = pd.to_datetime(frame["started"], unit="ms", utc=True)
     for name in columns.metrics:
@@ -178,20 +181,22 @@ def search(store: Store, query: str) -> Iterator[Run]:
             return
 
 
-def _read_database(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
+def _read_database(
+    store: Store, columns: Columns, tags: Mapping[str, Collection[str]]
+) -> pd.DataFrame:
     from sqlalchemy import inspect
 
     with connected(store) as connection:
         frame = None
         if inspect(connection).has_table("experiments"):
-            frame = _query(connection, store, columns, completed)
+            frame = _query(connection, store, columns, tags)
     if frame is None:
         raise no_experiment(store)
     return frame
 
 
 def _query(
-    connection: Connection, store: Store, columns: Columns, completed: bool
+    connection: Connection, store: Store, columns: Columns, tags: Mapping[str, Collection[str]]
 ) -> pd.DataFrame | None:
     """Read the tables of MLflow's schema: a row a run, each value looked up by its primary key."""
     from sqlalchemy import case, column, null, select, table
@@ -217,8 +222,7 @@ def _query(
         *(runs.c[old].label(new) for old, new in _RUN.items()),
         *(look_up(kind, name).label(f"{kind}.{name}") for kind, name in columns),
     ).where(runs.c.experiment_id == int(experiment_id), runs.c.lifecycle_stage == "active")
-    if completed:
-        query = query.where(look_up("tags", "completed") == "true")
+    query = query.where(*(look_up("tags", name).in_(values) for name, values in tags.items()))
     return _frame(connection, query)
 
 
@@ -228,8 +232,12 @@ def _frame(connection: Connection, query: Select[Any]) -> pd.DataFrame:
     return pd.DataFrame.from_records(rows.all(), columns=[*rows.keys()], coerce_float=True)
 
 
-def _read_server(store: Store, columns: Columns, completed: bool) -> pd.DataFrame:
-    rows = [_row(run, columns) for run in search(store, "tags.completed = 'true'" * completed)]
+def _read_server(
+    store: Store, columns: Columns, tags: Mapping[str, Collection[str]]
+) -> pd.DataFrame:
+    each = ([f"tags.{name} = '{value}'" for value in values] for name, values in tags.items())
+    queries = [" and ".join(terms) for terms in itertools.product(*each)]
+    rows = [_row(run, columns) for query in queries for run in search(store, query)]
     names = [*_RUN.values(), *(f"{kind}.{name}" for kind, name in columns)]
     return pd.DataFrame(rows, columns=names)
 

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 
 from benchmark.cli import main
 from benchmark.pages.server import save_views, serving
-from benchmark.ranking.runs import choose_contexts, fetch
+from benchmark.ranking.contexts import choose
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.tracking.store import Store
@@ -47,8 +47,7 @@ def found(store: Store, view: str) -> list[str]:
 
 
 def newest(store: Store) -> pd.DataFrame:
-    runs = fetch(store)
-    return runs[runs["context"] == choose_contexts(runs, None)[0][0].id]
+    return choose(store, None).runs
 
 
 def free_port() -> int:

@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from benchmark.ranking.runs import choose_contexts, contexts, fetch, run_states
+from benchmark.ranking.contexts import choose
+from benchmark.ranking.runs import fetch, run_states
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import VIEWS, make_tables, summary, trees
 from benchmark.terminal.leaderboard import readable
@@ -21,10 +22,12 @@ PARAMS = {
 }
 
 
-def log(tracker: Tracker, name: str, tags: dict[str, str], **metrics: float) -> None:
+def log(
+    tracker: Tracker, name: str, tags: dict[str, str], seed: float = 0, **metrics: float
+) -> None:
     tags = {"weights": "none", "head": "", "data": "mine", "context": "a1", **tags}
     with tracker.start(name, tags) as run:
-        run.log(*(Param(key, value) for key, value in PARAMS.items()))
+        run.log(*(Param(key, value) for key, value in {**PARAMS, "seed": int(seed)}.items()))
         run.log(*(Metric(key, value) for key, value in metrics.items()))
 
 
@@ -169,30 +172,6 @@ def test_trees_sets_experiment_1_against_experiment_2(tracker: Tracker, store: S
     assert table["accuracy_exp2"].iloc[1] == 0.9
 
 
-def test_sets_of_runs_are_kept_apart_and_the_newest_comes_first(
-    tracker: Tracker, store: Store
-) -> None:
-    log(tracker, "old", NETWORK_TAGS, test_accuracy=0.1, best_val_accuracy=0.1)
-    log(
-        tracker,
-        "new",
-        {**NETWORK_TAGS, "context": "b2", "data": "other"},
-        test_accuracy=0.2,
-        best_val_accuracy=0.1,
-    )
-    runs = fetch(store)
-    assert [context.id for context in contexts(runs)] == ["b2", "a1"]
-    assert contexts(runs)[0].title == (
-        "other: 100 images of 5 classes, 64 px, at most 3 epochs, seed 0"
-    )
-    chosen, others = choose_contexts(runs, None)
-    assert ([one.id for one in chosen], [one.id for one in others]) == (["b2"], ["a1"])
-    assert [one.id for one in choose_contexts(runs, "a")[0]] == ["a1"]
-    assert len(choose_contexts(runs, "all")[0]) == 2
-    with pytest.raises(ValueError, match="0 sets of runs begin with 'zz'; there are: b2"):
-        choose_contexts(runs, "zz")
-
-
 def test_rows_with_other_weights_stand_side_by_side(tracker: Tracker, store: Store) -> None:
     for weights in ("imagenet", "demo"):
         tags = {**NETWORK_TAGS, "weights": weights}
@@ -239,10 +218,14 @@ def test_a_server_and_a_database_give_the_same_table(
     log_head(tracker, 100, "experiment 1", 0.3, test_accuracy=0.2, best_val_accuracy=0.2)
     deleted = fetch(store).set_index("run")["run_id"]["run3"]
     tracker.client.delete_run(str(deleted))
+    log(tracker, "other", {**NETWORK_TAGS, "context": "b2"}, test_accuracy=0.1)
     from_database = fetch(store), run_states(store)
+    newest = choose(store, None).runs
     # as it is with an MLflow server
     monkeypatch.setattr(Store, "is_database", False)
     monkeypatch.setattr("benchmark.tracking.reader.PAGE", 2)
     for ours, theirs in zip(from_database, (fetch(store), run_states(store)), strict=True):
-        assert len(ours) == 6
+        assert len(ours) == 7
         pd.testing.assert_frame_equal(ours, theirs)
+    assert newest["run"].tolist() == ["other"]
+    pd.testing.assert_frame_equal(newest, choose(store, None).runs)

@@ -1,0 +1,120 @@
+"""Turns an MLflow store into the sets of runs that may stand in one table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmark.data.names import counted
+from benchmark.ranking.runs import fetch, read_rows
+from benchmark.study.plan import SPEC_VERSION
+from benchmark.tracking.store import Store
+from registry.errors import UserError
+from registry.printable import listed
+
+_SHOWN = 5
+"""So many sets are told in an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Runs that may stand in one table: of the same data, split and training settings.
+
+    Attributes:
+        id: Hash of all that they share.
+        title: The same for people.
+        version: The `SPEC_VERSION` of its runs; empty before there were repeats.
+        count: How many runs it has.
+    """
+
+    id: str
+    title: str
+    version: str = ""
+    count: int = 0
+
+    @property
+    def is_older(self) -> bool:
+        """Whether today's runs are not to be compared with these."""
+        return self.version != str(SPEC_VERSION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Sets of runs to show, each in a table of its own.
+
+    Attributes:
+        contexts: The sets.
+        others: What else is in the store.
+        runs: Those of `contexts`, as `fetch` gives them.
+    """
+
+    contexts: list[Context]
+    others: list[Context]
+    runs: pd.DataFrame
+
+
+def choose(store: Store, id_: str | None) -> Chosen:
+    """Choose sets of runs; only theirs are read whole.
+
+    Args:
+        store: Where they are.
+        id_: The beginning of a context's id, ``all``, or None for that of the newest run.
+
+    Raises:
+        UserError: There are no runs, no context begins so, or several do.
+    """
+    tags = ("context", "weights", "group", "data", "preset", "spec_version")
+    known = contexts(read_rows(store, tags))
+    if id_ == "all":
+        return Chosen(contexts=known, others=[], runs=fetch(store))
+    chosen = known[:1] if id_ is None else [one for one in known if one.id.startswith(id_)]
+    if len(chosen) != 1:
+        titles = [f"{one.id[:8]} ({one.title})" for one in chosen or known]
+        told = listed(titles, _SHOWN, "; ")
+        raise UserError(f"{len(chosen)} sets of runs begin with {id_!r}; there are: {told}")
+    others = [one for one in known if one != chosen[0]]
+    return Chosen(contexts=chosen, others=others, runs=fetch(store, [chosen[0].id]))
+
+
+def choose_one(store: Store, id_: str | None) -> Chosen:
+    """Choose a set of runs, as `choose` does.
+
+    Raises:
+        UserError: As `choose`; or all sets are asked for.
+    """
+    if id_ == "all":
+        raise UserError("it takes one set of runs; bench leaderboard names them: --context ID")
+    return choose(store, id_)
+
+
+def contexts(runs: pd.DataFrame) -> list[Context]:
+    """List the sets of runs that a table may hold, the one with the newest run first."""
+    newest = runs.drop_duplicates("context").to_dict("records")
+    seeds = runs.groupby("context")["seed"]
+    counts, known = seeds.size(), seeds.unique()
+    return [
+        Context(
+            id=id_,
+            title=(
+                f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
+                f"{first['image_size_px']} px, {_preset(first['preset'])}"
+                f"at most {counted(first['epochs'], 'epoch')}, {_seeds(known[id_])}"
+            ),
+            version=str(first["spec_version"]),
+            count=int(counts[id_]),
+        )
+        for first in newest
+        for id_ in (str(first["context"]),)
+    ]
+
+
+def _seeds(seeds: Iterable[float]) -> str:
+    known = sorted(int(seed) for seed in seeds if not math.isnan(seed))
+    return f"{'seed' if len(known) == 1 else 'seeds'} {', '.join(map(str, known))}"
+
+
+def _preset(name: str) -> str:
+    return "" if name in ("", "study") else f"preset {name}, "

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmark.ranking.contexts import choose, choose_one
+from benchmark.ranking.runs import fetch
+from benchmark.study.plan import SPEC_VERSION
+from benchmark.terminal.console import make_console
+from benchmark.terminal.progress import print_other_contexts
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
+from registry.errors import UserError
+from tests.ranking.test_tables import NETWORK_TAGS, log
+
+
+@pytest.fixture
+def tracker(store: Store) -> Tracker:
+    return Tracker(store)
+
+
+def test_sets_of_runs_are_kept_apart_and_the_newest_comes_first(
+    tracker: Tracker, store: Store
+) -> None:
+    log(tracker, "old", NETWORK_TAGS, test_accuracy=0.1, best_val_accuracy=0.1)
+    tags = {**NETWORK_TAGS, "context": "b2", "data": "other"}
+    for seed in (1, 0, 1):  # the last takes the first one's place
+        log(tracker, "new", tags, seed=seed, test_accuracy=0.2, best_val_accuracy=0.1)
+    everything = choose(store, "all")
+    assert [one.id for one in everything.contexts] == ["b2", "a1"]
+    first = everything.contexts[0]
+    assert (first.title, first.count) == (
+        "other: 100 images of 5 classes, 64 px, at most 3 epochs, seeds 0, 1",
+        2,
+    )
+    chosen = choose(store, None)
+    assert [one.id for one in chosen.contexts] == ["b2"]
+    assert [one.id for one in chosen.others] == ["a1"]
+    assert chosen.runs["run"].tolist() == ["new", "new"]
+    assert [one.id for one in choose(store, "a").contexts] == ["a1"]
+    assert choose(store, "a").runs.equals(fetch(store, ["a1"]))
+    assert everything.runs.equals(fetch(store))
+    with pytest.raises(UserError, match="0 sets of runs begin with 'zz'; there are: b2"):
+        choose(store, "zz")
+    with pytest.raises(UserError, match="one set of runs"):
+        choose_one(store, "all")
+
+
+def test_of_many_sets_a_few_are_named_and_the_others_counted(
+    tracker: Tracker, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in range(12):
+        tags = {**NETWORK_TAGS, "context": f"{place:x}0", "spec_version": str(SPEC_VERSION)}
+        log(tracker, "one", tags, test_accuracy=0.2, best_val_accuracy=0.1)
+    print_other_contexts(make_console(), choose(store, None).others)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("--context ")[1] for line in lines] == [
+        "a0)",
+        "90)",
+        "80)",
+        "70)",
+        "60)",
+        "all)",
+    ]
+    assert lines[-1].startswith("not shown: 6 more sets of runs")
+    with pytest.raises(UserError) as raised:
+        choose(store, "zz")
+    assert raised.value.args[0].count("images of") == 5
+    assert raised.value.args[0].endswith(" and 7 more")
