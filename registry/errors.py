@@ -94,7 +94,7 @@ def code_of(what: str, module: str, *, called_directly: bool = True) -> Iterator
         yield
     except (UserError, PluginError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_ours(module) or not (called_directly or _passed_through(error, package)):
             raise
         raise PluginError(f"{what} of the plugin {module} failed: {one_line(error)}") from error
@@ -107,6 +107,6 @@ def one_line(error: BaseException) -> str:
     return message if told and message else f"{kind}: {message}" if message else kind
 
 
-def _passed_through(error: Exception, package: str) -> bool:
+def _passed_through(error: BaseException, package: str) -> bool:
     modules = (frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__))
     return any(module.partition(".")[0] == package for module in modules)

@@ -67,7 +67,9 @@ class Pictures:
             UserError: A zip cannot be unpacked.
         """
         path = Path(place)
-        if path.is_dir():
+        if not _exists(place):
+            self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))
+        elif path.is_dir():
             self._add_folder(path, text(path))
         elif not path.is_file() or is_image(path):
             self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmark.evaluation.predictions import Predictions
+from benchmark.ranking.contexts import choose_one
 from benchmark.ranking.runs import fetch
 from benchmark.ranking.systems import best_runs
 from benchmark.tracking.reader import search
@@ -42,9 +43,13 @@ def find_runs(
         context: How the id of its context begins; None for any.
 
     Raises:
-        UserError: There is none; says what is near.
+        UserError: There is none, which says what is near; or several contexts begin so.
     """
-    if name.startswith(SCHEME):
+    is_address = name.startswith(SCHEME)
+    is_one = is_address or _RUN_ID.fullmatch(name)
+    if is_one and (seed is not None or context is not None):
+        raise UserError(f"{name} is one run; leave --seed and --context out")
+    if is_address:
         name = registered_run(store, name)
     if _RUN_ID.fullmatch(name):
         found = list(search(store, f"tags.completed = 'true' and attributes.run_id = '{name}'"))
@@ -52,7 +57,7 @@ def find_runs(
             raise UserError(f"no completed run has the id {name}; bench ls runs lists them")
         return found
     known = fetch(store)
-    runs = known if context is None else known[known["context"].str.startswith(context)]
+    runs = known if context is None else choose_one(store, context).runs
     of_seed = runs if seed is None else runs[runs["seed"] == seed]
     rows = of_seed if of_seed.empty else _stand_for(of_seed, name)
     if rows.empty:
@@ -79,7 +84,7 @@ def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | 
     if _stand_for(known, name).empty:
         names = {*known["run"], *_titles(known), BEST}
         return UserError(f"no completed run is called {name!r}; {near(name, names)}")
-    if runs.empty or (there := _stand_for(runs, name)).empty:
+    if (there := _stand_for(runs, name)).empty:
         return UserError(
             f"{name} has no run in the context {context!r}; bench leaderboard lists them"
         )
@@ -101,9 +106,10 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
             order.setdefault((context, str(seed)), len(order))
     found = []
     for name in dict.fromkeys(rows["run"]):
-        quote = '"' if "'" in name else "'"  # a run may be renamed in MLflow
-        query = f"tags.completed = 'true' and attributes.run_name = {quote}{name}{quote}"
-        found += [run for run in search(store, query) if _place(run) in order]
+        pattern = re.sub(r"[^\w./-]", "_", name)  # a run may be renamed in MLflow, to any text
+        query = f"tags.completed = 'true' and attributes.run_name LIKE '{pattern}'"
+        alike = [run for run in search(store, query) if run.info.run_name == name]
+        found += [run for run in alike if _place(run) in order]
     return sorted(found, key=lambda run: order[_place(run)])
 
 

@@ -18,7 +18,7 @@ from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
 from benchmark.tracking.reader import search
-from benchmark.tracking.store import Store
+from benchmark.tracking.store import Store, no_experiment
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import HEAD_FILES, load_head
@@ -39,8 +39,8 @@ def find_classifier(
     Raises:
         UserError: There is none, or it did not keep what it takes; says what to type.
     """
-    tracker = Tracker(store)
-    return load_classifier(tracker, find_trained(store, name, seed=seed, context=context))
+    run = find_trained(store, name, seed=seed, context=context)
+    return load_classifier(Tracker(store), run)
 
 
 def find_trained(
@@ -57,6 +57,8 @@ def find_trained(
     Raises:
         UserError: There is none, or it did not keep what it takes; says what to type.
     """
+    if not store.exists():
+        raise no_experiment(store)
     runs = find_runs(store, name, seed=seed, context=context)
     kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
     for run in runs:

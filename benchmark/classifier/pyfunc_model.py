@@ -63,7 +63,7 @@ class PictureClassifier(PythonModel):
                     "probability": verdict.probability,
                     "margin": verdict.margin,
                     "p_value": verdict.p_value,
-                    "unknown": bool(verdict.unknown),
+                    "unknown": verdict.unknown,
                     "labels": [label for label, _ in verdict.ranking[:top]],
                     "probabilities": [share for _, share in verdict.ranking[:top]],
                 }

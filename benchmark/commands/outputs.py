@@ -69,7 +69,8 @@ def check_folder(folder: Path, option: str, files: Iterable[str] = ()) -> None:
 
 def is_table(beginning: bytes) -> bool:
     """Whether a file is a table of ours: its rows say what they may be compared with."""
-    return {b"system", b"context"} <= {*beginning.partition(b"\n")[0].strip().split(b",")}
+    columns = {*beginning.partition(b"\n")[0].strip().split(b",")}
+    return b"context" in columns and not columns.isdisjoint({b"system", b"head"})
 
 
 def is_page(beginning: bytes) -> bool:

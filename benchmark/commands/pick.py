@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -51,7 +52,10 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
         lines.append(f"given up against {best['run']} ({_figures(best)}): {_difference(row)}")
     if picked.without_size:
         lines.append(f"left out, since their size is not known: {', '.join(picked.without_size)}")
-    lines.append(f"Times are of {row['hardware']}. Use it: bench predict PATH --model {row['run']}")
+    use = f"bench predict PATH --model {shlex.quote(str(row['run']))}"
+    if context is not None:
+        use += f" --context {chosen.contexts[0].id[:8]}"
+    lines.append(f"Times are of {row['hardware']}. Use it: {use}")
     for line in lines:
         click.echo(printable(line))
 

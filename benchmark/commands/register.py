@@ -29,8 +29,10 @@ def register(
     the same test images or tied with it. mlflow models serve and mlflow.pyfunc take it from there:
     a column image of picture files' bytes, and the parameter top.
     """
-    if model is not None and not re.fullmatch(r"[^/:]+", model.strip()):
-        raise UserError(f"--as {model!r}: a model's name has no / and no :, and is not empty")
+    if model is not None and not re.fullmatch(r"(?!\.*$)[^/:]+", model.strip()):
+        raise UserError(
+            f"--as {model!r}: a model's name has no / and no :, and is neither empty nor dots"
+        )
 
     from benchmark.classifier.loading import find_trained
     from benchmark.classifier.promotion import register

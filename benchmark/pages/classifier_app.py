@@ -244,7 +244,7 @@ def _row(verdict: Verdict, top: int) -> dict[str, Any]:
         "probability": verdict.probability,
         "margin": verdict.margin,
         "p_value": verdict.p_value,
-        "unknown": bool(verdict.unknown),
+        "unknown": verdict.unknown,
         "labels": [label for label, _ in verdict.ranking[:top]],
         "probabilities": [share for _, share in verdict.ranking[:top]],
     }

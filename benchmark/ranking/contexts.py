@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -111,8 +111,8 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
     ]
 
 
-def _seeds(seeds: Iterable[float]) -> str:
-    known = sorted(int(seed) for seed in seeds if not math.isnan(seed))
+def _seeds(seeds: Iterable[Any]) -> str:
+    known = sorted(int(seed) for seed in seeds if not pd.isna(seed))
     return f"{'seed' if len(known) == 1 else 'seeds'} {', '.join(map(str, known))}"
 
 

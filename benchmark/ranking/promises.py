@@ -12,6 +12,8 @@ from registry.errors import UserError
 BOUNDS = ("at_least", "test_accuracy_low", "test_accuracy")
 """Columns that promise a test accuracy, a share of one; of several, the first counts."""
 NAMES = ("run", "system")
+_KEYS = ("weights", "context")
+"""Columns that say besides which row is meant."""
 _WANTED = (
     "a CSV or JSON file of rows with run or system, and at_least or test_accuracy: "
     "bench leaderboard --csv FILE writes one"
@@ -22,11 +24,12 @@ def read_promises(file: Path) -> pd.DataFrame:
     """Read what a file promises.
 
     Args:
-        file: An export of the leaderboard, or columns of it: `NAMES`, ``weights`` and `BOUNDS`.
+        file: An export of the leaderboard, or columns of it: `NAMES`, ``weights``, ``context`` and
+            `BOUNDS`.
 
     Returns:
-        ``system`` or ``run``, ``weights`` where the file has them, and ``promised``, a share of
-        one.
+        ``system`` or ``run``, ``weights`` and ``context`` where the file has them, and
+        ``promised``, a share of one.
 
     Raises:
         UserError: It cannot be read, or promises nothing.
@@ -34,7 +37,8 @@ def read_promises(file: Path) -> pd.DataFrame:
     try:
         text = file.read_text(encoding="utf-8")
         is_json = text.lstrip().startswith(("[", "{"))
-        table = pd.DataFrame(json.loads(text)) if is_json else pd.read_csv(file)
+        texts = dict.fromkeys((*NAMES, *_KEYS), str)
+        table = pd.DataFrame(json.loads(text)) if is_json else pd.read_csv(file, dtype=texts)
     except (OSError, ValueError) as error:
         raise UserError(f"--check {file} cannot be read; it takes {_WANTED}") from error
     names = [name for name in NAMES if name in table]
@@ -42,7 +46,9 @@ def read_promises(file: Path) -> pd.DataFrame:
     if not names or not bounds or table.empty:
         raise UserError(f"--check {file} promises nothing; it takes {_WANTED}")
     keys = ["system"] if "system" in table else ["run"]
-    keys += ["weights"] if "weights" in table else []
+    keys += [name for name in _KEYS if name in table]
+    if not table[keys].map(lambda name: isinstance(name, str)).all(axis=None):
+        raise UserError(f"--check {file}: {', '.join(keys)} are texts, in each row")
     promised = table[bounds].apply(pd.to_numeric, errors="coerce").bfill(axis=1).iloc[:, 0]
     if not promised.between(0, 1).all():
         raise UserError(f"--check {file}: {bounds[0]} is a share, from 0 to 1, in each row")
@@ -52,18 +58,24 @@ def read_promises(file: Path) -> pd.DataFrame:
 def broken(promises: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """Say which promises a leaderboard does not keep.
 
+    A promise of a context that is among the table's is of that one alone, any other of all.
+
     Args:
         promises: As `read_promises` gives them.
-        table: As `benchmark.ranking.tables.summary` gives it.
+        table: As `benchmark.ranking.tables.together` gives it.
     """
-    keys = [name for name in promises.columns if name != "promised"]
-    found = table.drop_duplicates(keys).set_index(keys)["test_accuracy"]
+    keys = [name for name in promises.columns if name not in ("promised", "context")]
+    firsts = table.drop_duplicates([*keys, "context"])
     lines = []
     for row in promises.to_dict("records"):
-        key = tuple(row[name] for name in keys) if len(keys) > 1 else row[keys[0]]
         name, promised = row[keys[0]], f"promised {row['promised']:.2%}"
-        if key not in found.index:
+        found = firsts[(firsts[keys] == [row[key] for key in keys]).all(axis=1)]
+        if (of_it := firsts["context"] == row.get("context")).any():
+            found = found[of_it]
+        if found.empty:
             lines.append(f"missing: {name}, {promised}")
-        elif not (measured := float(found.loc[key])) >= row["promised"]:
-            lines.append(f"below: {name}, {measured:.2%}, {promised}")
+        for measured, id_ in zip(found["test_accuracy"], found["context"], strict=True):
+            if not measured >= row["promised"]:
+                where = f" in {id_[:8]}" if firsts["context"].nunique() > 1 else ""
+                lines.append(f"below: {name}, {measured:.2%}{where}, {promised}")
     return lines

@@ -79,7 +79,6 @@ _COUNTS = (
     "nodes",
     "best_epoch",
     "epochs_run",
-    *_PARAMS.values(),
 )
 TRIAL_GROUP = "sweep trial"
 IDENTITY = ("context", "run", "weights", "seed")
@@ -142,7 +141,7 @@ def read_rows(
     known = [name for name in tags if name in TAGS]
     runs[known] = runs[known].fillna("")
     numbers = [*_PARAMS.values()]
-    runs[numbers] = runs[numbers].apply(pd.to_numeric)
+    runs[numbers] = runs[numbers].apply(pd.to_numeric).round().astype("Int64")
     return runs.drop_duplicates([*IDENTITY]).reset_index(drop=True)
 
 

@@ -93,7 +93,11 @@ def connected(store: Store) -> Iterator[Connection]:
     if store.file is not None and store.file.is_dir():
         raise unusable(store, f"{store.file} is a folder")
     try:
-        driver = make_url(store.uri).get_dialect().driver
+        address = make_url(store.uri)
+    except (SQLAlchemyError, ValueError) as error:  # ValueError: its port is no number
+        raise unusable(store, str(error)) from error
+    try:
+        driver = address.get_dialect().driver
         engine = create_engine(store.uri, connect_args=_PATIENCE.get(driver, {}))
         try:
             with engine.connect() as connection:

@@ -55,7 +55,7 @@ def registered_run(store: Store, address: str) -> str:
             found = client.get_model_version(name, version)
     except MlflowException as error:
         model = client.get_registered_model(name)
-        versions = [one.version for one in client.search_model_versions(f"name = '{name}'")]
+        versions = [one.version for one in client.search_model_versions() if one.name == name]
         there = [f"@{alias}" for alias in model.aliases] + [f"/{one}" for one in sorted(versions)]
         listed = ", ".join(f"{SCHEME}{name}{one}" for one in there) or "no version of it"
         raise UserError(f"there is no {address}; there is {listed}") from error

@@ -101,7 +101,7 @@ class Store:
 
         try:
             address = make_url(self.uri)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
             return None
         name = (address.database or "").removeprefix("file:")
         is_file = address.get_backend_name() == "sqlite" and name not in ("", ":memory:")

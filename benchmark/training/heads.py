@@ -46,6 +46,8 @@ def head_probabilities(
         wanted = len(embeddings), num_classes
         if found.shape != wanted:
             raise ValueError(f"predict_proba gives an array of {found.shape}, not of {wanted}")
+        if not ((found >= 0) & (found <= 1)).all():  # nor nan
+            raise ValueError("predict_proba gives numbers that are no probabilities, from 0 to 1")
         return found
 
 
@@ -155,7 +157,8 @@ def load_head(name: str, path: Path) -> Any:
         found = sorted({*get_untrusted_types(file=path)} - {*spec.trusted_types})
         raise UserError(
             f"{path.name} is not loaded: it holds {', '.join(found)}, which is none of the "
-            f"trusted_types of the head {name}, so that it may run any program; fit it again"
+            f"trusted_types of the head {name}, so that it may run any program; fit it again, or "
+            "name it there, if it is its plugin's own"
         ) from error
     if type(head) is not type(classifier):
         raise TypeError(f"it holds a {type(head).__name__}, not a {type(classifier).__name__}")

@@ -106,7 +106,11 @@ def test_an_id_and_a_registered_model_stand_for_their_run(
         ("bset", {}, "did you mean best"),
         ("convmixer", {"seed": 7}, "no run with this seed, but with 0, 1"),
         ("basic_cnn", {"context": "old"}, "basic_cnn has no run in the context 'old'"),
-        ("best", {"context": "x"}, "best has no run in the context 'x'"),
+        ("best", {"context": "x"}, "0 sets of runs begin with 'x'; there are: new"),
+        ("best", {"context": ""}, "2 sets of runs begin with ''; there are: new"),
+        ("best", {"context": "all"}, "it takes one set of runs"),
+        ("a" * 32, {"context": "old"}, "is one run; leave --seed and --context out"),
+        ("models:/mine@champion", {"seed": 0}, "is one run; leave --seed and --context out"),
     ],
 )
 def test_what_stands_for_nothing_is_told_with_what_is_near(
@@ -116,11 +120,12 @@ def test_what_stands_for_nothing_is_told_with_what_is_near(
         find_runs(store, name, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["Bob's best", 'the "best"', "50% \\ new"])
+@pytest.mark.parametrize("name", ["Bob's best", 'the "best"', "50% \\ new", "all: '\"` _%"])
 def test_a_renamed_run_is_found(store: Store, name: str) -> None:
     tracker = Tracker(store)
     log(tracker, "convmixer", NETWORK_TAGS, test_accuracy=0.5, best_val_accuracy=0.5)
     (run,) = find_runs(store, "convmixer")
     tracker.client.update_run(run.info.run_id, name=name)
+    log(tracker, name.replace(" ", "_"), NETWORK_TAGS, test_accuracy=0.5, best_val_accuracy=0.4)
     (renamed,) = find_runs(store, name)
     assert renamed.info.run_id == run.info.run_id

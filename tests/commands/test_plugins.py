@@ -45,6 +45,11 @@ def large(image_size):
     return Tiny()
 
 
+@register_model("leaving", title="Leaving")
+def leaving(image_size):
+    raise SystemExit(0)
+
+
 register_model("stuck", title="Stuck")(lambda image_size: Stuck())
 register_model("wide", title="Wide")(lambda image_size: Wide())
 register_model("fickle", title="Fickle")(lambda image_size: Fickle())
@@ -58,6 +63,18 @@ class Bad(DummyClassifier):
         return super().predict_proba(X)[:, 1:]
 
 
+class Lost(DummyClassifier):
+    def predict_proba(self, X):
+        return super().predict_proba(X) * float("nan")
+
+
+class Exiting(DummyClassifier):
+    def fit(self, X, y):
+        raise SystemExit(0)
+
+
+register_head("lost", title="Lost")(lambda seed, jobs: Lost())
+register_head("exiting", title="Exiting")(lambda seed, jobs: Exiting())
 register_head("mute", title="Mute")(lambda seed, jobs: RidgeClassifier())
 register_head("late", title="Late")(lambda seed, jobs: DummyClassifier(strategy="none such"))
 register_head("bad", title="Bad")(lambda seed, jobs: Bad())
@@ -147,16 +164,22 @@ def test_runs_of_a_plugin_that_fails_keep_its_reason_and_the_rest_go_on(
     store: Store, workplace: Path, monkeypatch: pytest.MonkeyPatch, image_folder: Path
 ) -> None:
     install(monkeypatch, workplace / "site", failing=FAILING, heads=HEADS)
-    names = ["none", "large", "fickle", "tiny"]
+    names = ["none", "large", "fickle", "leaving", "tiny"]
     result = bench("run", *names, "--data", str(image_folder), *PLAIN, *SMALL)
     assert result.exit_code == 1, result.output + result.stderr
     none = "model none of the plugin bench_failing failed: ValueError: not today"
     fickle = "model fickle of the plugin bench_failing failed: OSError: only in earnest"
     large = "large takes images from 64 pixels on, not 32"
-    assert result.stderr == f"Warning: {none}\nWarning: {large}\n"
+    leaving = "model leaving of the plugin bench_failing failed: SystemExit: 0"
+    assert result.stderr == f"Warning: {none}\nWarning: {large}\nWarning: {leaving}\n"
     assert f"none-scratch: failed: {none}" in result.stdout
     assert "tiny-scratch: test accuracy" in result.stdout
-    assert reasons() == {"none-scratch": none, "large-scratch": large, "fickle-scratch": fickle}
+    assert reasons() == {
+        "none-scratch": none,
+        "large-scratch": large,
+        "fickle-scratch": fickle,
+        "leaving-scratch": leaving,
+    }
     (run,) = tracked(store, "fickle-scratch")
     assert run.data.tags["error"] == fickle
 
@@ -165,11 +188,14 @@ def test_heads_that_fail_are_named_with_their_plugin(
     store: Store, workplace: Path, monkeypatch: pytest.MonkeyPatch, image_folder: Path
 ) -> None:
     install(monkeypatch, workplace / "site", failing=FAILING, heads=HEADS)
-    heads = [f"tiny-scratch/{name}" for name in ("mute", "late", "bad", "majority")]
+    names = ("mute", "late", "bad", "lost", "exiting")
+    heads = [f"tiny-scratch/{name}" for name in (*names, "majority")]
     result = bench("run", *heads, "--data", str(image_folder), *PLAIN, *SMALL)
     assert result.exit_code == 1, result.output
     failed = reasons()
-    assert list(failed) == ["tiny-scratch/bad", "tiny-scratch/late", "tiny-scratch/mute"]
+    assert {*failed} == {f"tiny-scratch/{name}" for name in names}
     assert all(why.startswith("head ") for why in failed.values())
     assert "of the plugin bench_heads failed" in failed["tiny-scratch/late"]
+    assert failed["tiny-scratch/exiting"].endswith("failed: SystemExit: 0")
+    assert "no probabilities" in failed["tiny-scratch/lost"]
     assert failed["tiny-scratch/bad"].endswith("an array of (6, 2), not of (6, 3)")

@@ -95,13 +95,14 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_told() -> None:
     shutil.copytree("mine/red", odd)
     (odd / "broken.png").write_bytes((odd / "00.png").read_bytes()[:90])
     (odd / "old.tar.gz").write_bytes(b"\x1f\x8b")
-    found, result = rows("odd", "-", stdin="gone.png\n")
+    found, result = rows("odd", "-", stdin=f"gone.png\n{'n' * 300}.png\n")
     assert result.exit_code == 1
     assert len(found) == 14
     unread = [line for line in result.stderr.splitlines() if line.startswith("not read: ")]
     assert unread[0].startswith("not read: odd/broken.png: damaged")
     assert unread[1:] == [
         "not read: gone.png: No such file or directory",
+        f"not read: {'n' * 300}.png: File name too long",
         "not read: odd/old.tar.gz: an archive; unpack it",
     ]
 
@@ -151,3 +152,10 @@ def test_colours_are_told() -> None:
     found, _ = rows("mine", "--level", "0.5")
     assert {row["label"] for row in found} <= {*COLOURS}
     assert {row["unknown"] for row in found} <= {"true", "false"}
+
+
+def test_without_a_store_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/new/mlflow.db")
+    for command in (["predict", "mine"], ["explain", "mine"], ["catalogue", "mine"], ["register"]):
+        assert_one_line_error(bench_(*command), "has no experiment", "bench run --all")
+    assert not [*tmp_path.iterdir()]

@@ -198,7 +198,8 @@ def test_only_what_is_better_or_tied_is_as_good_as_the_champion() -> None:
     [
         (["basic_cnn"], "did you mean"),
         ([NETWORK, "--as", "a/b"], "no / and no :"),
-        ([NETWORK, "--as", " "], "not empty"),
+        ([NETWORK, "--as", " "], "neither empty nor dots"),
+        ([NETWORK, "--as", ".."], "neither empty nor dots"),
         (["models:/nothing/2"], "no registered model is called 'nothing'"),
     ],
 )

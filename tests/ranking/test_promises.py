@@ -50,6 +50,21 @@ def test_an_export_promises_the_lower_bounds_of_its_intervals(format_: str, stor
         assert check(export).exit_code == code
 
 
+def test_a_promise_is_of_its_context_where_that_is_shown_and_else_of_all(store: Store) -> None:
+    tags = {**NETWORK_TAGS, "context": "b2"}
+    log(Tracker(store), "convmixer", tags, test_accuracy=0.3, best_val_accuracy=0.5)
+    for context, shown, told in (
+        ("a1", "all", ""),
+        ("b2", "all", "below: ConvMixer Model, 30.00% in b2, promised 50.00%\n"),
+        ("other", "all", "below: ConvMixer Model, 30.00% in b2, promised 50.00%\n"),
+        ("a1", "b2", "below: ConvMixer Model, 30.00%, promised 50.00%\n"),
+        ("b2", "a1", ""),
+    ):
+        promise = f"system,context,at_least\nConvMixer Model,{context},0.5\n"
+        result = check(promise, "--context", shown)
+        assert (result.stderr, result.exit_code) == (told, int(told != ""))
+
+
 def test_a_row_with_other_weights_is_another_one() -> None:
     rows = [{**BOARD, "at_least": 0.1}, {**BOARD, "weights": "imagenet", "at_least": 0.1}]
     result = check(json.dumps(rows))
@@ -66,6 +81,9 @@ def test_a_row_with_other_weights_is_another_one() -> None:
         ("system,accuracy\na,0.5\n", "promises nothing"),
         ("system,at_least\na,50\n", "at_least is a share"),
         ("system,at_least\na,\n", "at_least is a share"),
+        ("system,at_least\n,0.5\n", "system are texts"),
+        ('[{"run": null, "at_least": 0.1}]', "run are texts"),
+        ('[{"system": ["a"], "at_least": 0.1}]', "system are texts"),
     ],
 )
 def test_a_file_that_promises_nothing_is_told_in_one_line(content: str, reason: str) -> None:

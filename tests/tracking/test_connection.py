@@ -163,6 +163,8 @@ def test_a_missing_driver_is_named() -> None:
 def test_an_address_that_mlflow_does_not_know() -> None:
     assert_refused(store_at("postgres://me:secret@127.0.0.1:9/db"), "postgresql://…", "me:***@")
     assert_refused(store_at("./mlruns"), "maintenance mode", "sqlite:///FILE")
+    assert_refused(store_at("http://HOST:PORT"), "no server answers", "http://HOST:PORT")
+    assert_refused(store_at("postgresql://me:secret@h:five/db"), "'five'", "me:***@")
 
 
 @contextmanager

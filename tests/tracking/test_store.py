@@ -94,6 +94,7 @@ def test_what_is_started_takes_no_module_from_the_current_folder(unset: Path) ->
         ("sqlite:///file:x.db?mode=ro&uri=true", "x.db"),
         ("postgresql://host/database", None),
         ("http://host:5000", None),
+        ("http://HOST:PORT", None),
     ],
 )
 def test_the_file_of_an_sqlite_store_is_found_in_its_address(uri: str, file: str | None) -> None:
