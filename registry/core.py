@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from registry.errors import UserError
 from registry.plugins import plugins
+from registry.printable import listed
 
 _SHOWN = 12
 
@@ -39,8 +40,7 @@ def near(name: str, known: Iterable[str]) -> str:
     known = sorted({*known})
     if matches := difflib.get_close_matches(name, known, n=3, cutoff=0.6):
         return f"did you mean {' or '.join(matches)}?"
-    shown, rest = known[:_SHOWN], len(known) - _SHOWN
-    return f"there are {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else "")
+    return f"there are {listed(known, _SHOWN)}"
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> UserError:

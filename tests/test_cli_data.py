@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_a_dry_run_of_a_zip_and_the_demo_writes_nothing(
         assert result.exit_code == 0, result.output
         assert "3 runs" in result.output
         assert [path.name for path in workplace.iterdir()] == ["images.zip"]
+
+
+def test_without_images_data_shows_the_demo_that_run_draws(workplace: Path) -> None:
+    small = ["--set", "data.study_size=32", "--set", "data.classes=2"]
+    result = bench("data", "--table", "splits", "--format", "csv", *small)
+    assert result.exit_code == 0, result.output
+    splits = Counter(row.rpartition(",")[2] for row in result.stdout.splitlines()[1:])
+    assert splits == {"train": 50, "val": 10, "test": 60}
 
 
 def test_depth_of_the_classes_can_be_chosen_everywhere(workplace: Path, image_folder: Path) -> None:

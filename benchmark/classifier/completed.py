@@ -10,10 +10,10 @@ import pandas as pd
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.contexts import choose_one
 from benchmark.ranking.runs import fetch
-from benchmark.ranking.systems import best_runs
+from benchmark.ranking.systems import best_runs, titles
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import SCHEME, registered_run
-from benchmark.tracking.store import Store
+from benchmark.tracking.store import Store, no_experiment
 from benchmark.tracking.writer import Tracker
 from registry.core import near
 from registry.errors import UserError
@@ -74,7 +74,7 @@ def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         of_rows = runs[runs["context"] == runs["context"].iloc[0]]
     else:
         grid = runs["run"].str.startswith(f"{name}-") & (runs["head"] == name.rpartition("/")[2])
-        of_rows = runs[grid | (_titles(runs).str.casefold() == name.casefold())]
+        of_rows = runs[grid | (titles(runs).str.casefold() == name.casefold())]
     chosen = [best_runs(rows) for _, rows in of_rows.groupby("context", sort=False)]
     return pd.concat(chosen) if chosen else of_rows
 
@@ -82,7 +82,7 @@ def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
     """Say what of a name, a context and a seed there is not."""
     if _stand_for(known, name).empty:
-        names = {*known["run"], *_titles(known), BEST}
+        names = {*known["run"], *titles(known), BEST}
         return UserError(f"no completed run is called {name!r}; {near(name, names)}")
     if (there := _stand_for(runs, name)).empty:
         return UserError(
@@ -90,11 +90,6 @@ def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | 
         )
     seeds = sorted({*map(int, there["seed"])})
     return UserError(f"{name} has no run with this seed, but with {', '.join(map(str, seeds))}")
-
-
-def _titles(runs: pd.DataFrame) -> pd.Series[str]:
-    """What the leaderboard calls each run's system."""
-    return runs["system"] + (runs["tuned"] != "").map({True: " (tuned)", False: ""})
 
 
 def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
@@ -115,6 +110,40 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
 
 def _place(run: Run) -> tuple[str, str]:
     return run.data.tags["context"], run.data.params.get("seed", "")
+
+
+def find_trained(
+    store: Store, name: str = BEST, *, seed: int | None = None, context: str | None = None
+) -> Run:
+    """Find the first of the completed runs that a name stands for that kept its weights.
+
+    Args:
+        store: Where runs are tracked.
+        name: See `find_runs`, which says what goes first.
+        seed: Which; None for any.
+        context: How the id of its context begins; None for any.
+
+    Raises:
+        UserError: There is none, or it did not keep what it takes; says what to type.
+    """
+    if not store.exists():
+        raise no_experiment(store)
+    runs = find_runs(store, name, seed=seed, context=context)
+    kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
+    for run in runs:
+        if {run.info.run_id, backbone_of(run)} <= kept:
+            return run
+    run_name = runs[0].info.run_name
+    called = run_name if name in (run_name, runs[0].info.run_id) else f"{name}, {run_name},"
+    raise UserError(
+        f"{called} kept no weights; repeat it with the same --data and settings: "
+        f"bench run {run_name} --save-weights all --force"
+    )
+
+
+def backbone_of(run: Run) -> str:
+    """Id of the run that made a run's embeddings; a network's own."""
+    return str(run.data.tags.get("backbone_run_id", run.info.run_id))
 
 
 def read_predictions(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import Calibration, calibrate
-from benchmark.classifier.completed import BEST, find_runs
+from benchmark.classifier.completed import BEST, backbone_of, find_trained
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
@@ -17,13 +17,11 @@ from benchmark.study.config import Precision
 from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.study.suite import System
-from benchmark.tracking.reader import search
-from benchmark.tracking.store import Store, no_experiment
+from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import HEAD_FILES, load_head
 from registry import HeadSpec, InputSpec, heads, models
-from registry.errors import UserError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -41,40 +39,6 @@ def find_classifier(
     """
     run = find_trained(store, name, seed=seed, context=context)
     return load_classifier(Tracker(store), run)
-
-
-def find_trained(
-    store: Store, name: str = BEST, *, seed: int | None = None, context: str | None = None
-) -> Run:
-    """Find the first of the completed runs that a name stands for that kept its weights.
-
-    Args:
-        store: Where runs are tracked.
-        name: See `find_runs`, which says what goes first.
-        seed: Which; None for any.
-        context: How the id of its context begins; None for any.
-
-    Raises:
-        UserError: There is none, or it did not keep what it takes; says what to type.
-    """
-    if not store.exists():
-        raise no_experiment(store)
-    runs = find_runs(store, name, seed=seed, context=context)
-    kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
-    for run in runs:
-        if {run.info.run_id, backbone_of(run)} <= kept:
-            return run
-    run_name = runs[0].info.run_name
-    called = run_name if name in (run_name, runs[0].info.run_id) else f"{name}, {run_name},"
-    raise UserError(
-        f"{called} kept no weights; repeat it with the same --data and settings: "
-        f"bench run {run_name} --save-weights all --force"
-    )
-
-
-def backbone_of(run: Run) -> str:
-    """Id of the run that made a run's embeddings; a network's own."""
-    return str(run.data.tags.get("backbone_run_id", run.info.run_id))
 
 
 @dataclass(frozen=True, kw_only=True)

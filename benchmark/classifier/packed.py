@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import calibrate
-from benchmark.classifier.loading import RECORD_FILE, backbone_of, parse_classes, parse_record
+from benchmark.classifier.completed import backbone_of
+from benchmark.classifier.loading import RECORD_FILE, parse_classes, parse_record
 from benchmark.classifier.network import WEIGHTS_FILE, read_network
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.evaluation.predictions import CLASSES_FILE, Predictions

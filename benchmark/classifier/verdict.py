@@ -76,6 +76,19 @@ def judge(
     )
 
 
+def untold(calibration: Calibration | None, level: float) -> list[str]:
+    """Say why no picture can be called unknown at a level; nothing where some can."""
+    if calibration is None:
+        return ["No picture is called unknown: its run kept nothing of its val images"]
+    if calibration.tells(level):
+        return []
+    images = len(calibration.strangeness)
+    return [
+        f"No picture is called unknown: level {level:g} takes {round(1 / level) - 1:,} val images, "
+        f"and there were {images:,}; --level {1 / images:.2g} can tell"
+    ]
+
+
 def check_level(calibration: Calibration | None, level: float | None) -> float:
     """Make sure that there were enough val images for a level; None gives the default.
 

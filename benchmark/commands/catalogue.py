@@ -80,7 +80,7 @@ def catalogue(
     pictures = collect(paths, home())
 
     from benchmark.classifier.loading import find_classifier
-    from benchmark.classifier.verdict import check_level
+    from benchmark.classifier.verdict import check_level, untold
     from benchmark.report.catalogue import render_catalogue, write_table
     from benchmark.tracking.store import Store
 
@@ -99,6 +99,7 @@ def catalogue(
         f"{counted(len(entries), 'picture')} of {counted(classes, 'class')}, "
         f"{doubtful:,} in doubt, by {classifier.name}",
         f"{out / PAGE}, {out / TABLE}",
+        *untold(classifier.calibration, level),
     ]
     if sort_into is not None:
         done = put(sort_into, places, copy=copy, temporary=home())

@@ -54,8 +54,8 @@ def export(
         from benchmark.classifier.onnx_graph import check_packages
 
         check_packages()
+    from benchmark.classifier.completed import find_trained
     from benchmark.classifier.export import export as write
-    from benchmark.classifier.loading import find_trained
     from benchmark.data.home import home
     from benchmark.tracking.store import Store
     from benchmark.tracking.writer import Tracker

@@ -35,6 +35,7 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
         None if size is None else read_limit(size, SIZES),
     )
 
+    from benchmark.classifier.completed import find_trained
     from benchmark.ranking.contexts import choose_one
     from benchmark.ranking.systems import rank_systems
     from benchmark.tracking.store import Store
@@ -55,7 +56,12 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
     use = f"bench predict PATH --model {shlex.quote(str(row['run']))}"
     if context is not None:
         use += f" --context {chosen.contexts[0].id[:8]}"
-    lines.append(f"Times are of {row['hardware']}. Use it: {use}")
+    lines.append(f"Times are of {row['hardware']}")
+    try:
+        find_trained(store, str(row["run"]), context=chosen.contexts[0].id)
+        lines.append(f"Use it: {use}")
+    except UserError as error:  # it kept no weights
+        lines.append(str(error))
     for line in lines:
         click.echo(printable(line))
 

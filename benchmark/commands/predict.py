@@ -85,7 +85,7 @@ def predict(
     pictures = collect(paths, home(), sys.stdin)
 
     from benchmark.classifier.loading import find_classifier
-    from benchmark.classifier.verdict import check_level
+    from benchmark.classifier.verdict import check_level, untold
     from benchmark.data.names import counted, spelling
     from benchmark.tracking.store import Store
 
@@ -110,6 +110,7 @@ def predict(
     told = [f"{counted(read, 'picture')} by {classifier.name}, {read / seconds:,.0f} a second"]
     if right:
         told.append(_accuracy(right))
+    told += untold(classifier.calibration, level)
     for text in told:
         click.echo(printable(text), err=csv_file == STANDARD_OUTPUT)
     for text in unread:
@@ -154,7 +155,7 @@ def _accuracy(right: list[bool]) -> str:
     low, high = wilson_interval(share, len(right))
     return (
         f"accuracy {share:.2%} (95% interval {low:.2%} to {high:.2%}) of the {len(right):,} in "
-        "folders that are called as classes are"
+        "folders that are called as classes are; of pictures that it was trained on, it says little"
     )
 
 

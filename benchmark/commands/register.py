@@ -34,7 +34,7 @@ def register(
             f"--as {model!r}: a model's name has no / and no :, and is neither empty nor dots"
         )
 
-    from benchmark.classifier.loading import find_trained
+    from benchmark.classifier.completed import find_trained
     from benchmark.classifier.promotion import register
     from benchmark.tracking.store import Store
 

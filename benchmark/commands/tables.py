@@ -161,8 +161,9 @@ def data_command(
         from benchmark.data.exclusion import is_exclusions
 
         check_file(fix, "--fix FILE", is_exclusions)
+    preset = "study" if source else "quick"  # which the demo is of
     if audited:
-        config = make_config(source, "study", settings, classes_at=classes_at, exclude=exclude)
+        config = make_config(source, preset, settings, classes_at=classes_at, exclude=exclude)
         _audit(config, out, fix, format_)
         return
     from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
@@ -174,7 +175,7 @@ def data_command(
 
     if out is not None:
         check_folder(out, "--out DIR", () if is_exploration(out) else FILES)
-    config = make_config(source, "study", settings, classes_at=classes_at, exclude=exclude)
+    config = make_config(source, preset, settings, classes_at=classes_at, exclude=exclude)
     console = make_console()
     with decoding(console) as progress:
         images = prepare(

@@ -78,9 +78,9 @@ def save_views(store: Store) -> dict[str, str]:
 
 
 def _best(ranking: Ranking) -> list[str]:
-    """The first repeat of the system of each part of the study that validation prefers."""
+    """The best repeat of the system of each part of the study that validation prefers."""
     ranked = ranking.table.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    return [run_ids[0] for run_ids in ranked.drop_duplicates("group")["run_ids"]]
+    return [*ranked.drop_duplicates("group")["run_id"]]
 
 
 def _images(tracker: Tracker, run_ids: list[str]) -> list[str]:

@@ -9,8 +9,7 @@ import pandas as pd
 
 from benchmark.ranking.answers import correct, groups_of, read_answers
 from benchmark.ranking.contexts import Context, choose_one
-from benchmark.ranking.recommendation import title_of
-from benchmark.ranking.systems import best_runs, repeats
+from benchmark.ranking.systems import BEST, best_runs, repeats, titles
 from benchmark.tracking.store import Store
 from registry.core import near
 from registry.errors import UserError
@@ -29,7 +28,8 @@ class Comparison:
         classes: A row a class, those first in which the systems differ most: ``class``, ``images``,
             and the share that each system has right, the mean of its seeds.
         images: A row an image that some have right and others wrong: ``image``, ``true``, and what
-            each system says of it, most of its seeds.
+            each system says of it: most of its seeds, and how many are right if not all or none.
+        right: The share of each system's seeds that have each image right, by image.
     """
 
     context: Context
@@ -37,6 +37,7 @@ class Comparison:
     systems: pd.DataFrame
     classes: pd.DataFrame
     images: pd.DataFrame
+    right: pd.DataFrame
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +61,7 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
     if len({*names}) < 2:
         raise UserError("name two at least: bench compare A B; bench leaderboard lists them")
     one = choose_one(store, context)
-    chosen = {name: _runs_of(one.runs, name) for name in dict.fromkeys(names)}
+    chosen = dict(_runs_of(one.runs, name) for name in dict.fromkeys(names))
     everything = pd.concat(chosen.values())
     places = dict(zip(everything["run_id"], everything["artifact_uri"], strict=True))
     answers = read_answers(store, places)
@@ -73,26 +74,28 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
         systems=_systems(told),
         classes=_classes(told),
         images=_images(told),
+        right=_right(told),
     )
 
 
-def _runs_of(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The runs that a name stands for, in the order of their seeds."""
-    if name == "best":
-        return best_runs(runs).sort_values("seed")
+def _runs_of(runs: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
+    """What to call the runs that a name stands for, and these, in the order of their seeds."""
+    if name == BEST:
+        best = best_runs(runs).sort_values("seed")
+        return f"{best['run'].iloc[0]} ({BEST})", best
     found = runs[(runs["run"] == name) | (runs["run_id"] == name)]
     if found.empty:
         rows = repeats(runs)
-        titles = pd.Series([title_of(row) for row in rows.to_dict("records")], dtype=str)  # type: ignore[arg-type]
         short = rows["run"].str.split("/").str[0] + "/" + rows["head"]
         found = rows[
-            (titles.str.casefold() == name.casefold()) | ((rows["head"] != "") & (short == name))
+            (titles(rows).str.casefold() == name.casefold())
+            | ((rows["head"] != "") & (short == name))
         ]
         found = found[found["place"] == found["place"].min()]
     if found.empty:
-        known = [*runs["run"], *runs["system"], "best"]
+        known = [*runs["run"], *titles(runs), BEST]
         raise UserError(f"no run of this set is called {name!r}; {near(name, known)}")
-    return found.sort_values("seed")
+    return name, found.sort_values("seed")
 
 
 def _systems(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
@@ -131,13 +134,16 @@ def _classes(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     return table.rename_axis("class").reset_index()
 
 
+def _said(own: list[pd.DataFrame], right: pd.Series[float]) -> pd.Series[str]:
+    most: pd.Series[str] = pd.concat([one["predicted"] for one in own], axis=1).mode(axis=1)[0]
+    count = (right * len(own)).round().astype(int).astype(str)
+    return most.where(right.isin([0, 1]), most + " (" + count + f" of {len(own)} right)")
+
+
 def _images(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     right = _right(told)
     apart = right.max(axis=1) - right.min(axis=1)
-    said = {
-        name: pd.concat([one["predicted"] for one in own], axis=1).mode(axis=1)[0]
-        for name, own in told.items()
-    }
+    said = {name: _said(own, right[name]) for name, own in told.items()}
     table = pd.DataFrame({"true": next(iter(told.values()))[0]["true"], **said})
     shown = apart[apart > 0].sort_values(ascending=False, kind="stable").index
     return table.loc[shown].rename_axis("image").reset_index()

@@ -7,7 +7,6 @@ import pandas as pd
 from benchmark.ranking.systems import BETTER, TIED, Ranking, Row
 from registry.printable import listed
 
-"""So many systems a line names."""
 WANTED = 0.02
 """The difference that one would like a test split to show: two points."""
 
@@ -27,7 +26,8 @@ def recommendation(ranking: Ranking) -> list[str]:
 
 def _choice(ranking: Ranking, best: Row) -> str:
     interval = f"{100 * best['test_accuracy_low']:.1f} to {100 * best['test_accuracy_high']:.1f}%"
-    told = f"Best by validation: {title_of(best)}, {best['test_accuracy']:.1%} ({interval})."
+    told = f"Best by validation: {title_of(best)}, "
+    told += f"{best['test_accuracy']:.1%} of the test images right ({interval})."
     better = [title_of(row) for row in ranking.rows(BETTER)]
     tied = [title_of(row) for row in ranking.rows(TIED)]
     if better:

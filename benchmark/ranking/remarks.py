@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.ranking.recommendation import title_of
-from benchmark.ranking.systems import Ranking, Row
+from benchmark.ranking.systems import TIED, Ranking, Row
 from benchmark.tracking.reader import read_curves, read_params
 from benchmark.tracking.store import Store
 from registry.printable import listed
@@ -17,6 +17,8 @@ from registry.printable import listed
 CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 _NORM = "gradient_norm"
 """A curve that frozen networks lack."""
+SOON = 5
+"""After so few epochs, a network that has learnt nothing may yet begin to."""
 FLAT = 0.03
 """A train loss that falls by no more than this share has stayed flat."""
 ROSE = 1.25
@@ -35,10 +37,10 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
 
     Args:
         ranking: The rows.
-        store: For the curves of their networks; those of the first of repeats are looked at.
+        store: For the curves of their networks; those of the best of repeats are looked at.
     """
     rows = ranking.rows()
-    networks = [row["run_ids"][0] for row in rows if not row["head"]]
+    networks = [row["run_id"] for row in rows if not row["head"]]
     curves = _curves(store, networks)
     guessing = [row for row in rows if _at_chance(row, ranking)]
     others = [row for row in rows if row not in guessing]
@@ -46,15 +48,21 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
     lines += _grouped(
         "Still improving when the last epoch ended (--set train.epochs=… gives more)",
         others,
-        lambda row: _still_improving(row, curves.get(row["run_ids"][0], {})),
+        lambda row: _still_improving(row, curves.get(row["run_id"], {})),
     )
     lines += _grouped(
         "Overfitted, far better on train images than on val (more images or augmentation would "
         "help: --set train.flip=true)",
         others,
-        lambda row: _overfitted(curves.get(row["run_ids"][0], {})),
+        lambda row: _overfitted(curves.get(row["run_id"], {})),
     )
     lines += _grouped("Val and test accuracy differ by more than chance", others, _far_apart)
+    lines += _grouped(
+        "Tied although the interval of its difference leaves out 0, since p, which decides, counts "
+        "in how many rows are compared (Holm)",
+        ranking.rows(TIED),
+        lambda row: bool(row["difference_high"] < 0 or row["difference_low"] > 0),
+    )
     return lines + _never_predicted(ranking, others)
 
 
@@ -93,10 +101,10 @@ def _guess(row: Row, ranking: Ranking, curves: Mapping[str, Curves], store: Stor
     told = f"At chance ({chance(ranking):.1%}): {title_of(row)}"
     if row["head"]:
         return f"{told}; its network's features say too little."
-    own = curves.get(row["run_ids"][0])
+    own = curves.get(row["run_id"])
     if own is None:
         return f"{told}."
-    rate = float(read_params(store, [row["run_ids"][0]])["train.lr"].iloc[0])
+    rate = float(read_params(store, [row["run_id"]])["train.lr"].iloc[0])
     return f"{told}; {_reason(own, row, rate)}."
 
 
@@ -119,6 +127,8 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
     if train[-1] > ROSE * min(train):
         return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"
     if train[0] - min(train) <= FLAT * train[0]:
+        if len(train) <= SOON:
+            lower = f"try more epochs, --set train.epochs={3 * len(train)}, or{lower[3:]}"
         return f"its loss stayed flat from the start ({train[0]:.2f} to {train[-1]:.2f}); {lower}"
     guessing = math.log(int(row["classes"]))
     if train[-1] > (1 - FLAT) * guessing:

@@ -161,6 +161,11 @@ def repeats(runs: pd.DataFrame) -> pd.DataFrame:
     return kept.drop(columns="setting").sort_values(["place", "seed"]).reset_index(drop=True)
 
 
+def titles(runs: pd.DataFrame) -> pd.Series[str]:
+    """What the leaderboard calls each run's system."""
+    return runs["system"] + (runs["tuned"] != "").map({True: " (tuned)", False: ""})
+
+
 def best_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The repeats of the best system: the same that `Ranking.best` is made of.
 
@@ -182,9 +187,11 @@ def _best_place(chosen: pd.DataFrame) -> int:
 
 
 def _rows(chosen: pd.DataFrame) -> pd.DataFrame:
-    """A row a system, in the order of their places."""
+    """A row a system, in the order of their places; ``run_id`` is its best by validation."""
     by_place = chosen.groupby("place")
     table = chosen.drop_duplicates("place").reset_index(drop=True)
+    best = chosen.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    table["run_id"] = best.drop_duplicates("place").sort_values("place")["run_id"].to_numpy()
     for name in MEANS:
         table[name] = by_place[name].mean().to_numpy()
     table["run_ids"] = by_place["run_id"].agg(list).to_numpy()

@@ -9,8 +9,9 @@ import pandas as pd
 
 from benchmark.ranking.contexts import Context, choose
 from benchmark.ranking.runs import with_settings
-from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems
+from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems, titles
 from benchmark.tracking.store import Store
+from registry.errors import UserError
 
 UNSHARED = "test_accuracy_unshared"
 _HEADS = ("XGBoost", "Random Forest", "Extra Trees")
@@ -74,7 +75,7 @@ def summary(ranking: Ranking) -> pd.DataFrame:
     ranked = ranking.table
     tuned = ranked["tuned"] != ""
     told = ranked.assign(
-        system=ranked["system"] + tuned.map({True: " (tuned)", False: ""}),
+        system=titles(ranked),
         seeds=ranked["seeds"].map(len),
         settings=ranked["head_params"].where(ranked["head_params"] != "", ranked["tuned"]),
     )
@@ -165,7 +166,7 @@ def make_tables(
         The tables of the chosen sets, and the other sets.
 
     Raises:
-        UserError: There are no runs, or no such context.
+        UserError: There are no runs, no such context, or nothing to show of it.
     """
     chosen = choose(store, context)
     runs = with_settings(chosen.runs, store) if view == "all" else chosen.runs
@@ -175,6 +176,11 @@ def make_tables(
         ranking = rank_systems(store, own) if view == "summary" else None
         table = VIEWS[view](own) if ranking is None else summary(ranking)
         made.append(Leaderboard(context=one, table=table, ranking=ranking))
+    if view == "trees" and all(one.table.empty for one in made):
+        raise UserError(
+            "no tree head of the study's two experiments is completed on these data and settings; "
+            "type: bench run 'resnet18-*/*'"
+        )
     return made, chosen.others
 
 

@@ -33,7 +33,8 @@ class RankedSystem:
     Attributes:
         rank: Its place in the summary, from 1.
         name: Short, unlike any other's.
-        run: The first of its repeats, whose pictures, curves and predictions are shown.
+        run: The best of its repeats by validation, whose pictures, curves and predictions are
+            shown.
         row: Its row of `Ranking.table`.
         summary: Its row of `benchmark.ranking.tables.summary`.
         interval: 95% interval of its test accuracy.
@@ -95,8 +96,9 @@ class Material:
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """Parameters of the newest run; those of data and training are the same in all."""
-        return self.tracked[0].data.params
+        """Parameters of the newest run, those of data and training the same in all but sweeps."""
+        made = (run for run in self.tracked if not run.data.tags.get("tuned"))
+        return next(made, self.tracked[0]).data.params
 
 
 def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Material:

@@ -48,6 +48,7 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
         .render(
             comparison=comparison,
             rows=rows.to_dict("records"),
+            right=comparison.right,
             pictures=pictures,
             accuracy_bar=accuracy_bar,
             style=_style(),

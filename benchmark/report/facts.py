@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -13,7 +13,8 @@ from benchmark.study.presets import PRESETS, changes, study
 from benchmark.study.suite import PUBLISHED, STUDY_CLASSES
 
 STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
-_KEYS = ("data.image_size", *(key for key in setting_values(study()) if key.startswith("train.")))
+_SIZE = "data.image_size"
+_KEYS = (_SIZE, *(key for key in setting_values(study()) if key.startswith("train.")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +32,19 @@ class Part:
     runs: int
 
 
-def departures(settings: Mapping[str, str], preset: str, weights: Iterable[str]) -> list[str]:
+def departures(
+    settings: Mapping[str, str], preset: str, weights: Iterable[str], *, own_sizes: bool
+) -> list[str]:
     """Say where runs depart from the study as published.
 
     Args:
         settings: Parameters of a run.
         preset: Name of the run's.
         weights: Of all runs; ``none`` for networks from scratch.
+        own_sizes: See `have_own_sizes`.
     """
     classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
-    found = changes(_config(settings, PRESETS.get(preset, study)()))
+    found = changes(_config(settings, PRESETS.get(preset, study)(), own_sizes))
     if classes != STUDY_CLASSES:
         found.insert(0, f"{images:,} images of {classes} classes (study: {STUDY_IMAGES})")
     if other := sorted(set(weights) - {"none", study().weights}):
@@ -54,13 +58,19 @@ def not_run(runs: Iterable[Run]) -> list[str]:
     return [name for name in PUBLISHED if name not in names]
 
 
-def _config(settings: Mapping[str, str], preset: Config) -> Config:
+def have_own_sizes(runs: Iterable[Run]) -> bool:
+    """Whether one network was shown images of a size of its own, so that the study's is another."""
+    return any(run.data.params.get("input.size", "None") != "None" for run in runs)
+
+
+def _config(settings: Mapping[str, str], preset: Config, own_sizes: bool) -> Config:
     """A configuration with the settings that a run's parameters tell, and its preset's recipes."""
     values = {**study().model_dump(), "recipes": preset.recipes}
     recipe = _recipe(settings, preset)
     for key in _KEYS:
         section, name = key.split(".")
         if key in settings and settings[key] != recipe.get(key):
+            name = "study_size" if key == _SIZE and own_sizes else name
             values[section][name] = None if settings[key] == "None" else settings[key]
     return Config.model_validate(values)
 
@@ -75,33 +85,44 @@ def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
     return {f"train.{key}": str(train[key]) for key in keys}
 
 
-def command(runs: Iterable[Run]) -> str:
-    """Write the command that makes the same runs.
+def commands(runs: Iterable[Run]) -> list[str]:
+    """Write the commands that make the same runs but those of sweeps, one for equal seeds.
 
     Images are named DIR unless bench draws them.
 
     Args:
         runs: Of networks and heads, the newest first.
     """
-    runs = [run for run in runs if run.data.tags["group"] != "pretraining"]
+    runs = [
+        run
+        for run in runs
+        if run.data.tags["group"] != "pretraining" and not run.data.tags.get("tuned")
+    ]
+    seeds: dict[str, set[int]] = {}
+    for run in runs:
+        seeds.setdefault(run.info.run_name, set()).add(int(run.data.params["seed"]))
+    alike: dict[tuple[int, ...], set[str]] = {}
+    for name, own in seeds.items():
+        alike.setdefault(tuple(sorted(own)), set()).add(name)
+    return [_command(runs, names, own) for own, names in sorted(alike.items())]
+
+
+def _command(runs: Sequence[Run], names: Set[str], seeds: Sequence[int]) -> str:
     settings, tags = runs[0].data.params, runs[0].data.tags
     preset = PRESETS.get(tags["preset"], study)()
-    names = {run.info.run_name for run in runs if not run.data.tags.get("tuned")}
-    chosen = ["--all"] if names.issuperset(PUBLISHED) else sorted(names)
+    chosen = ["--all"] if names >= {*PUBLISHED} else sorted(names)
     values = {key: str(value) for key, value in setting_values(preset).items()}
     values |= _recipe(settings, preset)
-    values["data.image_size"] = str(preset.data.size)
-    own_sizes = any(run.data.params.get("input.size", "None") != "None" for run in runs)
+    values[_SIZE] = str(preset.data.size)
+    own_sizes = have_own_sizes(runs)
     changed = [
-        f"--set {'data.study_size' if own_sizes and key == 'data.image_size' else key}"
-        f"={settings[key]}"
+        f"--set {'data.study_size' if own_sizes and key == _SIZE else key}={settings[key]}"
         for key in _KEYS
         if key in settings and settings[key] != values[key]
     ]
     parts = ["bench run", *map(shlex.quote, chosen)]
     if settings["data.name"] != "demo":
         parts.append("--data DIR")
-    seeds = sorted({int(run.data.params["seed"]) for run in runs})
     told = f"--seed {seeds[0]}" if len(seeds) == 1 else f"--seeds {','.join(map(str, seeds))}"
     parts += [f"--preset {preset.preset}", told]
     if weights := [name for run in runs if (name := run.data.tags["weights"]) != "none"]:

@@ -31,6 +31,7 @@ WIDE, NARROW = (1080, 400), (340, 330)
 CLASS_SYSTEMS = 12
 """Columns of the table of classes."""
 HEAT_STEPS = 5
+_REPEATED = "Of a system's seeds, its best by validation is shown."
 COSTS: tuple[tuple[charts.Axis, Callable[[RankedSystem], float | None]], ...] = (
     (charts.Axis(title="Parameters", write=count), lambda one: one.row["params_total"]),
     (charts.Axis(title="FLOPs an image", write=count), lambda one: one.row["flops"]),
@@ -99,6 +100,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         recommendation=recommendation(material.ranking),
         remarks=remarks(material.ranking, artifacts.store),
         state=state,
+        repeated=_REPEATED if any(len(one.row["seeds"]) > 1 for one in material.systems) else "",
         **_inline(environment),
         **_facts(material),
         **_tables(material),
@@ -120,7 +122,7 @@ def _inline(environment: Environment) -> dict[str, Any]:
 def _facts(material: Material) -> dict[str, Any]:
     return {
         **(_departures(material) if material.studied else {"departures": [], "not_run": []}),
-        "command": facts.command(material.tracked),
+        "commands": facts.commands(material.tracked),
         "parts": facts.parts(material.tracked),
         "weights": sorted(set(material.runs["weights"]) - {"none"}),
         "presets": sorted(set(material.runs["preset"])),
@@ -133,7 +135,10 @@ def _facts(material: Material) -> dict[str, Any]:
 def _departures(material: Material) -> dict[str, list[str]]:
     return {
         "departures": facts.departures(
-            material.settings, material.runs["preset"].iloc[0], set(material.runs["weights"])
+            material.settings,
+            material.runs["preset"].iloc[0],
+            set(material.runs["weights"]),
+            own_sizes=facts.have_own_sizes(material.tracked),
         ),
         "not_run": facts.not_run([*material.tracked, *material.not_completed]),
     }

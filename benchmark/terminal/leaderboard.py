@@ -66,12 +66,10 @@ def readable(ranking: Ranking) -> pd.DataFrame:
         **({"accuracy_without_copies": table[UNSHARED]} if UNSHARED in table else {}),
         "verdict": table["verdict"],
         "points_to_the_best": _against(table, "difference"),
-        "p": [
-            f"{p:.3f}" if p >= 0.001 else "" if pd.isna(p) else "< 0.001" for p in table["p_holm"]
-        ],
+        "p": _p_values(table["p_holm"]),
         "rank": _pairs(table, "rank_low", "rank_high", _ranks),
         "seeds": [
-            f"{count}, not {missing}" if missing else str(count)
+            f"{count} (lacks {missing})" if missing else str(count)
             for count, missing in zip(table["seeds"], table["seeds_missing"], strict=True)
         ],
     }

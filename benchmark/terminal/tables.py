@@ -55,7 +55,7 @@ KEPT = (
     "accuracy",
 )
 """Parts of the names of columns that it keeps before all others, the first of them longest."""
-NAMES = ("run", "name")
+NAMES = ("run", "name", "study")
 """Columns of names as they are typed."""
 FIRST_WIDTH = 20
 """To how many characters a narrow terminal may fold the first column."""

@@ -82,7 +82,7 @@ def test_mistakes_say_what_to_type(
     assert_one_line_error(explain("nowhere.png", "--model", FROZEN), "nowhere.png", "No such file")
     assert_one_line_error(explain("mlflow.db", "--model", FROZEN), "mlflow.db", "not an image")
     elsewhere = explain(pictures[0], "--model", FROZEN, "--context", "zzz")
-    assert_one_line_error(elsewhere, "zzz", "bench leaderboard")
+    assert_one_line_error(elsewhere, "sets of runs begin with 'zzz'", "there are: ")
     Path("other").mkdir()
     shutil.copy(pictures[0], "other")
     twice = explain(pictures[0], f"other/{pictures[0]}", "--model", FROZEN)

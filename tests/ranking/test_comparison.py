@@ -84,6 +84,29 @@ def test_names_stand_for_rows_of_the_leaderboard(ids: dict[str, str]) -> None:
     assert table("poor-scratch", "good-scratch/trees")["seeds"].tolist() == [1, 1]
 
 
+def test_what_best_stands_for_is_told(ids: dict[str, str], store: Store, tmp_path: Path) -> None:
+    assert table("poor-scratch", "best")["system"].tolist() == [
+        "poor-scratch",
+        "good-scratch (best)",
+    ]
+    log(Tracker(store), "x/trees-n2", 0.5, 0.5, tmp_path, system="Trees of X", tuned="n=2")
+    assert_one_line_error(bench("best", "Trees of X"), "did you mean Trees of X (tuned)")
+    assert table("best", "Trees of X (tuned)")["seeds"].tolist() == [2, 1]
+
+
+def test_seeds_that_disagree_on_an_image_are_counted(ids: dict[str, str]) -> None:
+    images = table("good-scratch", "poor-scratch", "--table", "images").set_index("image")
+    both = (
+        table(ids[f"good-scratch {seed}"], "poor-scratch", "--table", "images") for seed in "01"
+    )
+    apart = set.symmetric_difference(*({*one["image"]} for one in both))
+    counted = images["good-scratch"].str.endswith(" (1 of 2 right)")
+    assert 0 < counted.sum() < len(images)
+    assert {*images.index[counted]} >= apart & {*images.index}
+    alike = images[~counted]
+    assert alike["good-scratch"].isin(["a", "b", "c"]).all()
+
+
 @pytest.mark.parametrize("content", ["", "something else"])
 def test_answers_whose_kept_file_is_damaged_are_read_anew(
     content: str, ids: dict[str, str], workplace: Path

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from benchmark.cli import main
 from benchmark.ranking.pick import SIZES, TIMES, pick, read_limit
 from benchmark.ranking.systems import Ranking
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 from registry import UserError
+from tests.ranking.test_systems import log
 
 ROWS = [
     # run, verdict, val, test, ms, MB
@@ -72,3 +79,18 @@ def test_limits_have_units() -> None:
     for text in ("", "fast", "20MB", "-3ms", "0ms", "1e3"):
         with pytest.raises(UserError, match="is no limit; write 20ms"):
             read_limit(text, TIMES)
+
+
+def test_the_command_to_use_it_is_of_its_context_and_only_told_if_it_kept_its_weights(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store)
+    id_ = log(tracker, "old net", 0.8, 0.8, tmp_path / "0", context="a1b2", hardware="a card")
+    log(tracker, "old net", 0.7, 0.7, tmp_path / "1", context="c3")
+    pick = ["pick", "--latency", "20ms", "--context", "a1"]
+    lines = CliRunner().invoke(main, pick).stdout.splitlines()
+    assert lines[-2] == "Times are of a card"
+    assert lines[-1].startswith("old net kept no weights; repeat it")
+    tracker.client.set_tag(id_, "weights_file", "kept")
+    *_, last = CliRunner().invoke(main, pick).stdout.splitlines()
+    assert last == "Use it: bench predict PATH --model 'old net' --context a1b2"

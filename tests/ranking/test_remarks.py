@@ -104,6 +104,17 @@ def test_a_network_that_overfitted_is_named(store: Store, tmp_path: Path) -> Non
     assert [line for line in lines if line.startswith("Overfitted")]
 
 
+def test_a_tie_that_its_interval_seems_to_deny_is_explained(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store)
+    for name, skill in (("best", 0.80), ("near", 0.735), ("far", 0.3)):
+        log(tracker, name, skill, skill, tmp_path / name)
+    ranking = rank_systems(store, fetch(store))
+    near = ranking.table.set_index("run").loc["near"]
+    assert (near["verdict"], near["difference_high"] < 0) == ("tied", True)
+    (line,) = [one for one in remarks(ranking, store) if one.startswith("Tied although")]
+    assert line.endswith("(Holm): near.")
+
+
 def test_val_and_test_that_cannot_be_of_one_kind_are_told(store: Store, tmp_path: Path) -> None:
     tracker = Tracker(store)
     run_id = log(tracker, "net", 0.7, 0.99, tmp_path)

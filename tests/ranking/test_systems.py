@@ -80,6 +80,15 @@ def tracker(store: Store) -> Tracker:
     return Tracker(store)
 
 
+def test_of_repeats_the_best_by_validation_is_shown(store: Store, tmp_path: Path) -> None:
+    tracker = Tracker(store)
+    made = [
+        log(tracker, "net", 0.5, val, tmp_path, seed=i) for i, val in enumerate((0.4, 0.6, 0.5))
+    ]
+    (row,) = rank_systems(store, fetch(store)).rows()
+    assert (row["run_id"], row["run_ids"]) == (made[1], made)
+
+
 def test_the_best_is_chosen_by_validation_and_stands_first(
     tracker: Tracker, store: Store, tmp_path: Path
 ) -> None:

@@ -19,32 +19,56 @@ def params(config: Config) -> dict[str, str]:
     return {**SYSTEM, **DATA, **{f"train.{key}": str(value) for key, value in train.items()}}
 
 
-def run(settings: dict[str, str]) -> Any:
-    tags = {"group": "from scratch", "preset": "tuned", "weights": "none"}
-    data = SimpleNamespace(params={**settings, "data.name": "mine", "seed": "3"}, tags=tags)
-    return SimpleNamespace(data=data, info=SimpleNamespace(run_name="convmixer-scratch"))
+def run(
+    settings: dict[str, str], seed: int = 3, name: str = "convmixer-scratch", **tags: str
+) -> Any:
+    tags = {"group": "from scratch", "preset": "tuned", "weights": "none", **tags}
+    data = SimpleNamespace(params={**settings, "data.name": "mine", "seed": str(seed)}, tags=tags)
+    return SimpleNamespace(data=data, info=SimpleNamespace(run_name=name))
 
 
 def test_a_recipe_of_the_preset_is_told_as_one_and_not_repeated() -> None:
     settings = params(preset("tuned"))
-    assert facts.departures(settings, "tuned", ["none"]) == [
+    assert facts.departures(settings, "tuned", ["none"], own_sizes=False) == [
         "a recipe for each system (study: one for all)"
     ]
     command = "bench run convmixer-scratch --data DIR --preset tuned --seed 3"
-    assert facts.command([run(settings)]) == command
+    assert facts.commands([run(settings)]) == [command]
 
 
 def test_what_was_set_besides_is_told_and_repeated() -> None:
     settings = params(override(preset("tuned"), ["train.lr=0.5", "train.patience=7"]))
-    told = facts.departures(settings, "tuned", ["none"])
+    told = facts.departures(settings, "tuned", ["none"], own_sizes=False)
     assert "train.lr=0.5 (study: 0.001)" in told
     assert "train.patience=7 (study: 5)" in told
     assert len(told) == 3
-    command = facts.command([run(settings)])
+    (command,) = facts.commands([run(settings)])
     assert command.endswith("--seed 3 --set train.lr=0.5 --set train.patience=7")
 
 
 def test_no_limit_is_told_in_words_that_can_be_typed() -> None:
     settings = params(override(preset("study"), ["train.patience=none"]))
-    told = facts.departures(settings, "study", ["none"])
+    told = facts.departures(settings, "study", ["none"], own_sizes=False)
     assert told == ["train.patience=none (study: 5)"]
+
+
+def test_a_size_is_told_by_the_setting_that_gives_it_again() -> None:
+    settings = {**params(preset("study")), "data.image_size": "64"}
+    for own_sizes, key in ((False, "data.image_size"), (True, "data.study_size")):
+        told = facts.departures(settings, "study", ["none"], own_sizes=own_sizes)
+        assert told == [f"{key}=64 (study: 240)"]
+    settings["input.size"] = "224"
+    assert "--set data.study_size=64" in facts.commands([run(settings)])[0]
+
+
+def test_runs_are_repeated_by_their_own_seeds_and_no_sweeps_settings() -> None:
+    plain = params(preset("study"))
+    tuned = run({**plain, "train.lr": "0.5"}, 0, tuned="lr=0.5")
+    runs = [tuned, run(plain, 1), run(plain, 0), run(plain, 0, "basic_cnn-scratch")]
+    end = "--data DIR --preset tuned"
+    assert [line.split(" --set")[0] for line in facts.commands(runs)] == [
+        f"bench run basic_cnn-scratch {end} --seed 0",
+        f"bench run convmixer-scratch {end} --seeds 0,1",
+    ]
+    assert "0.5" not in " ".join(facts.commands(runs))
+    assert facts.commands([tuned]) == []

@@ -30,7 +30,7 @@ def test_without_artifacts_and_heads_words_take_their_place(
     assert len(material.systems) == 1
     assert page.table("Accuracy on")[0][2].startswith("50.00%")
     for words in (
-        "No tree head is completed",
+        "No tree head of the study's experiments 1 and 2 is completed",
         "No run logged explanations",
         "No run kept its predictions",
         "The store holds no exploration of this data",
