@@ -69,6 +69,17 @@ def test_without_images_data_shows_the_demo_that_run_draws(workplace: Path) -> N
     assert splits == {"train": 50, "val": 10, "test": 60}
 
 
+def test_what_leaves_nothing_and_names_that_look_alike_are_told(
+    workplace: Path, image_folder: Path
+) -> None:
+    none_left = bench("data", str(image_folder), "--set", "data.min_images=1000")
+    assert_one_line_error(none_left, "nothing is left of", "class left out: blue, 14 images")
+    assert_one_line_error(bench("data", "--set", "train.lr=1"), "train.lr=1", "settings of data and demo")
+    for name in ("caf\u00e9", "cafe\u0301", "x"):
+        shutil.copytree(image_folder / "red", workplace / "n" / name)
+    assert_one_line_error(bench("data", "n"), "two files called", "rename one")
+
+
 def test_depth_of_the_classes_can_be_chosen_everywhere(workplace: Path, image_folder: Path) -> None:
     for place in ("indoor", "outdoor"):
         for name in ("cat", "dog"):

@@ -118,7 +118,7 @@ def collect(places: Sequence[str], home: Path, lines: Iterable[str] = ()) -> Pic
     for place in places:
         if place == STANDARD_INPUT:
             for one in lines:
-                if name := one.rstrip("\r\n"):
+                if name := one.lstrip("\ufeff").rstrip("\r\n"):  # a byte-order mark
                     pictures.add(name, home)
             continue
         found = [place]

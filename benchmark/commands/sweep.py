@@ -94,6 +94,9 @@ def sweep(
     runs: they make --trials in all.
     """
     if status:
+        given = [one for one in (*names, trials and "--trials", axes and "--grid") if one]
+        if given:
+            raise UserError(f"--status shows all sweeps; leave {given[0]} out")
         _show_status(storage)
         return
     only = _searched(names, sampler, axes, space)

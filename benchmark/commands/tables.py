@@ -155,6 +155,8 @@ def data_command(
 
     SOURCE is a folder, a zip or its URL, or kaggle:OWNER/NAME; without it, demo images are shown.
     """
+    if other := [one for one in settings if not one.startswith(("data.", "demo."))]:
+        raise UserError(f"--set {other[0]}: only settings of data and demo say which images")
     if fix is not None and not audited:
         raise UserError("--fix FILE lists what an audit finds; add --audit")
     if fix is not None:

@@ -110,6 +110,11 @@ def read_layout(listing: Listing, folder: Path, classes_at: int | None = None) -
     names, findings = _spell(filled)
     parts, told = _name_parts({one.place.split for one in filled})
     files = _name_files(filled, names, parts)
+    if twice := [name for name, n in Counter(file.name for file in files).items() if n > 1]:
+        raise UserError(
+            f"{folder} has two files called {twice[0]!r}: their names differ in what is not shown, "
+            "such as whether an accent is a character of its own; rename one"
+        )
     files.sort(key=lambda file: (file.split or "", natural_key(file.label), natural_key(file.rest)))
     return Layout(
         files=files,

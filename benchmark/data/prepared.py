@@ -21,6 +21,7 @@ from benchmark.data.sources import Source
 from benchmark.data.splits import Split, missing_parts, split_stratified
 from benchmark.study.plan import DataSpec
 from registry.errors import UserError
+from registry.printable import listed
 from registry.specs import STUDY_INPUT, InputSpec
 
 
@@ -112,8 +113,12 @@ def prepare(
         input_: What the network was made for.
 
     Raises:
-        UserError: Nothing can be read.
+        UserError: Nothing can be read, or everything was left out.
     """
+    if not source.files:
+        told = [f"{one.kind}: {one.name}, {one.detail}" for one in source.findings]
+        told += [f"{one.name}: {one.reason}" for one in source.left_out]
+        raise UserError(f"nothing is left of {source.name}; {listed(told, separator='; ')}")
     known = identify(source)
     content = fingerprint(known)
     folder = store_folder(home, content, image_size, input_)

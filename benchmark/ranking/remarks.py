@@ -58,8 +58,8 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
     )
     lines += _grouped("Val and test accuracy differ by more than chance", others, _far_apart)
     lines += _grouped(
-        "Tied although the interval of its difference leaves out 0, since p, which decides, counts "
-        "in how many rows are compared (Holm)",
+        "Tied although the interval of the difference leaves out 0: p decides, which is exact and "
+        "corrected for all rows (Holm)",
         ranking.rows(TIED),
         lambda row: bool(row["difference_high"] < 0 or row["difference_low"] > 0),
     )

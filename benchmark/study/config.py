@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from benchmark.study.recipe import RecipeConfig
 from registry.core import near
@@ -23,6 +23,12 @@ class Section(BaseModel):
     """A frozen group of settings that refuses unknown keys, infinity and nan."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _one_zero(cls, value: Any) -> Any:
+        """Take -0.0 for 0.0: the same setting is written, hashed and reused in one way."""
+        return value + 0.0 if isinstance(value, float) else value
 
 
 class DataConfig(Section):

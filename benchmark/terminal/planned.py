@@ -114,8 +114,8 @@ def _weights(plan: Plan, options: RunOptions) -> str:
     if candidates := weights_bytes(plan, others):
         most, whole = max(candidates) / 1e6, sum(candidates) / 1e6
         or_head = " or a head's file" if heads else ""
-        told += f", and the best row's, at most {most:,.0f} MB a seed{or_head}"
-        told += f"; until it is known, at most {whole:,.0f} MB" * (whole > most)
+        told += f", then the best row's, at most {most:,.0f} MB a seed{or_head}"
+        told += f" (in between, up to {whole:,.0f} MB)" * (whole > most)
     elif others and heads:
         told += ", and the file of the best row, if it is a head's"
     return told
@@ -129,7 +129,8 @@ def _time(seconds: float | None, known: int, timed: int, options: RunOptions) ->
     if known:
         sources.append("runs measured before")
     if timed:
-        sources.append(f"a few steps of {timed} networks and heads (training alone)")
+        those = "a network or head" if timed == 1 else f"{timed} networks and heads"
+        sources.append(f"a few steps of {those} (training alone)")
     return f"time: about {duration(seconds)} on {options.device}, from {' and '.join(sources)}"
 
 

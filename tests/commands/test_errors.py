@@ -123,6 +123,8 @@ def test_a_sweep_that_cannot_be_is_told_before_anything_is_made(
         ("compare a b --format json --out a.html", "--out a.html goes with neither --table"),
         ("run basic_cnn --gpu-share 0.5", "--gpu-share 0.5 goes with --executor ray"),
         ("sweep trees --address a:1", "--address a:1 goes with --executor ray"),
+        ("sweep --status --trials 3", "--status shows all sweeps; leave --trials out"),
+        ("sweep trees --status", "--status shows all sweeps; leave trees out"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(

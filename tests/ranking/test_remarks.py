@@ -112,7 +112,7 @@ def test_a_tie_that_its_interval_seems_to_deny_is_explained(store: Store, tmp_pa
     near = ranking.table.set_index("run").loc["near"]
     assert (near["verdict"], near["difference_high"] < 0) == ("tied", True)
     (line,) = [one for one in remarks(ranking, store) if one.startswith("Tied although")]
-    assert line.endswith("(Holm): near.")
+    assert line.endswith("all rows (Holm): near.")
 
 
 def test_val_and_test_that_cannot_be_of_one_kind_are_told(store: Store, tmp_path: Path) -> None:

@@ -55,6 +55,12 @@ def test_override_changes_only_what_it_names() -> None:
     assert Config().train.epochs == 25
 
 
+def test_a_zero_has_no_sign_that_would_make_it_another_setting() -> None:
+    for key in ("mixup", "weight_decay"):
+        config = override(Config(), [f"train.{key}=-0.0"])
+        assert config.model_dump_json() == Config().model_dump_json()
+
+
 def test_override_with_none_lifts_a_limit() -> None:
     assert override(preset("quick"), ["data.classes=none"]).data.classes is None
 
