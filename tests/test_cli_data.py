@@ -74,7 +74,9 @@ def test_what_leaves_nothing_and_names_that_look_alike_are_told(
 ) -> None:
     none_left = bench("data", str(image_folder), "--set", "data.min_images=1000")
     assert_one_line_error(none_left, "nothing is left of", "class left out: blue, 14 images")
-    assert_one_line_error(bench("data", "--set", "train.lr=1"), "train.lr=1", "settings of data and demo")
+    assert_one_line_error(
+        bench("data", "--set", "train.lr=1"), "train.lr=1", "settings of data and demo"
+    )
     for name in ("caf\u00e9", "cafe\u0301", "x"):
         shutil.copytree(image_folder / "red", workplace / "n" / name)
     assert_one_line_error(bench("data", "n"), "two files called", "rename one")
