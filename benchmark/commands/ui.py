@@ -14,7 +14,7 @@ from benchmark.commands.ports import HOST, listen, port_option
 def ui(port: int) -> None:
     """Open MLflow's user interface on this machine, until Ctrl-C.
 
-    Its first link shows the newest study's runs, the best test accuracy first.
+    Its first link shows the newest study's runs, in the order of bench leaderboard.
     """
     from benchmark.tracking.store import Store
 
