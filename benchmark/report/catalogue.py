@@ -80,11 +80,12 @@ class Entry:
         verdict = self.verdict
         if verdict.unknown:
             return "resembles nothing known"
-        if verdict.possible is not None and len(verdict.possible) > 1:
+        if verdict.possible is None or verdict.unknown is None:  # too few val images to tell
+            unsure = verdict.margin < 0.5 and len(verdict.ranking) > 1
+            return f"or {verdict.ranking[1][0]}" if unsure else ""
+        if len(verdict.possible) > 1:
             others = ", ".join(verdict.possible[1:4]) + (", …" if len(verdict.possible) > 4 else "")
             return f"or {others}"
-        if verdict.possible is None and verdict.margin < 0.5:
-            return f"or {verdict.ranking[1][0]}" if len(verdict.ranking) > 1 else ""
         return ""
 
     @property
