@@ -39,10 +39,8 @@ def end_dead_runs(tracker: Tracker) -> None:
     for tag in (PROCESS, DRIVER):
         query = f"attributes.status = 'RUNNING' and tags.{tag} LIKE '{socket.gethostname()}-%'"
         dead |= {run.info.run_id: run for run in tracker.search(query) if _is_dead(run)}
-    for run_id in dead:
-        tracker.client.set_terminated(run_id, "KILLED")
-    if dead:
-        names = ", ".join(str(run.info.run_name) for run in dead.values())
+    if ended := [run for run in dead.values() if _end(tracker, run)]:
+        names = ", ".join(str(run.info.run_name) for run in ended)
         logger.warning("marked as killed, since the processes that made them are dead: %s", names)
 
 
@@ -114,10 +112,18 @@ def _others(tracker: Tracker, spec_id: str, *, besides: str = "") -> list[Run]:
             continue
         # A process makes one run at a time: another of its own comes of a request sent twice.
         if _is_dead(run) or process == this_process():
-            tracker.client.set_terminated(run.info.run_id, "KILLED")
+            _end(tracker, run)
         else:
             others.append(run)
     return others
+
+
+def _end(tracker: Tracker, run: Run) -> bool:
+    """Mark a run as killed; says whether: its process may have ended it, and itself, meanwhile."""
+    if tracker.client.get_run(run.info.run_id).info.status != "RUNNING":
+        return False
+    tracker.client.set_terminated(run.info.run_id, "KILLED")
+    return True
 
 
 def process_of(run: Run, tag: str = PROCESS) -> ProcessName:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from mlflow.entities import ViewType
+from mlflow.entities import Run, ViewType
 
 from benchmark.processes.identity import ProcessName, this_process
 from benchmark.tracking.claims import claim, end_dead_runs
@@ -66,6 +66,25 @@ def test_what_nobody_makes_is_claimed_and_what_is_complete_is_not(tracker: Track
     assert claim(tracker, WANTED, find(tracker)) == run.id
     assert statuses(tracker) == {run.id: "FINISHED"}  # no trace of the claim
     assert isinstance(claim(tracker, WANTED, find(tracker), force=True), TrackedRun)
+
+
+def test_a_run_that_ends_itself_while_it_is_taken_for_dead_stays_as_it_is(
+    tracker: Tracker,
+    other: subprocess.Popen[bytes],
+    begin: Callable[..., TrackedRun],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = begin(name_of(other), spec_id="x")
+
+    def ends_now(found: Run) -> bool:
+        tracker.client.set_terminated(found.info.run_id, "FINISHED")
+        return True
+
+    monkeypatch.setattr("benchmark.tracking.claims._is_dead", ends_now)
+    end_dead_runs(tracker)
+    assert statuses(tracker) == {run.id: "FINISHED"}
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("force", [False, True])
