@@ -67,11 +67,10 @@ class Pictures:
             UserError: A zip cannot be unpacked.
         """
         path = Path(place)
-        if not _exists(place):
-            self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))
-        elif path.is_dir():
+        there = _exists(place)
+        if there and path.is_dir():
             self._add_folder(path, text(path))
-        elif not path.is_file() or is_image(path):
+        elif not there or not path.is_file() or is_image(path):
             self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))
         elif zipfile.is_zipfile(path):
             unpacked = unpack(path, home)

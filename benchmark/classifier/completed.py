@@ -56,12 +56,11 @@ def find_runs(
         if not found:
             raise UserError(f"no completed run has the id {name}; bench ls runs lists them")
         return found
-    known = fetch(store)
-    runs = known if context is None else choose_one(store, context).runs
+    runs = fetch(store) if context is None else choose_one(store, context).runs
     of_seed = runs if seed is None else runs[runs["seed"] == seed]
     rows = of_seed if of_seed.empty else _stand_for(of_seed, name)
     if rows.empty:
-        raise _no_such(known, runs, name, context)
+        raise _no_such(store, runs, name, context)
     return _in_order(store, rows)
 
 
@@ -79,8 +78,9 @@ def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     return pd.concat(chosen) if chosen else of_rows
 
 
-def _no_such(known: pd.DataFrame, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
+def _no_such(store: Store, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
     """Say what of a name, a context and a seed there is not."""
+    known = fetch(store)
     if _stand_for(known, name).empty:
         names = {*known["run"], *titles(known), BEST}
         return UserError(f"no completed run is called {name!r}; {near(name, names)}")

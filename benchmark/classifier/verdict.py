@@ -82,11 +82,7 @@ def untold(calibration: Calibration | None, level: float) -> list[str]:
         return ["No picture is called unknown: its run kept nothing of its val images"]
     if calibration.tells(level):
         return []
-    images = len(calibration.strangeness)
-    return [
-        f"No picture is called unknown: level {level:g} takes {round(1 / level) - 1:,} val images, "
-        f"and there were {images:,}; --level {1 / images:.2g} can tell"
-    ]
+    return [f"No picture is called unknown: {_lack(calibration, level)}"]
 
 
 def check_level(calibration: Calibration | None, level: float | None) -> float:
@@ -98,9 +94,13 @@ def check_level(calibration: Calibration | None, level: float | None) -> float:
     if level is None:
         return LEVEL
     if calibration is not None and not calibration.tells(level):
-        images = len(calibration.strangeness)
-        raise UserError(
-            f"--level {level:g} takes at least {round(1 / level) - 1:,} val images, and the "
-            f"classifier was chosen on {images:,}; write --level {1 / images:.2g} or more"
-        )
+        raise UserError(_lack(calibration, level))
     return level
+
+
+def _lack(calibration: Calibration, level: float) -> str:
+    images = len(calibration.strangeness)
+    return (
+        f"--level {level:g} takes at least {round(1 / level) - 1:,} val images, and the "
+        f"classifier was chosen on {images:,}; write --level {1 / images:.2g} or more"
+    )

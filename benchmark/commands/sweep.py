@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import click
+from click.core import ParameterSource
 
 from benchmark.commands.options import FiniteRange, check_executor, executor_options
 from benchmark.commands.study_options import StudyOptions, study_options
@@ -94,9 +95,6 @@ def sweep(
     runs: they make --trials in all.
     """
     if status:
-        given = [one for one in (*names, trials and "--trials", axes and "--grid") if one]
-        if given:
-            raise UserError(f"--status shows all sweeps; leave {given[0]} out")
         _show_status(storage)
         return
     only = _searched(names, sampler, axes, space)
@@ -107,12 +105,7 @@ def sweep(
 
     found = resolve(names)
     if axes:
-        from benchmark.sweep.head_target import head_grid
-
-        for head in dict.fromkeys(name.rpartition("/")[2] for name in found):
-            if head in {one.name for one in heads}:
-                head_grid(head, axes)  # a wrong one is told before images are decoded
-    repeats, config = asked.repeats, asked.config
+        _check_grid(found, axes)  # before images are decoded
 
     from benchmark.tracking.connection import check_store
     from benchmark.tracking.store import Store
@@ -131,13 +124,13 @@ def sweep(
 
     console = make_console()
     with decoding(console) as progress:
-        study, targets = find_targets(config, found, home(), progress, repeats)
+        study, targets = find_targets(asked.config, found, home(), progress, asked.repeats)
     budget = Budget(
         sampler=sampler or ("grid" if axes else "tpe"),
         pruner=pruner or ("none" if axes else "median"),
         trials=trials,
         timeout=seconds,
-        seed=config.seed,
+        seed=asked.config.seed,
     )
     sweeps = [_sweep(of_seeds, axes, only, budget, storage) for of_seeds in targets]
     launch = Launch(study=study, home=home(), **how)
@@ -182,7 +175,21 @@ def _sweep(
     )
 
 
+def _check_grid(names: Sequence[str], axes: tuple[str, ...]) -> None:
+    from benchmark.sweep.head_target import head_grid
+
+    for head in dict.fromkeys(name.rpartition("/")[2] for name in names):
+        if head in {one.name for one in heads}:
+            head_grid(head, axes)
+
+
 def _show_status(storage: str | None) -> None:
+    context = click.get_current_context()
+    for one in context.command.params:
+        typed = context.get_parameter_source(one.name or "") is ParameterSource.COMMANDLINE
+        if typed and one.name not in ("status", "storage"):
+            told = one.opts[0] if isinstance(one, click.Option) else "the names"
+            raise UserError(f"--status shows all sweeps; leave {told} out")
     _quiet_optuna()
 
     from benchmark.sweep.status import sweep_states

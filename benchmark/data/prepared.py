@@ -116,9 +116,7 @@ def prepare(
         UserError: Nothing can be read, or everything was left out.
     """
     if not source.files:
-        told = [f"{one.kind}: {one.name}, {one.detail}" for one in source.findings]
-        told += [f"{one.name}: {one.reason}" for one in source.left_out]
-        raise UserError(f"nothing is left of {source.name}; {listed(told, separator='; ')}")
+        raise _nothing_left(source)
     known = identify(source)
     content = fingerprint(known)
     folder = store_folder(home, content, image_size, input_)
@@ -155,6 +153,12 @@ def prepare(
             input_=input_,
         )
     return data
+
+
+def _nothing_left(source: Source) -> UserError:
+    told = [f"{one.kind}: {one.name}, {one.detail}" for one in source.findings]
+    told += [f"{one.name}: {one.reason}" for one in source.left_out]
+    return UserError(f"nothing is left of {source.name}; {listed(told, separator='; ')}")
 
 
 def _lost_classes(source: Source, data: PreparedData) -> list[Finding]:

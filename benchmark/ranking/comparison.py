@@ -68,13 +68,14 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
     if lacking := [name for name, own in chosen.items() if not {*own["run_id"]} <= answers.keys()]:
         raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
     told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
+    right = _right(told)
     return Comparison(
         context=one.contexts[0],
         run_id=str(everything["run_id"].iloc[0]),
         systems=_systems(told),
-        classes=_classes(told),
-        images=_images(told),
-        right=_right(told),
+        classes=_classes(told, right),
+        images=_images(told, right),
+        right=right,
     )
 
 
@@ -123,9 +124,8 @@ def _right(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
     return pd.DataFrame({name: correct(own).mean(axis=0) for name, own in told.items()}, index)
 
 
-def _classes(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+def _classes(told: dict[str, list[pd.DataFrame]], right: pd.DataFrame) -> pd.DataFrame:
     true = next(iter(told.values()))[0]["true"]
-    right = _right(told)
     shares = right.groupby(true).mean()
     apart = (shares.max(axis=1) - shares.min(axis=1)).sort_values(ascending=False, kind="stable")
     images = true.value_counts().reindex(shares.index)
@@ -140,8 +140,7 @@ def _said(own: list[pd.DataFrame], right: pd.Series[float]) -> pd.Series[str]:
     return most.where(right.isin([0, 1]), most + " (" + count + f" of {len(own)} right)")
 
 
-def _images(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
-    right = _right(told)
+def _images(told: dict[str, list[pd.DataFrame]], right: pd.DataFrame) -> pd.DataFrame:
     apart = right.max(axis=1) - right.min(axis=1)
     said = {name: _said(own, right[name]) for name, own in told.items()}
     table = pd.DataFrame({"true": next(iter(told.values()))[0]["true"], **said})

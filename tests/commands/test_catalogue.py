@@ -78,7 +78,9 @@ def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
 
 def test_with_too_few_val_images_to_tell_the_margin_says_what_is_doubtful() -> None:
     result = catalogue("album", "--out", "few")
-    assert "No picture is called unknown: level 0.05 takes 19 val images" in result.stdout
+    assert (
+        "No picture is called unknown: --level 0.05 takes at least 19 val images" in result.stdout
+    )
     with Path("few/catalogue.csv").open() as file:
         doubtful = {row["image"] for row in csv.DictReader(file) if row["doubtful"] == "yes"}
     table = CliRunner().invoke(main, ["predict", "album", "--csv", "-"]).stdout.splitlines()

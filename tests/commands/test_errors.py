@@ -124,7 +124,8 @@ def test_a_sweep_that_cannot_be_is_told_before_anything_is_made(
         ("run basic_cnn --gpu-share 0.5", "--gpu-share 0.5 goes with --executor ray"),
         ("sweep trees --address a:1", "--address a:1 goes with --executor ray"),
         ("sweep --status --trials 3", "--status shows all sweeps; leave --trials out"),
-        ("sweep trees --status", "--status shows all sweeps; leave trees out"),
+        ("sweep trees --status", "--status shows all sweeps; leave the names out"),
+        ("sweep --status --jobs 2 --data x", "--status shows all sweeps; leave --"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(
