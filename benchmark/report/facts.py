@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlflow.entities import Run
@@ -85,14 +85,16 @@ def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
     return {f"train.{key}": str(train[key]) for key in keys}
 
 
-def commands(runs: Iterable[Run]) -> list[str]:
+def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str]:
     """Write the commands that make the same runs but those of sweeps, one for equal seeds.
 
     Images are named DIR unless bench draws them.
 
     Args:
         runs: Of networks and heads, the newest first.
+        not_completed: What was asked for besides, and failed or was skipped.
     """
+    unmade = {run.info.run_name for run in not_completed}
     runs = [
         run
         for run in runs
@@ -104,13 +106,15 @@ def commands(runs: Iterable[Run]) -> list[str]:
     alike: dict[tuple[int, ...], set[str]] = {}
     for name, own in seeds.items():
         alike.setdefault(tuple(sorted(own)), set()).add(name)
-    return [_command(runs, names, own) for own, names in sorted(alike.items())]
+    return [
+        _command(runs, ["--all"] if names | unmade >= {*PUBLISHED} else sorted(names), own)
+        for own, names in sorted(alike.items())
+    ]
 
 
-def _command(runs: Sequence[Run], names: Set[str], seeds: Sequence[int]) -> str:
+def _command(runs: Sequence[Run], names: Sequence[str], seeds: Sequence[int]) -> str:
     settings, tags = runs[0].data.params, runs[0].data.tags
     preset = PRESETS.get(tags["preset"], study)()
-    chosen = ["--all"] if names >= {*PUBLISHED} else sorted(names)
     values = {key: str(value) for key, value in setting_values(preset).items()}
     values |= _recipe(settings, preset)
     values[_SIZE] = str(preset.data.size)
@@ -120,13 +124,13 @@ def _command(runs: Sequence[Run], names: Set[str], seeds: Sequence[int]) -> str:
         for key in _KEYS
         if key in settings and settings[key] != values[key]
     ]
-    parts = ["bench run", *map(shlex.quote, chosen)]
+    parts = ["bench run", *map(shlex.quote, names)]
     if settings["data.name"] != "demo":
         parts.append("--data DIR")
     told = f"--seed {seeds[0]}" if len(seeds) == 1 else f"--seeds {','.join(map(str, seeds))}"
     parts += [f"--preset {preset.preset}", told]
-    if weights := [name for run in runs if (name := run.data.tags["weights"]) != "none"]:
-        parts.append(f"--weights {weights[0]}")
+    if weights := {run.data.tags["weights"] for run in runs} - {"none"}:
+        parts.append(f"--weights {min(weights)}")  # demo's do not replace what is installed
     return " ".join(parts + changed)
 
 

@@ -122,7 +122,7 @@ def _inline(environment: Environment) -> dict[str, Any]:
 def _facts(material: Material) -> dict[str, Any]:
     return {
         **(_departures(material) if material.studied else {"departures": [], "not_run": []}),
-        "commands": facts.commands(material.tracked),
+        "commands": facts.commands(material.tracked, material.not_completed),
         "parts": facts.parts(material.tracked),
         "weights": sorted(set(material.runs["weights"]) - {"none"}),
         "presets": sorted(set(material.runs["preset"])),

@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.report import facts
 from benchmark.study.config import Config, override
 from benchmark.study.presets import preset
+from benchmark.study.suite import PUBLISHED
 
 SYSTEM = {"system.model": "convmixer", "system.schedule": "scratch"}
 DATA = {"data.num_classes": "151", "data.num_images": "9", "data.image_size": "240"}
@@ -72,3 +73,16 @@ def test_runs_are_repeated_by_their_own_seeds_and_no_sweeps_settings() -> None:
     ]
     assert "0.5" not in " ".join(facts.commands(runs))
     assert facts.commands([tuned]) == []
+
+
+def test_the_whole_study_is_all_and_starts_from_the_weights_that_were_asked_for() -> None:
+    plain = params(preset("study"))
+    made = [run(plain, 0, name, preset="quick", weights="demo") for name in PUBLISHED]
+    lite = run(plain, 0, "efficientnet_lite0-frozen", preset="quick", weights="imagenet")
+    start = "bench run --all --data DIR --preset quick --seed 0 --weights demo --set "
+    (command,) = facts.commands([lite, *made])
+    assert command.startswith(start)
+    (command,) = facts.commands([lite, *made[2:]], made[:2])  # these were skipped
+    assert command.startswith(start)
+    (command,) = facts.commands([lite, *made[2:]])
+    assert "--all" not in command
