@@ -205,7 +205,7 @@ def test_mistakes_are_told_with_what_would_be_right(
         bench.load("basic_cnn")
     with pytest.raises(UserError, match=rf"no completed run has the id {'0' * 32}"):
         bench.predictions("0" * 32)
-    with pytest.raises(UserError, match="has no run in the context"):
+    with pytest.raises(UserError, match="0 sets of runs begin with 'else'; there are: "):
         bench.predictions(NETWORK, context="else")
 
 

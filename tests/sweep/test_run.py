@@ -35,6 +35,7 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent
 from benchmark.training.heads import fit_head
 from benchmark.training.inference import EMBEDDINGS_FILE, save_embeddings
+from tests.test_cli import assert_one_line_error
 from tests.tracking.away import Away
 
 SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]
@@ -251,7 +252,6 @@ def test_missing_embeddings_are_made_first(store: Store, image_folder: Path) -> 
         (["extra_trees", "--grid", "max_dep=3"], "did you mean max_depth?"),
         (["extra_trees", "--space", "lr"], "no setting 'lr'"),
         (["extra_trees", "--storage", "sqlite:////nowhere/x.db"], "--storage sqlite:///FILE"),
-        (["--status"], "bench sweep trees"),
     ],
 )
 def test_errors_say_what_to_type(
@@ -263,6 +263,10 @@ def test_errors_say_what_to_type(
     assert result.exit_code == 2
     assert told in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_the_status_of_no_sweep_says_what_to_type(workplace: Path) -> None:
+    assert_one_line_error(bench("sweep", "--status"), "bench sweep trees")
 
 
 def test_a_sweep_whose_store_goes_away_makes_its_trials_and_writes_them_the_next_time(
