@@ -1,0 +1,71 @@
+"""``bench sweep`` as it is typed: what it makes first, and what it says of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmark.cli import main
+from benchmark.tracking.store import Store
+from tests.test_cli import assert_one_line_error
+
+
+def bench(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_missing_embeddings_are_made_first(store: Store, image_folder: Path) -> None:
+    settings = ["--data", str(image_folder), "--preset", "quick", "--weights", "demo"]
+    for setting in (
+        "data.image_size=32",
+        "train.epochs=2",
+        "train.freeze_epochs=1",
+        "pretrain.species=2",
+        "pretrain.images_per_species=6",
+        "pretrain.epochs=1",
+    ):
+        settings += ["--set", setting]
+    command = ["sweep", "resnet18-frozen/extra_trees", *settings]
+    result = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
+    assert result.exit_code == 0, result.output
+    assert "Needed first: resnet18-pretrained, resnet18-frozen" in result.output
+    assert "its test accuracy" in result.output
+    again = bench(*command, "--grid", "n_estimators=5,10", "--grid", "max_depth=3,none")
+    assert again.exit_code == 0, again.output
+    assert "Needed first" not in again.output
+    assert "trial 0" not in again.output
+    board = bench("leaderboard")
+    assert "(tuned)" in board.output
+    status = bench("sweep", "--status")
+    assert "4 of 4" in status.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["extra_tres"], "did you mean extra_trees?"),
+        (["resnet18-frozn"], "did you mean resnet18-frozen"),
+        (["resnet18-frozen", "--space", "lr,weigth_decay"], "did you mean weight_decay?"),
+        (["resnet18-frozen", "--grid", "lr=-1"], "lr=-1: input should be greater than 0"),
+        ([], "bench sweep trees"),
+        (["extra_trees", "--sampler", "grid"], "--grid n_estimators="),
+        (["extra_trees", "--grid", "max_dep=3"], "did you mean max_depth?"),
+        (["extra_trees", "--space", "lr"], "no setting 'lr'"),
+        (["extra_trees", "--storage", "sqlite:////nowhere/x.db"], "--storage sqlite:///FILE"),
+    ],
+)
+def test_errors_say_what_to_type(
+    arguments: list[str], told: str, workplace: Path, image_folder: Path
+) -> None:
+    data = ["--data", str(image_folder), "--set", "data.image_size=32", "--weights", "demo"]
+    small = ["--set", "pretrain.species=2", "--set", "pretrain.images_per_species=6"]
+    result = bench("sweep", *arguments, *data, *small)
+    assert result.exit_code == 2
+    assert told in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+def test_the_status_of_no_sweep_says_what_to_type(workplace: Path) -> None:
+    assert_one_line_error(bench("sweep", "--status"), "bench sweep trees")
