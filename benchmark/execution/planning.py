@@ -15,15 +15,9 @@ from benchmark.data.selection import select_images
 from benchmark.data.sources import Source, demo_source
 from benchmark.study.checks import check_definitions, check_growing_images
 from benchmark.study.config import Config, DataConfig
+from benchmark.study.expansion import PRETRAINING_SEED, find_teachers, is_pretrained, make_plan
 from benchmark.study.inputs import input_of
-from benchmark.study.plan import (
-    PRETRAINING_SEED,
-    Plan,
-    RunSpec,
-    find_teachers,
-    is_pretrained,
-    make_plan,
-)
+from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import EMBEDDED, System
 from registry import PluginError, models
 

@@ -1,27 +1,22 @@
-"""Turns systems and a configuration into runs, ordered by what they need of each other."""
+"""Turns names and values into runs, identified by their content and ordered by their needs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatch
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from benchmark.study.config import Config, TrainConfig
-from benchmark.study.inputs import input_of
-from benchmark.study.suite import System, find_systems
-from registry import UserError, models
+from benchmark.study.config import TrainConfig
+from benchmark.study.suite import System
 from registry.specs import STUDY_INPUT, InputSpec
 
 SPEC_VERSION = 8
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
-PRETRAINING_SEED = 0
-"""Of its division, weights and batches: all repeats start from the same weights."""
 WeightsName = Literal["none", "imagenet", "demo"]
 
 
@@ -184,125 +179,3 @@ class Plan:
     def dependants(self, id_: str) -> list[RunSpec]:
         """The runs that need a run directly."""
         return [spec for spec in self if id_ in spec.needs]
-
-
-def make_plan(
-    systems: Iterable[System],
-    config: Config,
-    data: DataSpec,
-    pretraining_data: DataSpec | None,
-    seeds: Sequence[int] = (),
-) -> Plan:
-    """Expand systems into runs with everything that they need.
-
-    Args:
-        systems: What the user asked for.
-        config: The configuration.
-        data: The images of the study.
-        pretraining_data: The demo images, if a system `is_pretrained`.
-        seeds: Of the repeats of each system; none for the configuration's alone.
-
-    Returns:
-        The plan, all systems with the first seed before the next: for each head also its backbone,
-        for each demo-pretrained network its pretraining, for each network that learns from a
-        teacher that, of its own seed.
-
-    Raises:
-        UserError: A teacher's name does not stand for one system.
-    """
-    specs: dict[str, RunSpec] = {}
-    systems = list(systems)
-    teachers = find_teachers(systems, config)
-    untaught = {teacher.backbone.name for teacher in teachers.values()}
-
-    def add(spec: RunSpec) -> RunSpec:
-        return specs.setdefault(spec.id, spec)
-
-    def run(system: System, seed: int) -> RunSpec:
-        backbone = network(system.backbone, seed)
-        if system.head is None:
-            return backbone
-        return add(replace(backbone, system=system, needs=(backbone.id,)))
-
-    def network(system: System, seed: int) -> RunSpec:
-        train = config.train_of(system.name)
-        if system.name in untaught:
-            train = train.model_copy(update={"teacher": None})
-        needs = []
-        weights = initial_weights(system, config)
-        if is_pretrained(system, config):
-            assert pretraining_data is not None
-            needs.append(add(_pretraining(system, config, pretraining_data)).id)
-        if train.teacher is not None:
-            needs.append(run(teachers[train.teacher], seed).id)
-        return add(
-            RunSpec(
-                system=system,
-                data=data,
-                train=train,
-                seed=seed,
-                input=input_of(system.model, config),
-                weights=weights,
-                needs=tuple(needs),
-                shared=shared_settings(config),
-            )
-        )
-
-    for seed in seeds or (config.seed,):
-        for system in systems:
-            run(system, seed)
-    return Plan(specs.values())
-
-
-def shared_settings(config: Config) -> str:
-    """Hash what the rows of a table share where systems have recipes of their own."""
-    return content_hash(config.train.model_dump(), config.recipes) if config.recipes else ""
-
-
-def find_teachers(systems: Iterable[System], config: Config) -> dict[str, System]:
-    """Find the systems that networks learn from.
-
-    Returns:
-        Each by its name in the settings.
-
-    Raises:
-        UserError: A name does not stand for one system.
-    """
-    recipes = [config.train_of(system.backbone.name) for system in systems]
-    names = {recipe.teacher for recipe in recipes if recipe.teacher is not None}
-    found = {name: find_systems([name]) for name in sorted(names)}
-    for name, chosen in found.items():
-        if len(chosen) > 1:
-            raise UserError(
-                f"train.teacher={name} stands for {len(chosen)} systems; name one, such as "
-                f"{chosen[0].name}"
-            )
-    return {name: chosen[0] for name, chosen in found.items()}
-
-
-def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
-    train = config.train.model_copy(
-        update={"epochs": config.pretrain.epochs, "lr": config.pretrain.lr, "teacher": None}
-    )
-    return RunSpec(
-        system=System(model=system.model, schedule="scratch"),
-        data=data,
-        input=input_of(system.model, config),
-        train=train,
-        seed=PRETRAINING_SEED,
-        pretraining=True,
-    )
-
-
-def initial_weights(system: System, config: Config) -> WeightsName:
-    """Say what a system's network starts from; demo stands in for what is not installed."""
-    if system.schedule == "scratch":
-        return "none"
-    source = models[system.model].weights
-    return "imagenet" if source is not None and source.installed else config.weights
-
-
-def is_pretrained(system: System, config: Config) -> bool:
-    """Whether a system's network starts from weights that are made here, on drawn species."""
-    from_demo = initial_weights(system, config) == "demo"
-    return from_demo and fnmatch(system.model, config.pretrain.models)

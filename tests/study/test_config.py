@@ -3,7 +3,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from benchmark.study.config import Config, override, setting_keys, setting_values
-from benchmark.study.plan import find_teachers
+from benchmark.study.expansion import find_teachers
 from benchmark.study.presets import PRESETS, changes, preset
 from benchmark.study.suite import systems
 

@@ -6,7 +6,8 @@ import pytest
 from benchmark.execution.planning import embedding_ids, teacher_ids, weights_bytes, weights_ids
 from benchmark.study.checks import check_growing_images
 from benchmark.study.config import Config, TrainConfig, override
-from benchmark.study.plan import DataSpec, Plan, RunSpec, make_plan
+from benchmark.study.expansion import make_plan
+from benchmark.study.plan import DataSpec, Plan, RunSpec
 from benchmark.study.suite import BEYOND, find_systems, systems
 from registry.errors import UserError
 
