@@ -57,8 +57,9 @@ def find_runs(
             raise UserError(f"no completed run has the id {name}; bench ls runs lists them")
         return found
     runs = fetch(store) if context is None else choose_one(store, context).runs
-    of_seed = runs if seed is None else runs[runs["seed"] == seed]
-    rows = of_seed if of_seed.empty else _stand_for(of_seed, name)
+    rows = _stand_for(runs, name)
+    if seed is not None:
+        rows = rows[rows["seed"] == seed]
     if rows.empty:
         raise _no_such(store, runs, name, context)
     return _in_order(store, rows)
@@ -94,11 +95,11 @@ def _no_such(store: Store, runs: pd.DataFrame, name: str, context: str | None) -
 
 def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     """All runs that some of the newest of their kinds stand for, in the order of `find_runs`."""
-    order: dict[tuple[str, str], int] = {}
+    order: dict[tuple[str, ...], int] = {}
     for _, own in rows.groupby("context", sort=False):
         ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
-        for context, seed in zip(ranked["context"], ranked["seed"], strict=True):
-            order.setdefault((context, str(seed)), len(order))
+        for key in zip(ranked["context"], ranked["weights"], ranked["seed"], strict=True):
+            order.setdefault(tuple(map(str, key)), len(order))
     found = []
     for name in dict.fromkeys(rows["run"]):
         pattern = re.sub(r"[^\w./-]", "_", name)  # a run may be renamed in MLflow, to any text
@@ -108,8 +109,9 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     return sorted(found, key=lambda run: order[_place(run)])
 
 
-def _place(run: Run) -> tuple[str, str]:
-    return run.data.tags["context"], run.data.params.get("seed", "")
+def _place(run: Run) -> tuple[str, ...]:
+    tags = run.data.tags
+    return tags["context"], tags.get("weights", ""), run.data.params.get("seed", "")
 
 
 def find_trained(
@@ -135,10 +137,23 @@ def find_trained(
             return run
     run_name = runs[0].info.run_name
     called = run_name if name in (run_name, runs[0].info.run_id) else f"{name}, {run_name},"
-    raise UserError(
-        f"{called} kept no weights; repeat it with the same --data and settings: "
-        f"bench run {run_name} --save-weights all --force"
-    )
+    raise UserError(f"{called} kept no weights; {_again(runs[0])}")
+
+
+def _again(run: Run) -> str:
+    """Say how to make a run again such that its weights are kept."""
+    name, params, tuned = run.info.run_name, run.data.params, run.data.tags.get("tuned", "")
+    number = params.get("seed", "0")
+    settings = []
+    if tuned and run.data.tags["head"]:
+        return "a sweep keeps those of the best row alone: bench leaderboard lists the others"
+    if tuned:
+        name = f"{params['system.model']}-{params['system.schedule']}"
+        keys = [f"train.{setting}" for setting in re.findall(r"(\w+)=", tuned)]
+        settings = [f"--set {key}={params[key]}" for key in keys]
+    seed = [] if number == "0" else [f"--seed {number}"]
+    told = " ".join(["bench run", name, *settings, *seed, "--save-weights all --force"])
+    return f"repeat it with the same --data, --weights and settings: {told}"
 
 
 def backbone_of(run: Run) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +102,8 @@ def check_level(calibration: Calibration | None, level: float | None) -> float:
 
 def _lack(calibration: Calibration, level: float) -> str:
     images = len(calibration.strangeness)
+    least = Context(prec=2, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(images + 1))
     return (
-        f"--level {level:g} takes at least {round(1 / level) - 1:,} val images, and the "
-        f"classifier was chosen on {images:,}; write --level {1 / images:.2g} or more"
+        f"--level {level:g} takes at least {math.ceil(1 / level) - 1:,} val images, and the "
+        f"classifier was chosen on {images:,}; write --level {float(least):g} or more"
     )

@@ -11,6 +11,8 @@ from registry.errors import UserError
 from registry.printable import printable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from benchmark.ranking.systems import Row
 
 
@@ -44,26 +46,36 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
     chosen = choose_one(store, context)
     picked = pick(rank_systems(store, chosen.runs), *limits)
     row, best = picked.row, picked.best
-    lines = [chosen.contexts[0].title, f"{row['run']}: {_figures(row)}"]
-    if row["run"] == best["run"]:
+    lines = [chosen.contexts[0].title, f"{_called(row, chosen.runs)}: {_figures(row)}"]
+    if row["run_id"] == best["run_id"]:
         lines.append("It is the best row by validation accuracy: nothing is given up")
     else:
         if not picked.is_leader:
             lines.append("No row within these limits is tied with the best; it is worse")
-        lines.append(f"given up against {best['run']} ({_figures(best)}): {_difference(row)}")
+        against = f"{_called(best, chosen.runs)} ({_figures(best)})"
+        lines.append(f"given up against {against}: {_difference(row)}")
     if picked.without_size:
         lines.append(f"left out, since their size is not known: {', '.join(picked.without_size)}")
-    use = f"bench predict PATH --model {shlex.quote(str(row['run']))}"
-    if context is not None:
-        use += f" --context {chosen.contexts[0].id[:8]}"
     lines.append(f"Times are of {row['hardware']}")
+    name, id_ = str(row["run"]), chosen.contexts[0].id
+    by_id = _called(row, chosen.runs) != name  # which stands for several rows
+    name = str(row["run_id"]) if by_id else name
+    use = f"bench predict PATH --model {shlex.quote(name)}"
+    if context is not None and not by_id:
+        use += f" --context {id_[:8]}"
     try:
-        find_trained(store, str(row["run"]), context=chosen.contexts[0].id)
+        find_trained(store, name, context=None if by_id else id_)
         lines.append(f"Use it: {use}")
     except UserError as error:  # it kept no weights
         lines.append(str(error))
     for line in lines:
         click.echo(printable(line))
+
+
+def _called(row: Row, runs: pd.DataFrame) -> str:
+    """A row's name, with its weights where it was made with others besides."""
+    several = runs[runs["run"] == row["run"]]["weights"].nunique() > 1
+    return f"{row['run']} (weights {row['weights']})" if several else str(row["run"])
 
 
 def _figures(row: Row) -> str:

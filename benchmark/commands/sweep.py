@@ -69,7 +69,7 @@ EXIT_FAILED = 1
     "--storage",
     metavar="URL|FILE",
     help="Any Optuna storage; of a study that several machines share, a database "
-    "(postgresql://...), which is waited for if it is away. [default: files in .bench/sweeps]",
+    "(postgresql://...), which is waited for if it is away. [default: files in BENCH_HOME]",
 )
 @click.option("--status", is_flag=True, help="Show how far the sweeps are, and stop.")
 @study_options

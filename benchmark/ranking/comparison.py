@@ -62,6 +62,10 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
         raise UserError("name two at least: bench compare A B; bench leaderboard lists them")
     one = choose_one(store, context)
     chosen = dict(_runs_of(one.runs, name) for name in dict.fromkeys(names))
+    known: dict[frozenset[str], str] = {}
+    for name, own in chosen.items():
+        if (other := known.setdefault(frozenset(own["run_id"]), name)) != name:
+            raise UserError(f"{other} and {name} are the same; bench leaderboard lists the others")
     everything = pd.concat(chosen.values())
     places = dict(zip(everything["run_id"], everything["artifact_uri"], strict=True))
     answers = read_answers(store, places)
@@ -96,6 +100,9 @@ def _runs_of(runs: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
     if found.empty:
         known = [*runs["run"], *titles(runs), BEST]
         raise UserError(f"no run of this set is called {name!r}; {near(name, known)}")
+    if found["weights"].nunique() > 1:  # a row each, of which the best on validation is meant
+        found = best_runs(found)
+        name = f"{name} (weights {found['weights'].iloc[0]})"
     return name, found.sort_values("seed")
 
 

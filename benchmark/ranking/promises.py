@@ -58,7 +58,8 @@ def read_promises(file: Path) -> pd.DataFrame:
 def broken(promises: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """Say which promises a leaderboard does not keep.
 
-    A promise of a context that is among the table's is of that one alone, any other of all.
+    A promise of a context that is among the table's, by its id or how that begins, is of that one
+    alone, any other of all.
 
     Args:
         promises: As `read_promises` gives them.
@@ -69,9 +70,9 @@ def broken(promises: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     lines = []
     for row in promises.to_dict("records"):
         name, promised = row[keys[0]], f"promised {row['promised']:.2%}"
-        found = firsts[(firsts[keys] == [row[key] for key in keys]).all(axis=1)]
-        if (of_it := firsts["context"] == row.get("context")).any():
-            found = found[of_it]
+        there = firsts[firsts["context"].str.startswith(row.get("context") or "-")]
+        rows = firsts if there.empty else there
+        found = rows[(rows[keys] == [row[key] for key in keys]).all(axis=1)]
         if found.empty:
             lines.append(f"missing: {name}, {promised}")
         for measured, id_ in zip(found["test_accuracy"], found["context"], strict=True):

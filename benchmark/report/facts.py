@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from benchmark.study.config import Config, setting_values
 from benchmark.study.presets import PRESETS, changes, study
-from benchmark.study.suite import PUBLISHED, STUDY_CLASSES
+from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, systems
 
 STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
 _SIZE = "data.image_size"
@@ -86,9 +86,9 @@ def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
 
 
 def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str]:
-    """Write the commands that make the same runs but those of sweeps, one for equal seeds.
+    """Write the commands that make the same runs but those of sweeps.
 
-    Images are named DIR unless bench draws them.
+    There is one for equal seeds and weights. Images are named DIR unless bench draws them.
 
     Args:
         runs: Of networks and heads, the newest first.
@@ -100,30 +100,52 @@ def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str
         for run in runs
         if run.data.tags["group"] != "pretraining" and not run.data.tags.get("tuned")
     ]
-    seeds: dict[str, set[int]] = {}
+    own_sizes = have_own_sizes(runs)
+    found = []
+    for same in _by_weights(runs):
+        seeds: dict[str, set[int]] = {}
+        for run in same:
+            seeds.setdefault(run.info.run_name, set()).add(int(run.data.params["seed"]))
+        alike: dict[tuple[int, ...], set[str]] = {}
+        for name, own in seeds.items():
+            alike.setdefault(tuple(sorted(own)), set()).add(name)
+        for numbers, names in sorted(alike.items()):
+            if names | unmade >= {*PUBLISHED}:
+                found.append(_command(same, ["--all"], numbers, own_sizes=own_sizes))
+                names -= {system.name for system in systems()}
+            if names:
+                found.append(_command(same, sorted(names), numbers, own_sizes=own_sizes))
+    return found
+
+
+def _by_weights(runs: Sequence[Run]) -> list[list[Run]]:
+    """Divide runs where one name is there with several weights, which one command cannot make."""
+    of_name: dict[str, set[str]] = {}
     for run in runs:
-        seeds.setdefault(run.info.run_name, set()).add(int(run.data.params["seed"]))
-    alike: dict[tuple[int, ...], set[str]] = {}
-    for name, own in seeds.items():
-        alike.setdefault(tuple(sorted(own)), set()).add(name)
-    return [
-        _command(runs, ["--all"] if names | unmade >= {*PUBLISHED} else sorted(names), own)
-        for own, names in sorted(alike.items())
-    ]
+        of_name.setdefault(run.info.run_name, set()).add(run.data.tags["weights"])
+    if all(len(own) == 1 for own in of_name.values()):
+        return [[*runs]]
+    by_weights: dict[str, list[Run]] = {}
+    for run in runs:
+        by_weights.setdefault(run.data.tags["weights"], []).append(run)
+    return [own for _, own in sorted(by_weights.items())]
 
 
-def _command(runs: Sequence[Run], names: Sequence[str], seeds: Sequence[int]) -> str:
+def _command(
+    runs: Sequence[Run], names: Sequence[str], seeds: Sequence[int], *, own_sizes: bool
+) -> str:
     settings, tags = runs[0].data.params, runs[0].data.tags
     preset = PRESETS.get(tags["preset"], study)()
     values = {key: str(value) for key, value in setting_values(preset).items()}
     values |= _recipe(settings, preset)
     values[_SIZE] = str(preset.data.size)
-    own_sizes = have_own_sizes(runs)
     changed = [
         f"--set {'data.study_size' if own_sizes and key == _SIZE else key}={settings[key]}"
         for key in _KEYS
         if key in settings and settings[key] != values[key]
     ]
+    if settings["data.seed"] != values["data.split_seed"]:
+        changed.append(f"--set data.split_seed={settings['data.seed']}")
     parts = ["bench run", *map(shlex.quote, names)]
     if settings["data.name"] != "demo":
         parts.append("--data DIR")

@@ -123,7 +123,7 @@ def _told(place: str) -> Iterator[None]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"the storage {place} cannot be used ({reason}); pass another: "
-            "--storage sqlite:///FILE, or none for the default in .bench/sweeps"
+            "--storage sqlite:///FILE, or none for files of its own"
         ) from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -86,6 +88,16 @@ def test_zeros_of_a_forest_and_few_val_images_say_no_more_than_they_can() -> Non
     with pytest.raises(UserError, match=r"at least 19 val images, .* on 9"):
         check_level(calibration, 0.05)
     assert check_level(calibration, None) == 0.05
+
+
+def test_the_level_that_is_told_to_be_enough_is_enough() -> None:
+    found = calibrate(answers("val", 9, 0))
+    for images in range(10, 400):
+        calibration = replace(found, strangeness=np.zeros(images))
+        with pytest.raises(UserError) as told:
+            check_level(calibration, 1e-5)
+        level = float(str(told.value).split("write --level ")[1].split()[0])
+        assert check_level(calibration, level) == level < 1.1 / images
 
 
 def test_a_threshold_tells_the_same_as_p_values() -> None:

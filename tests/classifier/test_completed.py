@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.classifier.completed import find_runs
+from benchmark.classifier.completed import find_runs, find_trained
 from benchmark.tracking.items import Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -118,6 +118,48 @@ def test_what_stands_for_nothing_is_told_with_what_is_near(
 ) -> None:
     with pytest.raises(UserError, match=told):
         find_runs(store, name, **options)  # type: ignore[arg-type]
+
+
+def test_the_best_has_only_its_own_seeds_and_those_of_the_newest_context(
+    runs: dict[str, str], store: Store
+) -> None:
+    tags = {**NETWORK_TAGS, "context": "newest"}
+    log(Tracker(store), "convmixer", tags, seed=0, test_accuracy=0.5, best_val_accuracy=0.5)
+    with pytest.raises(UserError, match="best has no run with this seed, but with 0"):
+        find_runs(store, "best", seed=1)
+
+
+@pytest.mark.parametrize("name", ["convmixer", "best", "ConvMixer Model"])
+def test_of_runs_with_several_weights_the_best_on_validation_is_meant(
+    store: Store, name: str
+) -> None:
+    tracker = Tracker(store)
+    for weights, val in (("imagenet", 0.9), ("demo", 0.3)):
+        tags = {**NETWORK_TAGS, "weights": weights}
+        log(tracker, "convmixer", tags, test_accuracy=0.5, best_val_accuracy=val)
+    first = find_runs(store, name)[0]
+    assert first.data.tags["weights"] == "imagenet"
+
+
+@pytest.mark.parametrize(
+    ("tags", "told"),
+    [
+        ({}, "bench run convmixer --seed 1 --save-weights all --force$"),
+        ({"tuned": "lr=0.001"}, "bench run m-scratch --set train.lr=0.00123 --seed 1 --save"),
+        ({"tuned": "C=0.1", "head": "knn"}, "bench leaderboard lists the others$"),
+    ],
+)
+def test_what_kept_no_weights_is_told_with_the_command_that_keeps_them(
+    store: Store, tags: dict[str, str], told: str
+) -> None:
+    tracker = Tracker(store)
+    own = {"system.model": "m", "system.schedule": "scratch", "train.lr": 0.00123, "seed": 1}
+    given = {**NETWORK_TAGS, "weights": "none", "head": "", "data": "mine", "context": "a1"}
+    with tracker.start("convmixer", given | tags) as run:
+        run.log(*(Param(key, value) for key, value in (PARAMS | own).items()))
+        run.log(Metric("best_val_accuracy", 0.5), Metric("test_accuracy", 0.5))
+    with pytest.raises(UserError, match=told):
+        find_trained(store, "convmixer")
 
 
 @pytest.mark.parametrize("name", ["Bob's best", 'the "best"', "50% \\ new", "all: '\"` _%"])

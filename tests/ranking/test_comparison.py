@@ -94,6 +94,17 @@ def test_what_best_stands_for_is_told(ids: dict[str, str], store: Store, tmp_pat
     assert table("best", "Trees of X (tuned)")["seeds"].tolist() == [2, 1]
 
 
+def test_of_several_weights_the_best_on_validation_are_compared_and_named(
+    ids: dict[str, str], store: Store, tmp_path: Path
+) -> None:
+    log(Tracker(store), "poor-scratch", 0.6, 0.6, tmp_path, weights="demo", system="Poor Net")
+    for name in ("poor-scratch", "Poor Net"):
+        both = table("good-scratch", name)
+        assert both["seeds"].tolist() == [2, 1]
+        assert both["test_accuracy"][1] > 0.5
+    assert table("good-scratch", "poor-scratch")["system"][1] == "poor-scratch (weights demo)"
+
+
 def test_seeds_that_disagree_on_an_image_are_counted(ids: dict[str, str]) -> None:
     images = table("good-scratch", "poor-scratch", "--table", "images").set_index("image")
     both = (
@@ -121,6 +132,7 @@ def test_answers_whose_kept_file_is_damaged_are_read_anew(
 
 def test_what_cannot_be_compared_is_told_in_one_line(ids: dict[str, str], store: Store) -> None:
     assert_one_line_error(bench("good-scratch"), "name two at least")
+    assert_one_line_error(bench("good-scratch", "best"), "are the same; bench leaderboard lists")
     assert_one_line_error(bench("good-scratch", "god-scratch"), "did you mean good-scratch")
     assert_one_line_error(bench("good-scratch", "zzz"), "are Good-Scratch Net, Good-Scratch")
     assert_one_line_error(bench("good-scratch", "other-scratch"), "no run of this set is called")

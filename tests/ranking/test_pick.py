@@ -94,3 +94,18 @@ def test_the_command_to_use_it_is_of_its_context_and_only_told_if_it_kept_its_we
     tracker.client.set_tag(id_, "weights_file", "kept")
     *_, last = CliRunner().invoke(main, pick).stdout.splitlines()
     assert last == "Use it: bench predict PATH --model 'old net' --context a1b2"
+
+
+def test_a_row_whose_name_has_other_weights_besides_is_used_by_its_id(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store)
+    best = log(tracker, "net", 0.9, 0.9, tmp_path / "0", weights="imagenet", hardware="a card")
+    worse = log(tracker, "net", 0.3, 0.3, tmp_path / "1", weights="demo", hardware="a card")
+    for id_ in (best, worse):
+        tracker.client.set_tag(id_, "weights_file", "kept")
+    for limit, id_ in (("5ms", worse), ("20ms", best)):
+        lines = CliRunner().invoke(main, ["pick", "--latency", limit]).stdout.splitlines()
+        assert lines[-1] == f"Use it: bench predict PATH --model {id_}"
+        assert any("nothing is given up" in line for line in lines) == (id_ == best)
+        assert lines[1].startswith(f"net (weights {'imagenet' if id_ == best else 'demo'}): test")

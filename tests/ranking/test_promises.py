@@ -50,6 +50,7 @@ def test_an_export_promises_the_lower_bounds_of_its_intervals(format_: str, stor
         assert check(export).exit_code == code
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_promise_is_of_its_context_where_that_is_shown_and_else_of_all(store: Store) -> None:
     tags = {**NETWORK_TAGS, "context": "b2"}
     log(Tracker(store), "convmixer", tags, test_accuracy=0.3, best_val_accuracy=0.5)
@@ -59,6 +60,8 @@ def test_a_promise_is_of_its_context_where_that_is_shown_and_else_of_all(store: 
         ("other", "all", "below: ConvMixer Model, 30.00% in b2, promised 50.00%\n"),
         ("a1", "b2", "below: ConvMixer Model, 30.00%, promised 50.00%\n"),
         ("b2", "a1", ""),
+        ("b", "all", "below: ConvMixer Model, 30.00% in b2, promised 50.00%\n"),
+        ("a", "all", ""),
     ):
         promise = f"system,context,at_least\nConvMixer Model,{context},0.5\n"
         result = check(promise, "--context", shown)

@@ -11,7 +11,12 @@ from benchmark.study.presets import preset
 from benchmark.study.suite import PUBLISHED
 
 SYSTEM = {"system.model": "convmixer", "system.schedule": "scratch"}
-DATA = {"data.num_classes": "151", "data.num_images": "9", "data.image_size": "240"}
+DATA = {
+    "data.num_classes": "151",
+    "data.num_images": "9",
+    "data.image_size": "240",
+    "data.seed": "0",
+}
 
 
 def params(config: Config) -> dict[str, str]:
@@ -86,3 +91,19 @@ def test_the_whole_study_is_all_and_starts_from_the_weights_that_were_asked_for(
     assert command.startswith(start)
     (command,) = facts.commands([lite, *made[2:]])
     assert "--all" not in command
+    other = run(plain, 0, "timm:resnet10t-frozen", preset="quick", weights="demo")
+    whole, named = facts.commands([lite, other, *made])
+    assert whole.startswith(start)
+    assert named.startswith("bench run timm:resnet10t-frozen --data DIR --preset quick")
+
+
+def test_each_kind_of_weights_that_a_name_was_made_with_has_a_command() -> None:
+    plain = {**params(preset("study")), "data.seed": "5"}
+    made = [run(plain, 0, "resnet18-frozen", weights=weights) for weights in ("imagenet", "demo")]
+    own = facts.commands([*made, run(plain, 0)])
+    assert [line.split(" --set")[0] for line in own] == [
+        "bench run resnet18-frozen --data DIR --preset tuned --seed 0 --weights demo",
+        "bench run resnet18-frozen --data DIR --preset tuned --seed 0 --weights imagenet",
+        "bench run convmixer-scratch --data DIR --preset tuned --seed 0",
+    ]
+    assert all(line.endswith("--set data.split_seed=5") for line in own)
