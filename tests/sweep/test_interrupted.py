@@ -13,6 +13,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import SharedGrowth
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.space import Space
 from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent
@@ -20,9 +21,16 @@ from benchmark.training.heads import fit_head
 from tests.sweep.test_run import SMALL, children, parents
 from tests.tracking.away import Away
 
+BUDGET = Budget(sampler="grid", pruner="none")
+
+
+@pytest.fixture
+def space(backbone: RunSpec) -> Space:
+    return HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
+
 
 def test_a_sweep_whose_store_goes_away_makes_its_trials_and_writes_them_the_next_time(
-    run_sweep: Any, options: RunOptions, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+    run_sweep: Any, options: RunOptions, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmark.sweep.mirror.MIRROR_SECONDS", 0.0)
     away, grow = Away(open_tracker(options.store)), SharedGrowth.grow
@@ -31,14 +39,12 @@ def test_a_sweep_whose_store_goes_away_makes_its_trials_and_writes_them_the_next
         away.begin()
         return grow(*args)
 
-    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
-    budget = Budget(sampler="grid", pruner="none")
     with monkeypatch.context() as patch:
         patch.setattr(SharedGrowth, "grow", grow_alone)
         with pytest.raises(StoreAway):
-            run_sweep(space, budget)
+            run_sweep(space, BUDGET)
     away.end()
-    result = run_sweep(space, budget)
+    result = run_sweep(space, BUDGET)
     assert [trial.number for trial in result.study.trials] == list(range(9))  # made once
     (parent,) = parents(options.store)
     assert parent.info.status == "FINISHED"
@@ -48,7 +54,7 @@ def test_a_sweep_whose_store_goes_away_makes_its_trials_and_writes_them_the_next
 
 
 def test_a_sweeps_best_that_its_store_did_not_take_is_sent_and_not_scored_again(
-    run_sweep: Any, options: RunOptions, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+    run_sweep: Any, options: RunOptions, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tracker = open_tracker(options.store)
     away = Away(tracker)
@@ -57,15 +63,13 @@ def test_a_sweeps_best_that_its_store_did_not_take_is_sent_and_not_scored_again(
         away.begin()
         return fit_head(*args)
 
-    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
-    budget = Budget(sampler="grid", pruner="none")
     with monkeypatch.context() as patch:
         patch.setattr("benchmark.runs.head.fit_head", fit_alone)
         with pytest.raises(StoreAway):
-            run_sweep(space, budget)
+            run_sweep(space, BUDGET)
     away.end()
     send_unsent(tracker, options.home)
-    result = run_sweep(space, budget)
+    result = run_sweep(space, BUDGET)
     assert result.row is not None
     assert result.row.reused
     assert result.is_scored
@@ -73,19 +77,17 @@ def test_a_sweeps_best_that_its_store_did_not_take_is_sent_and_not_scored_again(
 
 
 def test_a_sweep_that_is_interrupted_while_its_best_is_scored_is_killed_and_goes_on(
-    run_sweep: Any, store: Store, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch
+    run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*args: Any) -> Any:
         raise KeyboardInterrupt
 
-    space = HeadTarget(base=backbone, head="extra_trees").grid(SMALL)
-    budget = Budget(sampler="grid", pruner="none")
     with monkeypatch.context() as patch:
         patch.setattr("benchmark.runs.head.fit_head", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run_sweep(space, budget)
+            run_sweep(space, BUDGET)
     (parent,) = parents(store)
     assert parent.info.status == "KILLED"
-    assert run_sweep(space, budget).is_scored
+    assert run_sweep(space, BUDGET).is_scored
     (parent,) = parents(store)
     assert parent.info.status == "FINISHED"
