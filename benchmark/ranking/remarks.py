@@ -136,7 +136,7 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
             f"its train loss ended where guessing is ({train[-1]:.2f}; ln of {row['classes']} "
             f"classes: {guessing:.2f}); {lower}"
         )
-    if val[-1] > ROSE * val[best]:
+    if val[-1] > ROSE * val[best] or _overfitted(curves):
         return (
             f"its val loss rose from epoch {best + 1} on ({val[best]:.2f} to {val[-1]:.2f}) while "
             "that of train fell: it learnt by heart; try more images, or --set train.flip=true"

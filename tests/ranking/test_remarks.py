@@ -69,6 +69,13 @@ def test_why_a_network_guesses_is_found_in_its_curves(
     assert reason in first
 
 
+def test_what_learnt_by_heart_is_not_told_to_train_longer(store: Store, tmp_path: Path) -> None:
+    accuracies = ([0.5, 0.9, 0.92], [0.36, 0.36, 0.36])
+    first, *_ = told(store, tmp_path, 0.3, ([1.0, 0.5, 0.2], [1.10, 1.12, 1.35]), accuracies)
+    assert "rose from epoch 1 on (1.10 to 1.35) while that of train fell" in first
+    assert "too few" not in first
+
+
 def test_a_network_that_no_gradient_reaches_is_told_from_one_that_learns_slowly(
     store: Store, tmp_path: Path
 ) -> None:
