@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.depthwise import train_depthwise_in_float32
+from benchmark.training.depthwise import place_depthwise
 from registry import models
 from registry.specs import FrozenClassifier, InputSpec, Schedule
 
@@ -120,7 +120,7 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
     kind = spec.frozen_classifier if schedule == "frozen" else "linear"
     classifier = CLASSIFIERS[kind](backbone.num_features, num_classes)
     network = Network(backbone, classifier, spec.input)
-    train_depthwise_in_float32(network)
+    place_depthwise(network)
     for parameter in network.parameters():
         if parameter.ndim == 4:  # otherwise each convolution turns its weights around in each step
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

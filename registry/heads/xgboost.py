@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -175,5 +176,7 @@ def xgboost(*, seed: int, jobs: int, device: str = "cpu", **params: Any) -> XGBC
     if "max_depth" in params and params["max_depth"] is None:
         params["max_depth"] = 0
     where = device if device.startswith("cuda") else "cpu"
+    # It says so of embeddings that lie in the processor's memory, and copies them.
+    warnings.filterwarnings("ignore", ".*mismatched devices", UserWarning)
     own = {"max_bin": MAX_BIN, "seed_per_iteration": True, **params}
     return XGBClassifier(random_state=seed, n_jobs=jobs, device=where, **own)

@@ -77,7 +77,7 @@ def by_benchmark(
         home=Path("home"),
         input_=classifier.input,
     )
-    examples = image_examples(data, torch.device("cpu"))
+    examples = image_examples(data, classifier.device)
     rows = torch.arange(len(data.samples))
     found = classify(classifier.network, embed(classifier.network, examples, rows, config.train))
     return {sample.name: row for sample, row in zip(data.samples, found, strict=True)}
