@@ -38,6 +38,8 @@ _CROPPED = 0.95
 """Smaller shares of a picture are called cropped."""
 _STEPS = 5
 _CHUNK = 1024
+_QUERIES, _KEYS = 16, 4096
+"""Hashes that are compared at once: a core's caches hold what becomes of them."""
 _FLAT = 4.0
 """Standard deviation of the values of a picture in which there is next to nothing to compare."""
 
@@ -161,16 +163,18 @@ def _near(queries: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[Ints, 
     flat = keys.ravel()
 
     def search(start: int) -> NDArray[np.int64]:
-        some = queries[start : start + 64, None]
-        found = []
-        for first in range(0, len(flat), 2048):
-            differ = np.bitwise_count(some ^ flat[None, first : first + 2048])
-            query, key = np.nonzero(differ <= _BITS)
-            found.append(np.stack([query + start, key + first, differ[query, key]]))
-        return np.concatenate(found, axis=1) if found else np.zeros((3, 0), np.int64)
+        some = queries[start : start + _QUERIES, None]
+        found = [np.zeros((3, 0), np.int64)]
+        for first in range(0, len(flat), _KEYS):
+            differ = np.bitwise_count(some ^ flat[first : first + _KEYS])
+            near = differ <= _BITS
+            if near.any():  # far sooner known than where
+                query, key = np.nonzero(near)
+                found.append(np.stack([query + start, key + first, differ[query, key]]))
+        return np.concatenate(found, axis=1)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(search, range(0, len(queries), 64)))
+        parts = list(pool.map(search, range(0, len(queries), _QUERIES)))
     query, key, distance = np.concatenate([np.zeros((3, 0), np.int64), *parts], axis=1)
     count = keys.shape[1]
     return query, key % max(count, 1), key // max(count, 1), distance
