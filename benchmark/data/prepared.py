@@ -69,7 +69,7 @@ class PreparedData:
         """Indices of the images of a split, ascending."""
         return np.flatnonzero(self.splits == split)
 
-    @property
+    @cached_property
     def groups(self) -> list[str]:
         """(N,) which images are copies of each other: those of one group."""
         return [sample.group for sample in self.samples]

@@ -118,7 +118,7 @@ def find_place_layer(
 
     Raises:
         PluginError: The layer that is named is none, or has no places.
-        NotImplementedError: No layer has places.
+        NotImplementedError: No layer has places, or the image does not matter.
     """
     backbone, image = network.backbone, images[:1].detach().clone()
     if name:
@@ -132,6 +132,11 @@ def find_place_layer(
         layers = _seeing(network, _all_layers(backbone), image)
         found = [one for one in layers[:_TRIES] if not _is_bypassed(network, one, image)] or layers
     if not found:
+        (gradient,) = _gradients(network, image, lambda: [image])
+        if gradient is None or not gradient.any():
+            raise NotImplementedError(
+                "the network says the same whatever the image shows, as one does whose units died"
+            )
         if name:
             raise PluginError(
                 f"cam_layer {name!r} has no square of places that reach the embedding"

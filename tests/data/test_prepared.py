@@ -62,6 +62,8 @@ def test_rows_labels_and_pixels_agree(folder: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(data.images[row], expected.pixels)
         assert sample.label == sample.name.split("/")[0] == data.class_names[data.labels[row]]
         assert (sample.width, sample.height) == expected.size == (8, 6)
+    assert data.groups == [sample.group for sample in data.samples]
+    assert data.groups is data.groups  # asked for by each image
 
 
 def test_spec_describes_the_data(folder: Path, tmp_path: Path) -> None:

@@ -259,3 +259,12 @@ def test_a_wrong_cam_layer_is_named() -> None:
         find_place_layer(network, "nowhere", torch.rand(1, 3, 32, 32), 7)
     with pytest.raises(PluginError, match="'pool' has no square of places"):
         find_place_layer(network, "pool", torch.rand(1, 3, 32, 32), 7)
+
+
+@pytest.mark.parametrize("layer", ["stages.3.4", None])
+def test_a_network_whose_units_died_blames_no_layer(layer: str | None) -> None:
+    network = build_network("residual_cnn", "scratch", 32, 3).eval()
+    with torch.no_grad():  # no unit of the last layer is ever positive again
+        network.backbone.dense[-3].bias.fill_(-1e3)
+    with pytest.raises(NotImplementedError, match="the same whatever the image shows"):
+        find_place_layer(network, layer, torch.rand(1, 3, 32, 32), 1)
