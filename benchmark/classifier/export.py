@@ -111,7 +111,7 @@ def _test_images(
     except FileNotFoundError as error:
         raise UserError(
             f"the test images of {run.info.run_name} are not in {home}, and no export is without "
-            f"its check; decode them again by: bench run {run.info.run_name} --data DIR"
+            f"its check; decode them again by: bench run {record.system.backbone.name} --data DIR"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,13 @@ def test_what_is_missing_is_told_in_one_line(
         assert result.exit_code == 2, result.output
         assert told in result.output
         assert result.output.count("\n") == 1
+
+
+def test_images_that_are_gone_are_decoded_by_a_run_that_bench_knows(
+    config: Config, store: Store
+) -> None:
+    run(config, HEADS[0], save_weights="all")
+    shutil.rmtree("home/data")
+    result = bench("export", HEADS[0])
+    assert result.exit_code == 2
+    assert f"decode them again by: bench run {NETWORK} --data DIR" in result.output
