@@ -101,8 +101,8 @@ def _unchanged(network: nn.Module, device: torch.device) -> Iterator[None]:
     before = [buffer.clone() for buffer in network.buffers()]
     random, caches = torch.cuda.get_rng_state(device), torch.is_autocast_cache_enabled()
     torch.set_autocast_cache_enabled(False)
-    # They are summed on the stream of the recording, and waited for.
-    warnings.filterwarnings("ignore", "The AccumulateGrad node's stream", UserWarning)
+    for harmless in ("The AccumulateGrad node's stream", "Attempting to run cuBLAS"):
+        warnings.filterwarnings("ignore", harmless, UserWarning)
     try:
         yield
     finally:
