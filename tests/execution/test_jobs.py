@@ -22,7 +22,7 @@ HEAD = replace(NETWORK, system=System(model="resnet18", schedule="frozen", head=
 
 @pytest.fixture(autouse=True)
 def cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
 
 
 def seconds(*each: float) -> Callable[[RunSpec], float | None]:
@@ -78,6 +78,14 @@ def test_two_that_memory_does_not_hold_are_made_one_after_the_other(
     heads = [of_seed(seed, HEAD) for seed in range(4)]
     assert jobs_at_once(heads, CPU, lambda spec: 100.0) == 2
     assert jobs_at_once([NETWORK, *heads], CPU, lambda spec: 100.0) == 1
+
+
+def test_two_cores_are_given_one_network_or_one_head_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert jobs_at_once([of_seed(s) for s in range(10)], CPU, lambda spec: 100.0) == 1
+    assert jobs_at_once([NETWORK, HEAD], GPU, never) == 2  # the cores have nothing else to do
 
 
 def test_one_core_is_given_one_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def read_store(folder: Path) -> Figures:
         metrics = database.execute(
             "SELECT r.name, m.key, m.value FROM metrics m JOIN runs r USING (run_uuid) "
             "JOIN tags t USING (run_uuid) WHERE t.key = 'completed' "
-            "AND r.lifecycle_stage = 'active' ORDER BY r.name, m.step"
+            "AND r.lifecycle_stage = 'active' ORDER BY r.start_time, m.step"
         ).fetchall()
     named = [row for row in metrics if not row[0].endswith(PRETRAINED)]
     figures: Figures = {
@@ -47,7 +47,8 @@ def read_store(folder: Path) -> Figures:
         figures["epoch_seconds"] = [value for _, key, value in named if key == "epoch_seconds"]
         figures["fit_seconds"] = next(value for _, key, value in named if key == "fit_seconds")
     else:
-        figures["explain_seconds"] = sum(v for _, key, v in named if key == "explain_seconds")
+        newest = {name: value for name, key, value in named if key == "explain_seconds"}
+        figures["explain_seconds"] = sum(newest.values())
     return figures
 
 
