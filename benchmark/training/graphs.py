@@ -80,6 +80,11 @@ class Replayed:
             self._records = False
 
 
+def in_training(network: nn.Module, device: torch.device, pieces: Pieces) -> nn.Module | Replayed:
+    """What is called in a network's place while it trains on a device; see `Replayed`."""
+    return Replayed(network, pieces) if device.type == "cuda" else network
+
+
 class _Step(nn.Module):
     """A network as the object that a recording replaces."""
 

@@ -20,7 +20,7 @@ from benchmark.training.augmentation import Augmentation
 from benchmark.training.checkpoint import Checkpoint, random_state, restore_random
 from benchmark.training.devices import autocast, is_bfloat16, now
 from benchmark.training.epochs import BestEpoch, EpochResult, Progress
-from benchmark.training.graphs import Replayed
+from benchmark.training.graphs import in_training
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.inference import map_examples, pool_examples
 from benchmark.training.loss import Loss, Tally
@@ -115,9 +115,11 @@ class Trainer:
         compiles = self.config.compile and module is self.network
         # Batches have two sizes at most, so that each is compiled as it is, unless images grow.
         dynamic = None if self.config.start_size < 1 else False
-        trained: Any = torch.compile(module, dynamic=dynamic) if compiles else module
-        if examples.device.type == "cuda" and not compiles:
-            trained = Replayed(module, self.pieces)
+        trained: Any = (
+            torch.compile(module, dynamic=dynamic)
+            if compiles
+            else in_training(module, examples.device, self.pieces)
+        )
         steps = len(batches(examples.rows("train"), self.config.batch_size))
         course = Course(self._optimizer, module, self.config, (last - first) * steps)
         self._begin(course, first)

@@ -1,8 +1,10 @@
-"""Depthwise convolutions train in float32, whatever the rest of the network computes in."""
+"""Depthwise convolutions train in float32 on a processor, and never by cuDNN on a GPU."""
 
 from __future__ import annotations
 
 from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -63,3 +65,19 @@ def test_without_autocast_nothing_changes() -> None:
     plain.load_state_dict(first.state_dict())
     images = torch.rand(2, first.in_channels, 8, 8)
     assert torch.equal(first(images), plain(images))
+
+
+def test_a_gpu_computes_them_without_cudnn_and_all_others_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = build_network("convmixer", "scratch", 32, 3)
+    enabled = []
+    monkeypatch.setattr(
+        nn.Conv2d, "_conv_forward", lambda *_: enabled.append(torch.backends.cudnn.enabled)
+    )
+    images: Any = SimpleNamespace(device=torch.device("cuda"))  # no more is looked at before
+    (first, *_) = depthwise(network)
+    first(images)
+    dense = next(m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups == 1)
+    dense(images)
+    assert enabled == [False, True]

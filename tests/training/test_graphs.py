@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.graphs import SHAPES, Replayed
+from benchmark.study.config import TrainConfig
+from benchmark.training.graphs import SHAPES, Replayed, in_training
+from benchmark.training.images import Examples
 from benchmark.training.memory import Pieces
+from benchmark.training.network import build_network
+from benchmark.training.trainer import Trainer
 
-Record = Callable[..., Callable[[Tensor], Tensor]]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 
@@ -112,6 +115,33 @@ def test_a_batch_in_pieces_is_never_replayed(recorder: Recorder) -> None:
     assert recorder.replays == 1
 
 
+def test_networks_are_recorded_on_a_gpu_alone(recorder: Recorder) -> None:
+    network = normed()
+    assert isinstance(in_training(network, torch.device("cuda"), Pieces()), Replayed)
+    assert in_training(network, torch.device("cpu"), Pieces()) is network
+
+
+def test_the_trainer_calls_what_stands_in_a_networks_place(
+    examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[int] = []
+
+    class Counted(Replayed):
+        def __init__(self, network: nn.Module, _: torch.device, pieces: Pieces) -> None:
+            super().__init__(network, pieces)
+            self._records = False
+
+        def __call__(self, inputs: Tensor) -> Tensor:
+            called.append(len(inputs))
+            return super().__call__(inputs)
+
+    monkeypatch.setattr("benchmark.training.trainer.in_training", Counted)
+    network = build_network("basic_cnn", "scratch", 32, 3)
+    config = TrainConfig(epochs=2, batch_size=16)
+    list(Trainer(network, examples, config, "scratch", 0).fit())
+    assert sum(called) == 2 * len(examples.rows("train"))
+
+
 def test_training_is_turned_on(recorder: Recorder) -> None:
     network = normed().eval()
     Replayed(network, Pieces()).train()
@@ -134,6 +164,8 @@ def test_a_recording_learns_as_the_network_does() -> None:
                 logits = called(batch)
             logits.float().square().mean().backward()
             optimizer.step()
+        if replays:
+            assert set(called._recorded) == {batch.shape for batch in batches}
         return [tensor.detach().clone() for tensor in network.state_dict().values()]
 
     for own, other in zip(trained(replays=True), trained(replays=False), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,16 @@ def test_xgboost_computes_on_a_gpu_by_cuda(device: str, where: str) -> None:
     booster: Any = heads["xgboost"].make(seed=0, jobs=1, device=device, max_depth=3)
     assert booster.get_params()["device"] == where
     assert booster.get_params()["max_depth"] == 3
+
+
+def test_users_are_not_told_that_embeddings_lie_beside_a_gpu() -> None:
+    told = "[14:15:46] WARNING: a.cc:62: Falling back to DMatrix due to mismatched devices. More."
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        heads["xgboost"].make(seed=0, jobs=1, device="cuda")
+        warnings.warn(told, UserWarning, stacklevel=1)
+        with pytest.raises(UserWarning, match="another"):
+            warnings.warn("another", UserWarning, stacklevel=1)
 
 
 def test_xgboost_has_64_bins_unless_told() -> None:
