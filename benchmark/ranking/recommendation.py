@@ -54,9 +54,12 @@ def _worth(ranking: Ranking) -> str:
     parts = []
     if not pd.isna(ranking.smallest):
         more = images_needed(ranking.smallest, ranking.images, WANTED)
+        shown = f"differences to it from some {100 * ranking.smallest:.1f} points on"
+        if ranking.smallest > 1:
+            shown = "no difference to it"
         parts.append(
-            f"{ranking.images:,} test images show differences to it from some "
-            f"{100 * ranking.smallest:.1f} points on; 2 points take some {_rounded(more):,} images."
+            f"{ranking.images:,} test images show {shown}; 2 points take some "
+            f"{_rounded(more):,} images."
         )
     fewest = min(map(len, ranking.table["seeds"]))
     if fewest >= RECIPE_SEEDS:

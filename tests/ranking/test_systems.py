@@ -119,6 +119,8 @@ def test_the_best_is_chosen_by_validation_and_stands_first(
     assert "Tied with it: lucky. The fastest of these: lucky (5 ms an image)." in first
     assert second.startswith("60 test images show differences to it from some ")
     assert "of these trained classifiers" in second
+    _, few = recommendation(replace(ranking, smallest=1.171))
+    assert few.startswith("60 test images show no difference to it; 2 points take some ")
 
 
 def test_repeats_are_one_row_with_the_mean_and_what_is_missing(
