@@ -87,14 +87,14 @@ def code_of(what: str, module: str, *, called_directly: bool = True) -> Iterator
             its package are.
 
     Raises:
-        PluginError: In place of any exception but a `UserError`.
+        PluginError: In place of any exception but a `UserError` and what ends the program.
     """
     package = module.partition(".")[0]
     try:
         yield
-    except (UserError, PluginError):
+    except (UserError, PluginError, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # such as SystemExit, or what pytest.skip raises
         if is_ours(module) or not (called_directly or _passed_through(error, package)):
             raise
         raise PluginError(f"{what} of the plugin {module} failed: {one_line(error)}") from error

@@ -39,7 +39,9 @@ class Plugins:
             try:
                 with models.undone_if_it_fails(), heads.undone_if_it_fails():
                     entry_point.load()
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # such as SystemExit, or what pytest.skip raises
                 broken = PluginError(
                     f"plugin {entry_point.name} ({entry_point.value}) cannot be loaded: "
                     f"{one_line(error)}; mend it or uninstall its package"

@@ -103,7 +103,8 @@ def check_level(calibration: Calibration | None, level: float | None) -> float:
 def _lack(calibration: Calibration, level: float) -> str:
     images = len(calibration.strangeness)
     least = Context(prec=2, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(images + 1))
+    wanted = math.ceil(min(1 / level, 1e12)) - 1  # a level may be as small as 5e-324
     return (
-        f"--level {level:g} takes at least {math.ceil(1 / level) - 1:,} val images, and the "
-        f"classifier was chosen on {images:,}; write --level {float(least):g} or more"
+        f"--level {level:g} takes at least {wanted:,} val images, and the classifier "
+        f"was chosen on {images:,}; write --level {float(least):g} or more"
     )

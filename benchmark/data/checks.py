@@ -36,9 +36,11 @@ def check_classes(data: PreparedData) -> None:
             reasons.setdefault(small[label], []).append(repr(label))
         told = "; ".join(f"{reason}: {listed(names, _NAMED)}" for reason, names in reasons.items())
         noun = "class has" if len(small) == 1 else "classes have"
+        enough_left = len(data.class_names) - len(small) >= 2
+        advice = ", or leave such classes out: --set data.min_images=3" if enough_left else ""
         raise UserError(
             f"{len(small)} {noun} too few images for a train, a val and a test part ({told}); "
-            "add images, or leave such classes out: --set data.min_images=3"
+            f"add different images{advice}"
         )
 
 

@@ -87,6 +87,8 @@ def test_zeros_of_a_forest_and_few_val_images_say_no_more_than_they_can() -> Non
     assert judge(row, validation.class_names, None).unknown is None
     with pytest.raises(UserError, match=r"at least 19 val images, .* on 9"):
         check_level(calibration, 0.05)
+    with pytest.raises(UserError, match=r"--level 4.94066e-324 takes at least 999,999,999,999 val"):
+        check_level(calibration, 5e-324)
     assert check_level(calibration, None) == 0.05
 
 

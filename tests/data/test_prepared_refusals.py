@@ -1,5 +1,6 @@
 """What cannot be read, is too little or is interrupted while it is decoded."""
 
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -155,7 +156,16 @@ def test_all_classes_that_are_too_small_are_named_at_once(folder: Path, tmp_path
         check_classes(data)
     assert str(info.value) == (
         "2 classes have too few images for a train, a val and a test part (1 different image, none "
-        "for train and val: 'mew9'; 2 different images, none for train: 'mew10'); add images, or "
-        "leave such classes out: --set data.min_images=3"
+        "for train and val: 'mew9'; 2 different images, none for train: 'mew10'); add different "
+        "images, or leave such classes out: --set data.min_images=3"
     )
     check_classes(prepare(replace(source(folder), min_images=3), **SETTINGS, home=tmp_path))
+
+
+def test_classes_are_not_left_out_where_fewer_than_two_would_stay(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(folder)
+    write_tree(folder, {"mew": 1, "abra": 9})
+    with pytest.raises(UserError, match=r"'mew'\); add different images$"):
+        check_classes(prepared(folder, tmp_path))

@@ -91,6 +91,7 @@ def test_installed_package_is_a_plugin(tmp_path: Path) -> None:
         ("raise RuntimeError('no such device')", "RuntimeError: no such device"),
         ("import nowhere_to_be_found", "ModuleNotFoundError: No module named"),
         ("raise SystemExit", "SystemExit"),
+        ("import pytest\npytest.skip('no GPU', allow_module_level=True)", "Skipped: no GPU"),
         ("register_head('extra_trees', title='')(list)", "two heads are called 'extra_trees'"),
         ("register_head('a b', title='')(list)", "head 'a b': a name is of letters"),
         (
