@@ -7,6 +7,7 @@ import math
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
+from benchmark.classifier.completed import backbone_of
 from benchmark.classifier.network import WEIGHTS_FILE
 from benchmark.ranking.runs import TRIAL_GROUP, fetch
 from benchmark.ranking.systems import best_runs
@@ -15,6 +16,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Tag
 from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.reader import search
+from benchmark.tracking.registered import registered_runs
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.heads import HEAD_FILES
@@ -60,7 +62,8 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
     """Remove the weights that were kept in case their row would be the best, and it is not.
 
     Those of the best row stay, with all its seeds, and of each seed those of the best run: with
-    more seeds to come, its row may be the best.
+    more seeds to come, its row may be the best. So do those that registered models are made of.
+    A kept head's backbone stays with it.
 
     Args:
         store: Where the runs are.
@@ -77,9 +80,13 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
         for some in [own, *(of_seed for _, of_seed in own.groupby("seed"))]:
             if not some.empty:
                 kept |= {*best_runs(some)["run_id"]}
-    query = f"tags.{KEPT.name} = '{KEPT.value}' and tags.{_WHILE_BEST.name} = '{_WHILE_BEST.value}'"
-    for run in list(search(store, query)):
-        if run.data.tags["context"] in contexts and run.info.run_id not in kept:
+    having = list(search(store, f"tags.{KEPT.name} = '{KEPT.value}'"))
+    kept |= registered_runs(store)
+    kept |= {backbone_of(run) for run in having if run.info.run_id in kept}
+    for run in having:
+        tags = run.data.tags
+        in_doubt = tags.get(_WHILE_BEST.name) == _WHILE_BEST.value and tags["context"] in contexts
+        if in_doubt and run.info.run_id not in kept:
             tracker.client.set_tag(run.info.run_id, KEPT.name, "removed")  # first: it may be used
             for name in (WEIGHTS_FILE, *HEAD_FILES):
                 tracker.remove_artifact(run.info.run_id, name)

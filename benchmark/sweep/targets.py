@@ -68,7 +68,7 @@ def find_targets(
 
 
 def sweep_options(launch: Launch, bases: Iterable[RunSpec]) -> RunOptions:
-    """The launch's options; all its networks' embeddings and the bases' teachers are kept."""
+    """The launch's options; more is kept: embeddings, what teachers say, heads' backbones."""
     networks = frozenset(
         spec.id for spec in launch.study.plan if not spec.pretraining and spec.system.head is None
     )
@@ -76,6 +76,7 @@ def sweep_options(launch: Launch, bases: Iterable[RunSpec]) -> RunOptions:
     return replace(
         launch.options,
         save_embeddings=networks,
+        save_weights=launch.options.save_weights | networks,
         save_train_predictions=launch.options.save_train_predictions | teachers,
     )
 

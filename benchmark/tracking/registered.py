@@ -80,6 +80,17 @@ def champion_of(store: Store, name: str) -> tuple[str, str] | None:
     return str(found.version), str(found.run_id)
 
 
+def registered_runs(store: Store) -> set[str]:
+    """Find the ids of the runs that versions of registered models were made of."""
+    client, _ = connect(store, write=False)
+    token, found = None, set()
+    while token is None or token:
+        page = client.search_model_versions(page_token=token)
+        found |= {str(version.run_id) for version in page if version.run_id}
+        token = page.token or ""
+    return found
+
+
 def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
     """Log a pyfunc of a packed classifier to its run, as the artifact `MODEL_FOLDER`.
 

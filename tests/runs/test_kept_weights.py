@@ -18,6 +18,7 @@ from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
 from benchmark.tracking.items import Artifact, Metric, Param
+from benchmark.tracking.registered import add_version
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import PARAMS
@@ -85,12 +86,18 @@ def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
     asked = RunOptions(store=store, home=workplace / "home", save_weights=frozenset([spec.id]))
     assert tags(0.1, asked) == {"weights_file": "kept"}
     third = make("third", 0, 0.79)
+    registered, backbone = (make(name, 0, 0.79) for name in ("registered", "backbone"))
+    for name in (registered, varied[0]):
+        tracker.client.set_tag(name, "backbone_run_id", backbone)
+    run = tracker.client.get_run(registered)
+    add_version(tracker, run, "model", card="", tags={})
     for _ in range(2):
         leave_best(store, tracker, {"another"})
         assert files(tracker, third)
+    kept_or_not = (*steady, *varied, third, registered, backbone)
     for _ in range(2):
         leave_best(store, tracker, {spec.context})
-        has = {run_id: bool(files(tracker, run_id)) for run_id in (*steady, *varied, third)}
+        has = {run_id: bool(files(tracker, run_id)) for run_id in kept_or_not}
         # The best row, the best run of each seed; that which never kept them is left alone.
         assert has == {
             steady[0]: True,
@@ -98,5 +105,7 @@ def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
             varied[0]: True,
             varied[1]: True,
             third: False,
+            registered: True,  # a model that people load by its name
+            backbone: True,  # of a head that is kept
         }
     assert tracker.client.get_run(third).data.tags["weights_file"] == "removed"

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
+from benchmark.runs.run_one import open_tracker
 from benchmark.tracking.store import Store
+from tests.studies import tracked
 from tests.test_cli import assert_one_line_error
 
 
@@ -40,6 +42,20 @@ def test_missing_embeddings_are_made_first(store: Store, image_folder: Path) -> 
     assert "(tuned)" in board.output
     status = bench("sweep", "--status")
     assert "4 of 4" in status.output
+
+
+def test_what_a_sweep_found_can_be_used(store: Store, image_folder: Path) -> None:
+    settings = ["--data", str(image_folder), "--set", "data.image_size=32"]
+    grid = ["--grid", "n_estimators=5", "--grid", "max_depth=3", "--set", "train.epochs=1"]
+    result = bench("sweep", "basic_cnn-scratch/extra_trees", *settings, *grid)
+    assert result.exit_code == 0, result.output
+    rows = open_tracker(store).search("tags.completed = 'true'")
+    (head,) = [run for run in rows if run.data.tags["kind"] == "head"]
+    (backbone,) = tracked(store, "basic_cnn-scratch")
+    assert backbone.data.tags["weights_file"] == "kept"
+    picture = str(image_folder / "red" / "00.png")
+    told = bench("predict", picture, "--model", head.info.run_id)
+    assert told.exit_code == 0, told.output
 
 
 @pytest.mark.parametrize(
