@@ -98,7 +98,7 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     order: dict[tuple[str, ...], int] = {}
     for _, own in rows.groupby("context", sort=False):
         ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
-        for key in zip(ranked["context"], ranked["weights"], ranked["seed"], strict=True):
+        for key in ranked[["context", "weights", "seed", "run"]].itertuples(index=False):
             order.setdefault(tuple(map(str, key)), len(order))
     found = []
     for name in dict.fromkeys(rows["run"]):
@@ -111,7 +111,8 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
 
 def _place(run: Run) -> tuple[str, ...]:
     tags = run.data.tags
-    return tags["context"], tags.get("weights", ""), run.data.params.get("seed", "")
+    seed = run.data.params.get("seed", "")
+    return tags["context"], tags.get("weights", ""), seed, str(run.info.run_name)
 
 
 def find_trained(

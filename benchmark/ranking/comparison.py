@@ -72,11 +72,12 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
     if lacking := [name for name, own in chosen.items() if not {*own["run_id"]} <= answers.keys()]:
         raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
     told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
+    systems = _systems(told)  # first: it sees whether they were tested on the same images
     right = _right(told)
     return Comparison(
         context=one.contexts[0],
         run_id=str(everything["run_id"].iloc[0]),
-        systems=_systems(told),
+        systems=systems,
         classes=_classes(told, right),
         images=_images(told, right),
         right=right,

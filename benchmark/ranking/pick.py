@@ -56,8 +56,8 @@ def read_limit(text: str, units: tuple[str, ...]) -> float:
 def pick(ranking: Ranking, latency_ms: float | None, size_mb: float | None) -> Picked:
     """Pick, among the rows that are tied with the best, the most accurate within the limits.
 
-    By validation accuracy, since the test split chooses nothing; where none of them is within, the
-    most accurate of all that are.
+    By validation accuracy: the test split only says what is tied with the best. Where none of them
+    is within, the most accurate of all that are.
 
     Args:
         ranking: Of one context.

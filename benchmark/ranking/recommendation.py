@@ -35,7 +35,7 @@ def _choice(ranking: Ranking, best: Row) -> str:
     if tied:
         told += f" Tied with it: {listed(tied)}."
         told += _fastest(ranking)
-    elif ranking.rows("worse") and not better:
+    elif len(ranking.rows("worse")) == len(ranking.table) - 1 > 0:
         told += " All others are worse."
     return told
 
@@ -45,7 +45,7 @@ def _fastest(ranking: Ranking) -> str:
     if row is None:
         return ""
     cost = f"{row['inference_ms']:.2g} ms an image"
-    return f" The fastest of these: {title_of(row)} ({cost})."
+    return f" Among the fastest of these: {title_of(row)} ({cost})."
 
 
 def _worth(ranking: Ranking) -> str:

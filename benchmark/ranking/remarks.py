@@ -56,9 +56,13 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
         others,
         lambda row: _overfitted(curves.get(row["run_id"], {})),
     )
-    lines += _grouped("Val and test accuracy differ by more than chance", others, _far_apart)
     lines += _grouped(
-        "Tied although the interval of the difference leaves out 0: p decides, which is exact and "
+        "Val and test accuracy differ by more than chance (corrected for all rows)",
+        others,
+        lambda row: _far_apart(row, len(others)),
+    )
+    lines += _grouped(
+        "Tied although the interval of the difference leaves out 0: p decides, which is "
         "corrected for all rows (Holm)",
         ranking.rows(TIED),
         lambda row: bool(row["difference_high"] < 0 or row["difference_low"] > 0),
@@ -125,7 +129,7 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
         return "one epoch was too few; try --set train.epochs=5"
     best = int(np.nanargmin(val))
     if train[-1] > ROSE * min(train):
-        return f"it diverged after epoch {best + 1}, whose weights were kept; {lower}"
+        return f"it diverged after epoch {best + 1}; {lower}"
     if train[0] - min(train) <= FLAT * train[0]:
         if len(train) <= SOON:
             lower = f"try more epochs, --set train.epochs={3 * len(train)}, or{lower[3:]}"
@@ -143,8 +147,8 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
         )
     if len(val) < int(row["epochs"]):
         return (
-            f"it was stopped after {len(val)} of {row['epochs']} epochs, the best being the "
-            f"{best + 1}.; try --set train.patience=none"
+            f"it was stopped after {len(val)} of {row['epochs']} epochs; "
+            "try --set train.patience=none"
         )
     return (
         f"{len(val)} epochs were too few ({train[0]:.2f} to {train[-1]:.2f}); try "
@@ -172,14 +176,16 @@ def _overfitted(curves: Curves) -> bool:
     return gap > GAP and val[-1] > 1.1 * min(val)
 
 
-def _far_apart(row: Row) -> bool:
+def _far_apart(row: Row, rows: int) -> bool:
     from benchmark.ranking.statistics import newcombe_interval
 
     figures = [row[name] for name in ("best_val_accuracy", "val_images", "test_accuracy")]
     if any(pd.isna(figure) for figure in [*figures, row["test_images"]]):
         return False
     val, images, test = figures
-    low, high = newcombe_interval(float(val), int(images), float(test), int(row["test_images"]))
+    low, high = newcombe_interval(
+        float(val), int(images), float(test), int(row["test_images"]), comparisons=rows
+    )
     return low > 0 or high < 0
 
 

@@ -72,7 +72,9 @@ def wilson_interval(share: float, n: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def newcombe_interval(share: float, n: int, other: float, other_n: int) -> tuple[float, float]:
+def newcombe_interval(
+    share: float, n: int, other: float, other_n: int, comparisons: int = 1
+) -> tuple[float, float]:
     """95% interval of the difference of two independent proportions (Newcombe 1998, method 10).
 
     Args:
@@ -80,12 +82,14 @@ def newcombe_interval(share: float, n: int, other: float, other_n: int) -> tuple
         n: Its size.
         other: Of successes in the second sample.
         other_n: Its size.
+        comparisons: Of so many intervals, all hold the true difference with 95% (Bonferroni).
 
     Returns:
         Lower and upper bound of ``share - other``.
     """
+    counts = (share * n, n, other * other_n, other_n)
     low, high = confint_proportions_2indep(
-        share * n, n, other * other_n, other_n, method="newcomb", compare="diff", alpha=_ALPHA
+        *counts, method="newcomb", compare="diff", alpha=_ALPHA / comparisons
     )
     return float(low), float(high)
 
@@ -137,7 +141,9 @@ def p_value(one: Correct, other: Correct, groups: Groups) -> float:
     if not np.any(difference):
         return 1.0
     if min(len(one), len(other)) >= RECIPE_SEEDS:
-        return _recipe_p_value(one, other, groups)
+        p = _recipe_p_value(one, other, groups)
+        if not math.isnan(p):
+            return p
     if len(one) == len(other) == 1 and len(np.unique(groups)) == len(groups):
         won, lost = int((difference > 0).sum()), int((difference < 0).sum())
         return float(stats.binomtest(won, won + lost).pvalue)
@@ -207,9 +213,10 @@ def smallest_difference(systems: Mapping[str, Correct], groups: Groups, referenc
         for name, one in systems.items()
         if name != reference
     ]
-    spread = float(np.median(spreads)) if spreads else 0.0
-    if spread == 0:
+    spreads = [spread for spread in spreads if spread > 0]
+    if not spreads:
         return float("nan")
+    spread = float(np.median(spreads))
     count = len(np.unique(groups))
     return _effect(count) * spread * math.sqrt(count)
 
@@ -239,6 +246,8 @@ def _recipe_p_value(one: Correct, other: Correct, groups: Groups) -> float:
         (_seed_error(other.mean(axis=1)) ** 2, len(other) - 1),
     ]
     variance = sum(part for part, _ in parts)
+    if variance == 0:  # all images and seeds say the same, as a handful may: t knows no spread
+        return float("nan")
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     return float(2 * stats.t.sf(abs(difference.mean()) / np.sqrt(variance), freedom))
 

@@ -32,6 +32,8 @@ MEANS = (
     "inference_ms",
 )
 """What a row has as the mean of its repeats."""
+_OF_THE_BEST = ("run_id", "best_epoch", "epochs_run")
+"""What it has of the repeat that is best on validation."""
 _COMPARED = (
     "test_accuracy_low",
     "test_accuracy_high",
@@ -191,11 +193,16 @@ def _best_place(chosen: pd.DataFrame) -> int:
 
 
 def _rows(chosen: pd.DataFrame) -> pd.DataFrame:
-    """A row a system, in the order of their places; ``run_id`` is its best by validation."""
+    """A row a system, in the order of their places; ``run_id`` is its best by validation.
+
+    So are its epochs: the run's curves are drawn beside them.
+    """
     by_place = chosen.groupby("place")
     table = chosen.drop_duplicates("place").reset_index(drop=True)
     best = chosen.sort_values("best_val_accuracy", ascending=False, kind="stable")
-    table["run_id"] = best.drop_duplicates("place").sort_values("place")["run_id"].to_numpy()
+    shown = best.drop_duplicates("place").sort_values("place")
+    for name in _OF_THE_BEST:
+        table[name] = shown[name].to_numpy()
     for name in MEANS:
         table[name] = by_place[name].mean().to_numpy()
     table["run_ids"] = by_place["run_id"].agg(list).to_numpy()

@@ -212,10 +212,11 @@ def _pretraining(store: Store, tracked: Iterable[Run]) -> list[Run]:
 
 def _not_completed(inside: Iterable[Run]) -> list[Run]:
     """Keep the newest of each run that was never completed."""
-    newest: dict[tuple[str, str], Run] = {}
+    newest: dict[tuple[str | None, ...], Run] = {}
     completed = set()
     for run in inside:
-        key = (run.info.run_name, run.data.tags.get("weights", ""))
+        tags, params = run.data.tags, run.data.params
+        key = (run.info.run_name, tags.get("weights", ""), params.get("seed"))
         newest.setdefault(key, run)
         if state(run) == "completed":
             completed.add(key)

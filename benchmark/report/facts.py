@@ -180,7 +180,8 @@ def parts(tracked: Iterable[Run]) -> list[Part]:
 
 
 def _add(runs: Iterable[Run], metric: str) -> float:
-    return sum(run.data.metrics.get(metric, 0.0) for run in runs)
+    """Seconds; what a run took over from an earlier one, longer than itself, is counted there."""
+    return sum(min(run.data.metrics.get(metric, 0.0), _duration(run)) for run in runs)
 
 
 def _duration(run: Run) -> float:

@@ -49,9 +49,12 @@ def diagram(predictions: pd.DataFrame) -> Markup:
 
 def verdict(predictions: pd.DataFrame) -> str:
     """Such as ``81% sure, 59% right: too sure``."""
-    sure = float(predictions["probability"].astype(float).mean())
+    probabilities = predictions["probability"].astype(float)
+    sure = float(probabilities.mean())
     right = float(predictions["correct"].astype(float).mean())
-    error = np.sqrt(max(right * (1 - right), 0.25 / len(predictions)) / len(predictions))
+    # Of a classifier that is as often right as it says: a share seen near 1 has too little spread.
+    variance = float((probabilities * (1 - probabilities)).mean())
+    error = np.sqrt(max(variance, 0.25 / len(predictions)) / len(predictions))
     told = "too sure" if sure - right > 2 * error else "not sure enough"
     apart = abs(sure - right) > 2 * error
     return f"{sure:.0%} sure, {right:.0%} right{f': {told}' if apart else ''}"

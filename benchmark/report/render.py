@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.ranking.recommendation import recommendation
-from benchmark.ranking.remarks import remarks
+from benchmark.ranking.remarks import chance, remarks
 from benchmark.ranking.runs import state
 from benchmark.ranking.tables import trees
 from benchmark.report import charts, curves, facts, pictures, reliability
@@ -92,7 +92,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         title=title or f"Image classifiers on {material.settings['data.name']}",
         material=material,
         systems=material.systems,
-        chance=1 / int(material.settings["data.num_classes"]),
+        chance=chance(material.ranking),
         group_style={group: f"g{i}" for i, group in enumerate(GROUPS, start=1)},
         symbol=charts.symbol,
         accuracy_bar=charts.accuracy_bar,

@@ -22,6 +22,7 @@ def runs(store: Store) -> dict[str, str]:
     made = {}
     for name, seed, context, val, test in (
         ("convmixer", 0, "old", 0.9, 0.9),
+        (OTHER_POINT, 0, "old", 0.1, 0.1),
         ("convmixer", 0, "new", 0.5, 0.8),
         ("convmixer", 1, "new", 0.6, 0.4),
         ("basic_cnn", 0, "new", 0.3, 0.9),
@@ -70,6 +71,11 @@ def test_a_name_stands_for_the_best_seed_of_the_newest_context_by_validation(
 ) -> None:
     found = find_runs(store, name, seed=seed, context=context)
     assert found[0].info.run_id == runs[wanted]
+
+
+def test_a_head_is_the_best_of_its_grid_in_each_context(runs: dict[str, str], store: Store) -> None:
+    found = [run.info.run_id for run in find_runs(store, "basic_cnn/knn")]
+    assert found == [runs[f"{POINT} 0 new"], runs[f"{OTHER_POINT} 0 old"]]
 
 
 def test_an_id_and_a_registered_model_stand_for_their_run(

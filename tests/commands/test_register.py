@@ -149,7 +149,9 @@ def test_what_cannot_be_loaded_is_no_champion() -> None:
     assert not tracker.client.search_registered_models("name = 'damaged'")
 
 
-def run_that_told(tracker: Tracker, like: str, right: int, names: list[str]) -> str:
+def run_that_told(
+    tracker: Tracker, like: str, right: int, names: list[str], groups: list[str] | None = None
+) -> str:
     """A run beside another that told so many of its test images right."""
     run = tracker.client.get_run(like)
     with tracker.start("other", {**run.data.tags, "mlflow.runName": "other"}) as made:
@@ -161,6 +163,7 @@ def run_that_told(tracker: Tracker, like: str, right: int, names: list[str]) -> 
             labels=labels,
             probabilities=np.eye(2, dtype=np.float32)[predicted],
             class_names=["a", "b"],
+            groups=groups or names,
         )
         predictions.save(Path(made.id) / "predictions")
         made.log(Artifact(Path(made.id) / "predictions", "predictions"))
@@ -179,6 +182,10 @@ def test_only_what_is_better_or_tied_is_as_good_as_the_champion() -> None:
         assert found is proven
         assert told.startswith(f"{verdict}: {right:.2f}%")
         assert "80.00% of the same 100 test images, p = " in told
+    copies = [str(i // 20) for i in range(100)]  # of five pictures, one of which tells nothing
+    told, found = compare(tracker, run_that_told(tracker, like, 60, names, copies), champion)
+    assert found
+    assert told.startswith("tied: 60.00%")
     others = run_that_told(tracker, like, 100, [f"other {name}" for name in names])
     told, found = compare(tracker, others, champion)
     assert not found

@@ -199,5 +199,19 @@ def test_everything_right_leaves_room_for_doubt() -> None:
     assert found.low == pytest.approx(wilson_interval(1, 40)[0])
 
 
+def test_a_difference_without_any_spread_is_told_by_the_images() -> None:
+    ones, groups = np.ones((RECIPE_SEEDS, 40)), np.arange(40)
+    assert p_value(ones, 0 * ones, groups) == p_value(ones[:3], 0 * ones[:3], groups) < 0.001
+
+
+def test_rows_like_the_reference_say_nothing_of_what_can_be_shown() -> None:
+    rng = np.random.default_rng(0)
+    systems = {name: np.ones((1, 60)) for name in "abc"}
+    systems["other"] = (rng.random((1, 60)) < 0.7).astype(float)
+    groups = np.arange(60)
+    alone = smallest_difference({name: systems[name] for name in ("a", "other")}, groups, "a")
+    assert smallest_difference(systems, groups, "a") == alone > 0
+
+
 def test_four_times_the_images_show_half_the_difference() -> None:
     assert images_needed(0.04, 283, 0.02) == 4 * 283

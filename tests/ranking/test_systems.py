@@ -72,6 +72,7 @@ def log(
         params = {**PARAMS, "seed": seed, "data.test_images": IMAGES}
         run.log(*(Param(key, value) for key, value in params.items()))
         run.log(Metric("best_val_accuracy", val), Metric("inference_ms", 10 * val))
+        run.log(Metric("best_epoch", seed + 1), Metric("epochs_run", seed + 2))
         run.log(*metrics(score(predictions)), Artifact(folder / "predictions", "predictions"))
     return run.id
 
@@ -88,6 +89,7 @@ def test_of_repeats_the_best_by_validation_is_shown(store: Store, tmp_path: Path
     ]
     (row,) = rank_systems(store, fetch(store)).rows()
     assert (row["run_id"], row["run_ids"]) == (made[1], made)
+    assert (row["best_epoch"], row["epochs_run"]) == (2, 3)  # of the run whose curves are drawn
 
 
 def test_the_best_is_chosen_by_validation_and_stands_first(
@@ -116,7 +118,7 @@ def test_the_best_is_chosen_by_validation_and_stands_first(
     assert alike.cheapest["run"] == "chosen"  # a tenth is no difference between two timings
     first, second = recommendation(ranking)
     assert first.startswith("Best by validation: chosen, ")
-    assert "Tied with it: lucky. The fastest of these: lucky (5 ms an image)." in first
+    assert "Tied with it: lucky. Among the fastest of these: lucky (5 ms an image)." in first
     assert second.startswith("60 test images show differences to it from some ")
     assert "of these trained classifiers" in second
     _, few = recommendation(replace(ranking, smallest=1.171))
@@ -239,7 +241,7 @@ def drawn(rng: np.random.Generator, means: list[float], seeds: int) -> Ranking:
                     "test_images": IMAGES,
                 }
             )
-    figures = dict.fromkeys([*MEANS, "study_accuracy"], np.nan)
+    figures = dict.fromkeys([*MEANS, "study_accuracy", "best_epoch", "epochs_run"], np.nan)
     return compare(pd.DataFrame([{**figures, **row} for row in rows]), answers)
 
 

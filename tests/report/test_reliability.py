@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 
 from benchmark.report.reliability import diagram, verdict
@@ -23,3 +24,9 @@ def test_words_tell_who_is_too_sure() -> None:
     assert verdict(predictions(0.5, 95)) == "50% sure, 95% right: not sure enough"
     assert verdict(predictions(0.9, 88)) == "90% sure, 88% right"
     assert verdict(predictions(1.0, 10, 10)) == "100% sure, 100% right"
+
+
+def test_of_100_that_are_as_often_right_as_sure_few_are_told_otherwise() -> None:
+    rng = np.random.default_rng(0)
+    told = [verdict(predictions(0.995, rng.binomial(300, 0.995), 300)) for _ in range(200)]
+    assert sum(":" in one for one in told) / len(told) < 0.12  # a share of 300 comes in steps
