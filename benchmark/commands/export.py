@@ -33,6 +33,7 @@ ALL_FILES = (DESCRIPTION, "model.onnx", "model.pt", "model.safetensors", "head.s
     "safetensors: weights alone.",
 )
 @click.option(
+    "--out",
     "--output",
     "folder",
     metavar="DIR",

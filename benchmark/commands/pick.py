@@ -17,8 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--latency", metavar="TIME", help="For an image at most, such as 20ms or 0.5s.")
-@click.option("--size", metavar="SIZE", help="Of weights and head at most, such as 50MB or 1GB.")
+@click.option(
+    "--latency",
+    metavar="TIME",
+    help="For an image at most, such as 20ms or 0.5s; without a unit, milliseconds.",
+)
+@click.option(
+    "--size",
+    metavar="SIZE",
+    help="Of weights and head at most, such as 50MB or 1GB; without a unit, megabytes.",
+)
 @click.option(
     "--context", metavar="ID", help="Which data and settings. [default: those of the newest run]"
 )

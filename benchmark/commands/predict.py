@@ -31,8 +31,8 @@ _COLUMNS = ("image", "label", "probability", "margin")
 level_option = click.option(
     "--level",
     type=FiniteRange(0, 1, min_open=True, max_open=True),
-    help="Of pictures like those trained on, so many are said to be unknown, and so many sets of "
-    "possible classes miss theirs. [default: 0.05]",
+    help="Share of pictures like those trained on that may wrongly be called unknown, and of sets "
+    "of possible classes that may miss the true one. [default: 0.05]",
 )
 batch_option = click.option(
     "--batch",

@@ -17,8 +17,9 @@ from registry.printable import printable
 def serve(name: str, seed: int | None, context: str | None, port: int) -> None:
     """Serve a classifier on this machine: a page for pictures, and HTTP for programs.
 
-    POST /predict takes a picture as the form's file ``image``, /invocations MLflow's format. The
-    page and its description of the interface, /docs, need no network. It ends with Ctrl-C.
+    POST /predict takes a picture as the form's file "image", and ?top=N; /explain shows where it
+    looked, /invocations takes MLflow's format. The page and the interface's description, /docs,
+    need no network. It ends with Ctrl-C.
     """
     from benchmark.processes.signals import Interrupted
 

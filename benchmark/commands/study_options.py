@@ -164,12 +164,13 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--seed",
             type=click.IntRange(0),
             help="Of weights, batches, trees and samplers; the images are divided by "
-            "data.split_seed.",
+            "data.split_seed. [default: 0]",
         ),
         click.option(
             "--weights",
             metavar="imagenet|demo|DIR",
-            help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights.",
+            help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights. "
+            "[default: imagenet, demo with quick]",
         ),
     ):
         collecting = option(collecting)

@@ -56,7 +56,7 @@ EXIT_FAILED = 1
     "--trials",
     type=click.IntRange(1),
     help="Of each study in all, earlier ones included. [default: 50 of a head, 20 of a network, "
-    "or the whole grid]",
+    "or the whole grid; any number with --timeout]",
 )
 @click.option(
     "--timeout",
@@ -144,6 +144,8 @@ def _searched(
     if not names:
         raise UserError("name what to sweep: bench sweep trees, or bench sweep resnet18-staged")
     if sampler is not None and bool(axes) != (sampler == "grid"):
+        if axes:
+            raise UserError(f"--grid tries all of its points; leave --sampler {sampler} out")
         raise UserError("--sampler grid goes with axes: --grid n_estimators=50:600:50 ...")
     if axes and space is not None:
         raise UserError("--grid names its axes itself; leave --space out")

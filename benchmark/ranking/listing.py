@@ -158,6 +158,8 @@ def list_presets(config: Config) -> Rows:
 def list_settings(config: Config) -> Rows:
     """A row a setting: its default in the preset, the values that it takes, what it does."""
     values = setting_values(config)
+    of_recipes = {key for recipe in config.recipes.values() for key in recipe}
+    values |= {key: "by system" for key in values if key.removeprefix("train.") in of_recipes}
     return [
         {
             "setting": one.key,

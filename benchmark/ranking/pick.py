@@ -49,7 +49,8 @@ def read_limit(text: str, units: tuple[str, ...]) -> float:
     unit = (found[2] or units[1]) if found else ""
     if not found or unit not in units or float(found[1]) == 0:
         example = "20ms or 0.5s" if units == TIMES else "50MB or 1GB"
-        raise UserError(f"{text!r} is no limit; write {example}")
+        option = "--latency" if units == TIMES else "--size"
+        raise UserError(f"{option} {text!r} is no limit; write {example}")
     return float(found[1]) * _UNITS[unit]
 
 

@@ -128,7 +128,7 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
         ranking=ranking,
         systems=_systems(store, ranking, by_id, artifacts),
         tracked=tracked + _pretraining(store, tracked),
-        not_completed=_not_completed(inside),
+        not_completed=not_completed(inside),
         splits={split: int(_profile(newest)[split]) for split in SPLITS},
         environment=artifacts.json(newest, "environment.json") or {},
         exploration=_exploration(store, newest, artifacts),
@@ -210,7 +210,7 @@ def _pretraining(store: Store, tracked: Iterable[Run]) -> list[Run]:
     return [run for spec_id, run in newest.items() if spec_id in needed]
 
 
-def _not_completed(inside: Iterable[Run]) -> list[Run]:
+def not_completed(inside: Iterable[Run]) -> list[Run]:
     """Keep the newest of each run that was never completed."""
     newest: dict[tuple[str | None, ...], Run] = {}
     completed = set()

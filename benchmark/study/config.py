@@ -167,8 +167,8 @@ class PretrainConfig(Section):
         min_length=1,
         description="Which backbones, by a glob; runs that need another are skipped.",
     )
-    species: int = Field(40, ge=2, le=1000, description="How many species it learns from.")
-    images_per_species: int = Field(40, ge=3, le=10_000, description="Images of each.")
+    species: int = Field(40, ge=2, le=1000, description="Drawn species to learn from.")
+    images_per_species: int = Field(40, ge=3, le=10_000, description="Images of each species.")
     epochs: int = Field(10, ge=1, le=100_000, description="As train.epochs.")
     lr: float = Field(0.0003, gt=0, le=100, description="As train.lr.")
 

@@ -49,5 +49,5 @@ def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
         if name.startswith("timm:"):
             raise
         networks = [system.name for system in systems() if system.head is None]
-        raise no_such("head or network", name, [*known_heads, *networks]) from error
+        raise no_such("head or network", name, [TREES, *known_heads, *networks]) from error
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import click
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -47,6 +48,7 @@ KEPT = (
     "reason",
     "unavailable",
     "meaning",
+    "default",
     "range",
     "test_accuracy",
     "interval",
@@ -266,8 +268,14 @@ def _fit(columns: list[_Column], width: int) -> list[str]:
         column.fold()
     notes = [f"in all rows: {', '.join(same)}"] if same else []
     if others:
-        notes.append(f"too wide to show: {', '.join(others)} (--format csv has all)")
+        remedy = "--format csv has all" if _takes_format() else "a wider terminal shows more"
+        notes.append(f"too wide to show: {', '.join(others)} ({remedy})")
     return notes
+
+
+def _takes_format() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is None or any("--format" in one.opts for one in context.command.params)
 
 
 def _worth(column: _Column) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from benchmark.tracking.database import ANSWER_SECONDS, check_tables, deleted, unusable
 from benchmark.tracking.locations import follow_move, new_location
@@ -103,6 +104,9 @@ def _ask_server(store: Store) -> None:
     except MlflowException as error:
         raise unusable(store, f"no server answers ({_cause(error)})") from error
     status = response.status_code
+    if status == 403 and "Host header" in response.text:
+        remedy = f"start it with --allowed-hosts {urlsplit(store.uri).netloc}, or use its address"
+        raise unusable(store, f"its server does not answer to this name; {remedy}")
     if status in (401, 403):
         remedy = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         raise unusable(store, f"it refuses you (HTTP {status}); {remedy}")

@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.ranking import listing
 from benchmark.study.config import Config, override
+from benchmark.study.presets import tuned
 from benchmark.study.suite import System, find_systems
 
 
@@ -70,3 +71,12 @@ def test_a_plugins_code_is_asked_each_time_and_a_listing_makes_no_folder(
     listing.list_systems(Config())
     assert len(counted) == 3 * rows
     assert not list((workplace / "home").glob("*/systems*"))
+
+
+def test_what_a_recipe_sets_is_no_default_of_all() -> None:
+    defaults = {row["setting"]: row["default"] for row in listing.list_settings(tuned())}
+    assert defaults["train.lr"] == defaults["train.optimizer"] == "by system"
+    assert defaults["train.mixup"] == "0.0"
+    set_ = override(tuned(), ["train.optimizer=sgd"])
+    defaults = {row["setting"]: row["default"] for row in listing.list_settings(set_)}
+    assert defaults["train.optimizer"] == "sgd"  # goes before the recipes

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from benchmark.data.prepared import PreparedData
 from benchmark.ranking.runs import fetch
+from benchmark.report.collect import not_completed
+from benchmark.report.facts import parts
 from benchmark.terminal.numbers import percent
 from benchmark.tracking.store import Store
 from tests.report.study import Study, make_store
@@ -38,6 +42,28 @@ def test_without_artifacts_and_heads_words_take_their_place(
     ):
         assert words in page.text
     assert "Accuracy against cost" not in page.text  # no run says what it cost
+
+
+def of_one_system(seed: str, status: str, seconds: int = 0, **metrics: float) -> Any:
+    tags = {"group": "from scratch", "head": "", "completed": "true" * (status == "FINISHED")}
+    info = SimpleNamespace(run_name="net", status=status, start_time=0, end_time=1000 * seconds)
+    return SimpleNamespace(
+        info=info, data=SimpleNamespace(tags=tags, params={"seed": seed}, metrics=metrics)
+    )
+
+
+def test_a_seed_that_failed_is_told_though_another_did_not() -> None:
+    failed, done = of_one_system("1", "FAILED"), of_one_system("0", "FINISHED")
+    assert not_completed([failed, done]) == [failed]
+    assert not_completed([of_one_system("0", "FAILED"), done]) == []
+
+
+def test_time_taken_over_from_another_run_is_counted_there() -> None:
+    runs = [
+        of_one_system("0", "FINISHED", 70, fit_seconds=65.0),
+        of_one_system("0", "FINISHED", 10, fit_seconds=65.0),  # 60 of them were the first's
+    ]
+    assert sum(part.seconds for part in parts(runs)) == 80
 
 
 def test_a_picture_that_is_gone_leaves_a_word(

@@ -62,6 +62,8 @@ def test_what_a_sweep_found_can_be_used(store: Store, image_folder: Path) -> Non
     ("arguments", "told"),
     [
         (["extra_tres"], "did you mean extra_trees?"),
+        (["tree"], "did you mean trees"),
+        (["trees", "--grid", "n_estimators=5,10", "--sampler", "tpe"], "leave --sampler tpe out"),
         (["resnet18-frozn"], "did you mean resnet18-frozen"),
         (["resnet18-frozen", "--space", "lr,weigth_decay"], "did you mean weight_decay?"),
         (["resnet18-frozen", "--grid", "lr=-1"], "lr=-1: input should be greater than 0"),

@@ -206,6 +206,13 @@ def test_a_server_that_is_not_mlflows_or_not_well(
     assert time.monotonic() - start < 10
 
 
+def test_a_server_that_does_not_know_its_name_is_told_which_option_gives_it_one() -> None:
+    refusal = b"Invalid Host header - possible DNS rebinding attack detected"  # MLflow's words
+    with answering(403, "text/plain", refusal) as address:
+        name = address.removeprefix("http://")
+        assert_refused(store_at(address), f"--allowed-hosts {name}", address)
+
+
 def test_a_server_that_is_down_or_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.2)
     start = time.monotonic()
