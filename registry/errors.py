@@ -59,7 +59,8 @@ def of_the_machine(error: BaseException | None) -> UserError | None:
     told = None
     while error is not None and not isinstance(error, UserError | PluginError):
         if isinstance(error, OSError) and error.errno in _MACHINE:
-            file = f": {error.filename}" if error.filename else ""
+            name = error.filename2 or error.filename  # of a copy, the second is written
+            file = f": {name}" if name else ""
             if file or told is None:
                 told = UserError(f"{error.strerror}{file}; {_MACHINE[error.errno]}")
         elif "disk is full" in str(error):  # SQLite's words

@@ -8,6 +8,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from benchmark.classifier.onnx_graph import Graph, network_graph, open_onnx, wit
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
+from benchmark.processes.leftovers import rewriting
 from benchmark.processes.permissions import usual_permissions
 from benchmark.tracking.writer import Tracker
 from benchmark.training.heads import head_probabilities, load_head, save_head
@@ -94,9 +96,9 @@ def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path
         found = compare(own, exported, pixels, stored)
         description = _description(own, run, record, found)
         (written / "model.json").write_text(json.dumps(description, indent=2))
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(written.iterdir()):
-            shutil.move(file, folder / file.name)
+        with ExitStack() as stack:  # all of them, or none
+            for file in sorted(written.iterdir()):
+                shutil.copyfile(file, stack.enter_context(rewriting(folder / file.name)))
     return found
 
 

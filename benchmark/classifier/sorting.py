@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
+from benchmark.processes.leftovers import unfinished
 from registry.errors import UserError
 
 UNKNOWN = "unknown"
@@ -59,9 +60,8 @@ def sort_into(
         if target is None:
             done["there already"] += 1
         elif copy or source.is_relative_to(temporary.resolve()):
-            with target.open("xb") as written, source.open("rb") as read:
-                shutil.copyfileobj(read, written)
-            shutil.copystat(source, target)
+            with unfinished(target) as path:
+                shutil.copy2(source, path)
             done["copied"] += 1
         else:
             try:

@@ -68,6 +68,7 @@ def catalogue(
     from benchmark.classifier.collection import collect
     from benchmark.classifier.sorting import check_place
     from benchmark.classifier.sorting import sort_into as put
+    from benchmark.processes.leftovers import rewriting
 
     if copy and sort_into is None:
         raise UserError("--copy goes with --sort-into OUT")
@@ -87,12 +88,13 @@ def catalogue(
     classifier = find_classifier(Store(), name, seed=seed, context=context)
     level = check_level(classifier.calibration, level)
     entries, places, left_out = _entries(classifier, pictures, level, batch)
-    out.mkdir(parents=True, exist_ok=True)
-    write_table(out / TABLE, entries, left_out)
+    with rewriting(out / TABLE) as path:
+        write_table(path, entries, left_out)
     named = [Path(path).resolve().name or path for path in paths]
     heading = title or f"Pictures in {listed(named)}"
     page = render_catalogue(heading, classifier.name, entries, left_out)
-    (out / PAGE).write_text(page, encoding="utf-8")
+    with rewriting(out / PAGE) as path:
+        path.write_text(page, encoding="utf-8")
     classes = len({one.verdict.label for one in entries if not one.verdict.unknown})
     doubtful = sum(1 for one in entries if one.doubt)
     lines = [

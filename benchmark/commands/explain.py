@@ -84,7 +84,9 @@ def explain(
 def _write(panels: Image, file: Path) -> None:
     from PIL.PngImagePlugin import PngInfo
 
+    from benchmark.processes.leftovers import rewriting
+
     info = PngInfo()
     info.add_text("Software", SOFTWARE)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    panels.save(file, pnginfo=info)
+    with rewriting(file) as path:
+        panels.save(path, "PNG", pnginfo=info)

@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -165,13 +165,13 @@ def _rows(csv_file: Path | None, top: int) -> Iterator[Any]:
     if csv_file is None:
         yield lambda name, verdict: click.echo(printable(_line(name, verdict, top)))
         return
-    out: Any
     if csv_file == STANDARD_OUTPUT:
-        out = nullcontext(sys.stdout)
-    else:
-        csv_file.parent.mkdir(parents=True, exist_ok=True)
-        out = csv_file.open("w", newline="", encoding="utf-8")
-    with out as file:
+        yield _csv_writer(sys.stdout, top)
+        return
+    from benchmark.processes.leftovers import naming
+
+    csv_file.parent.mkdir(parents=True, exist_ok=True)
+    with naming(csv_file), csv_file.open("w", newline="", encoding="utf-8") as file:
         yield _csv_writer(file, top)
 
 

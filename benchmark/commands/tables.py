@@ -96,8 +96,10 @@ def leaderboard(
     elif format_ == "table":
         print_other_contexts(console, others)
     if csv_file is not None:
-        csv_file.parent.mkdir(parents=True, exist_ok=True)
-        together(tables).to_csv(csv_file, index=False)
+        from benchmark.processes.leftovers import rewriting
+
+        with rewriting(csv_file) as path:
+            together(tables).to_csv(path, index=False)
     if promises is not None and (failures := broken(promises, together(tables))):
         for failure in failures:
             click.echo(printable(failure), err=True)

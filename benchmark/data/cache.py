@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from safetensors import SafetensorError
 
-from benchmark.processes.leftovers import remove
+from benchmark.processes.leftovers import remove, unfinished
 from registry.errors import UserError
 
 Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers", "downloads"]
@@ -43,9 +43,12 @@ def cache_folder(home: Path, kind: Kind) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError as error:
             raise UserError(f"{folder} is no folder; remove it, or set BENCH_HOME=DIR") from error
-        tag.write_text(
-            f"{_SIGNATURE}\n# By classifier-bench, which makes it anew if it is removed.\n"
-        )
+        except FileNotFoundError as error:  # such as below /proc
+            raise UserError(f"{folder} cannot be made there; set BENCH_HOME=DIR") from error
+        with unfinished(tag) as path:
+            path.write_text(
+                f"{_SIGNATURE}\n# By classifier-bench, which makes it anew if it is removed.\n"
+            )
     return folder
 
 

@@ -47,13 +47,33 @@ def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def rewriting(file: Path) -> Iterator[Path]:
+    """A path for the content of a file that a user has named; until it is whole, the old stays.
+
+    What is no plain file, such as a device or a pipe, is written as it is.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    is_device = file.is_relative_to("/dev") or file.is_relative_to("/proc")
+    if is_device or (file.exists() and not file.is_file()):
+        with naming(file):
+            yield file
+        return
+    with unfinished(file.resolve(), replaces=True) as path:  # a link goes on to lead there
+        yield path
+
+
+@contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Let an error of a full disk that names no file name this one."""
+    """Let an error of a full disk name this file, unless it names the one that it could not write.
+
+    Of a copy it names the source first, which lies on another disk.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
-            error.filename = str(file)
+        is_copy = error.filename2 is not None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and (is_copy or error.filename is None):
+            error.filename, error.filename2 = str(file), None
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,9 +87,10 @@ def _kept_rows(config: Config) -> list[dict[str, object]]:
     rows = read_kept(file, _read)
     if rows is None:
         rows = _system_rows(config)
-        cache_folder(home(), "answers")
-        with unfinished(file) as path:
-            path.write_text(json.dumps(rows), encoding="utf-8")
+        with suppress(OSError):  # no room: they are counted again the next time
+            cache_folder(home(), "answers")
+            with unfinished(file) as path:
+                path.write_text(json.dumps(rows), encoding="utf-8")
     return rows
 
 

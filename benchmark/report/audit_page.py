@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmark.audit.inspection import Inspection
 from benchmark.data.eda import CLASS_PICTURE
+from benchmark.processes.leftovers import rewriting
 from benchmark.report.pictures import data_uri
 
 FILES = ("audit.html", "audit.csv", "shortcuts.csv")
@@ -51,10 +52,11 @@ class Card:
 
 def write_audit(found: Inspection, folder: Path) -> None:
     """Write `FILES`: the page, all findings and how well each property tells the class."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found.table.to_csv(folder / "audit.csv", index=False)
-    found.shortcuts.to_csv(folder / "shortcuts.csv", index=False)
-    (folder / "audit.html").write_text(render_audit(found), encoding="utf-8")
+    for name, table in (("audit.csv", found.table), ("shortcuts.csv", found.shortcuts)):
+        with rewriting(folder / name) as path:
+            table.to_csv(path, index=False)
+    with rewriting(folder / "audit.html") as path:
+        path.write_text(render_audit(found), encoding="utf-8")
 
 
 def render_audit(found: Inspection) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 from benchmark.data.home import home
 from benchmark.data.image_store import store_folder
 from benchmark.data.prepared import PreparedData
+from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.comparison import Comparison
 from benchmark.report.charts import accuracy_bar
 from benchmark.report.pictures import data_uri
@@ -55,8 +56,8 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
         )
     )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
+        with rewriting(out) as path:
+            path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"{out} cannot be written ({error.strerror}); name another file: --out FILE"

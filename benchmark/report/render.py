@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.remarks import chance, remarks
 from benchmark.ranking.runs import state
@@ -62,8 +63,8 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
         material = collect(store, context_id, artifacts)
         page = render(material, artifacts, title)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
+        with rewriting(out) as path:
+            path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(
             f"{out} cannot be written ({error.strerror}); name another file: --out FILE"

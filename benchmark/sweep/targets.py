@@ -106,7 +106,7 @@ def run_missing(
             name = outcome.spec.name
             if outcome.status == "unsent":
                 raise UserError(f"{name} is needed first, and {outcome.reason}")
-            remedy = "" if outcome.spec.pretraining else f"; mend that, then type: bench run {name}"
+            remedy = "" if outcome.spec.pretraining else "; mend that, then type the same again"
             raise UserError(
                 f"{name} is needed first, and its run {outcome.status} ({outcome.reason}){remedy}"
             )

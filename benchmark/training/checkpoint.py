@@ -45,8 +45,11 @@ class Checkpoint:
         try:
             with unfinished(self._file, replaces=True) as path, path.open("wb") as file:
                 torch.save(state, file)  # which, given a path, would not tell that the disk is full
-        except OSError as error:
-            told = error.strerror or error
+        except (OSError, RuntimeError) as error:
+            cause = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(cause, OSError):  # that of torch's writer, which fails once more
+                raise
+            told = cause.strerror or cause
             logger.warning("%s cannot be written (%s): training goes on without", self._file, told)
             self._seconds = float("inf")
         self._kept = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -69,6 +70,26 @@ def test_a_network_is_one_graph_that_takes_pixels(
     assert told["input"]["mean"] == [0, 0, 0]
     assert told["comparison"]["images"] == 6
     assert told["comparison"]["changed_since_run"] == 0
+
+
+def test_a_full_disk_leaves_the_earlier_export_whole(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config, "basic_cnn", save_weights="all")
+    assert bench("export", NETWORK, "--format", "safetensors", "--out", "out").exit_code == 0
+    before = {file.name: file.read_bytes() for file in Path("out").iterdir()}
+    copy = shutil.copyfile
+
+    def full(source: Path, target: Path) -> None:
+        if source.name != "model.json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    result = bench("export", NETWORK, "--format", "torchscript", "--out", "out")
+    assert result.exit_code == 2
+    assert "No space left on device: " in result.output
+    assert {file.name: file.read_bytes() for file in Path("out").iterdir()} == before
 
 
 @pytest.mark.parametrize("format_", ["torchscript", "safetensors"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 import shutil
 from collections.abc import Iterator
@@ -85,6 +86,18 @@ def test_with_too_few_val_images_to_tell_the_margin_says_what_is_doubtful() -> N
         doubtful = {row["image"] for row in csv.DictReader(file) if row["doubtful"] == "yes"}
     table = CliRunner().invoke(main, ["predict", "album", "--csv", "-"]).stdout.splitlines()
     assert doubtful == {row["image"] for row in csv.DictReader(table) if float(row["margin"]) < 0.5}
+
+
+def test_a_copy_that_fails_leaves_no_half_of_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    result = catalogue("album", "--sort-into", "full", "--copy")
+    assert result.exit_code == 2
+    assert "No space left on device: " in result.output
+    assert not [path for path in Path("full").rglob("*") if path.is_file()]
 
 
 def test_sorting_links_or_copies_and_neither_moves_nor_replaces() -> None:

@@ -26,6 +26,11 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:
         cache_folder(tmp_path, "data")
 
 
+def test_a_place_where_nothing_can_be_made_is_told() -> None:
+    with pytest.raises(UserError, match=r"cannot be made there; set BENCH_HOME=DIR"):
+        cache_folder(Path("/proc/nothing"), "data")
+
+
 @pytest.mark.parametrize(
     "name", ["contents.json", "looks.json", "index.json", "images.npy", "told.json"]
 )

@@ -3,6 +3,7 @@
 import shutil
 import warnings
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_interruption_does_not_wait_for_the_rest(
 def test_of_two_that_decode_the_same_at_once_both_have_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, names = tmp_path / "home", iter("ab")
+    home, names = tmp_path / "home", map(str, count())
     monkeypatch.setattr("benchmark.processes.leftovers.this_process", lambda: next(names))
 
     def another(done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.processes.leftovers import remove_unfinished, temporary_folder, unfinished
+from benchmark.processes.leftovers import (
+    remove_unfinished,
+    rewriting,
+    temporary_folder,
+    unfinished,
+)
 from registry.errors import of_the_machine
 
 
@@ -48,6 +54,48 @@ def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path: Pat
         Path("/dev/full").write_text("too much")
     message = f"No space left on device: {tmp_path / 'file'}; make room, then type the same again"
     assert str(of_the_machine(told.value)) == message
+
+
+def test_of_a_copy_the_file_that_there_is_no_room_for_is_told(tmp_path: Path) -> None:
+    def copy() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "source", None, "target")
+
+    with pytest.raises(OSError) as told:
+        copy()
+    assert "on device: target; make room" in str(of_the_machine(told.value))
+    with pytest.raises(OSError) as told, unfinished(tmp_path / "file"):
+        copy()
+    assert f"on device: {tmp_path / 'file'}; make room" in str(of_the_machine(told.value))
+
+
+def test_the_old_content_stays_until_the_new_is_whole(tmp_path: Path) -> None:
+    file, link = tmp_path / "new" / "page.html", tmp_path / "link"
+    link.symlink_to(file)
+    with rewriting(file) as path:
+        path.write_text("old")
+
+    def half(path: Path) -> None:
+        path.write_text("half")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), rewriting(link) as path:
+        half(path)
+    assert file.read_text() == "old"
+    with rewriting(link) as path:
+        path.write_text("new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+    assert names(file.parent) == ["page.html"]
+
+
+def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
+    with rewriting(Path("/dev/null")) as path:
+        path.write_text("gone")
+    with pytest.raises(OSError) as told, rewriting(Path("/dev/full")) as path:
+        path.write_text("too much")
+    assert "on device: /dev/full; make room" in str(of_the_machine(told.value))
+    assert Path("/dev/null").is_char_device()
+    assert Path("/dev/full").is_char_device()
 
 
 def test_what_another_process_has_finished_stays(tmp_path: Path) -> None:

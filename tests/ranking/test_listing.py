@@ -80,3 +80,15 @@ def test_what_a_recipe_sets_is_no_default_of_all() -> None:
     set_ = override(tuned(), ["train.optimizer=sgd"])
     defaults = {row["setting"]: row["default"] for row in listing.list_settings(set_)}
     assert defaults["train.optimizer"] == "sgd"  # goes before the recipes
+
+
+def test_systems_are_listed_though_there_is_no_room_to_keep_them(
+    workplace: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "home").mkdir()
+
+    def full(file: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(listing, "unfinished", full)
+    assert len(listing.list_systems(Config())) > 2

@@ -115,14 +115,20 @@ def test_a_file_that_does_not_fit_is_left_aside(
     assert ("is damaged" in caplog.text) is (harm == "damaged")
 
 
+@pytest.mark.parametrize("fails_again", [False, True])
 def test_a_full_disk_stops_no_training(
     examples: Examples,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    fails_again: bool,
 ) -> None:
     def full(*args: object) -> None:
-        raise OSError(28, "No space left on device")
+        try:
+            raise OSError(28, "No space left on device")
+        finally:
+            if fails_again:  # as torch's writer does when it closes its archive
+                raise RuntimeError("[enforce fail] . unexpected pos 3986944 vs 3986840")
 
     monkeypatch.setattr(torch, "save", full)
     history = list(trainer(examples, "scratch", Checkpoint(tmp_path / "k.pt", 0), epochs=3).fit())
