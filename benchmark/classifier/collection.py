@@ -80,9 +80,7 @@ class Pictures:
             ]
             self._add_folder(unpacked.folder, text(path))
         else:
-            kind = other_archive(path)
-            reason = f"a {kind} archive; unpack it" if kind else "not an image"
-            self.left_out.append(LeftOut(name=text(path), reason=reason))
+            self.left_out.append(LeftOut(name=text(path), reason=_why_none(path)))
 
     def _add_folder(self, folder: Path, name: str) -> None:
         listing = list_folder(folder)
@@ -100,6 +98,15 @@ class Pictures:
         self.left_out += [
             LeftOut(name=f"{name}/{one.name}", reason=one.reason) for one in listing.left_out
         ]
+
+
+def _why_none(path: Path) -> str:
+    """Why a plain file is no picture: one that cannot be read takes nothing from the others."""
+    try:
+        kind = other_archive(path)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return f"a {kind} archive; unpack it" if kind else "not an image"
 
 
 def collect(places: Sequence[str], home: Path, lines: Iterable[str] = ()) -> Pictures:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.classifier.collection import collect
 from benchmark.classifier.pictures import as_list, name_of, read_picture
 from registry import UserError
 
@@ -96,3 +97,12 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(content.getvalue()[:60])
     with pytest.raises(UserError, match=r"half\.png cannot be read"):
         read_picture(tmp_path / "half.png", 32)
+
+
+def test_a_file_that_cannot_be_read_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    picture = tmp_path / "red.png"
+    Image.new("RGB", (8, 8), "red").save(picture)
+    found = collect(["/proc/self/mem", str(picture)], tmp_path)  # as a damaged disk answers
+    assert [file.path for file in found.files] == [picture]
+    ((name, reason),) = [(one.name, one.reason) for one in found.left_out]
+    assert (name, reason) == ("/proc/self/mem", "it cannot be read: Input/output error")
