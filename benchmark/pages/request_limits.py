@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
@@ -15,10 +16,23 @@ MAX_UPLOAD = 25_000_000
 """Bytes of a request: telephones' pictures have 2 to 15 million."""
 MAX_PIXELS = 50_000_000
 """Of a picture: decoded, it takes up to eight bytes for each."""
+_DRAINED = 20 * MAX_UPLOAD
+"""So many bytes of a request that is too large are read, and forgotten, before it is told so."""
 PATIENCE_SECONDS = 20.0
 """So long a part of a request may be on its way."""
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _TOO_LARGE = f"a request has at most {MAX_UPLOAD / 1e6:.0f} MB; send a smaller picture"
+
+
+async def _drain(receive: Receive) -> None:
+    """Read what is on its way: a client that is still sending would see no answer but a reset."""
+    left = _DRAINED
+    with suppress(TimeoutError):
+        while left > 0:
+            message = await asyncio.wait_for(receive(), PATIENCE_SECONDS)
+            left -= len(message.get("body", b""))
+            if not message.get("more_body"):
+                return
 
 
 class RequestLimits:
@@ -44,6 +58,8 @@ class RequestLimits:
             return
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MAX_UPLOAD:
+            if b"expect" not in headers:  # such a client sends nothing before it is asked to
+                await _drain(receive)
             answer = JSONResponse({"error": _TOO_LARGE}, 413, {"Connection": "close"})
             await answer(scope, receive, send)
             return
@@ -57,6 +73,7 @@ class RequestLimits:
                 raise HTTPException(408, "the request did not arrive in time; repeat it") from error
             read += len(message.get("body", b""))
             if read > MAX_UPLOAD:
+                await _drain(receive)
                 raise HTTPException(413, _TOO_LARGE, {"Connection": "close"})
             return message
 

@@ -158,6 +158,14 @@ def test_too_much_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert "pixels" in many.json()["error"]
 
 
+def test_who_sends_far_too_much_at_once_is_answered_and_not_cut_off() -> None:
+    with served(colour_classifier()) as address:
+        host, port = address.removeprefix("http://").split(":")
+        answers = [send((host, int(port)), form(bytes(4 * MAX_UPLOAD))) for _ in range(3)]
+    assert [status for status, _ in answers] == [413] * 3  # 0: the server hung up
+    assert all(b"at most 25 MB" in told for _, told in answers)
+
+
 def test_pages_of_other_hosts_are_not_answered(client: TestClient) -> None:
     assert client.get("/health", headers={"host": "localhost:8000"}).status_code == 200
     refused = client.get("/health", headers={"host": "evil.example:8000"})
