@@ -96,7 +96,7 @@ def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path
         found = compare(own, exported, pixels, stored)
         description = _description(own, run, record, found)
         (written / "model.json").write_text(json.dumps(description, indent=2))
-        with ExitStack() as stack:  # all of them, or none
+        with ExitStack() as stack:  # none of them while one may not fit
             for file in sorted(written.iterdir()):
                 shutil.copyfile(file, stack.enter_context(rewriting(folder / file.name)))
     return found

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.classifier import pyfunc_model
 from benchmark.classifier.loading import Record, load_classifier, read_record
@@ -124,7 +123,7 @@ def compare(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
     if records[0].content != records[1].content or new.names != old.names:
         return "it was tested on other images than the champion, so that nothing is proven", False
     right, other = ((one.predicted == one.labels)[None].astype(float) for one in (new, old))
-    p = p_value(right, other, _groups(new))
+    p = p_value(right, other, new.group_ids)
     shares = float(right.mean()), float(other.mean())
     verdict = "tied" if p >= ALPHA else "better" if shares[0] > shares[1] else "worse"
     told = (
@@ -134,16 +133,11 @@ def compare(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
     return told, verdict != "worse"
 
 
-def _groups(predictions: Predictions) -> NDArray[np.intp]:
-    """(N,): copies of an image have the same number."""
-    return np.unique(predictions.groups or predictions.names, return_inverse=True)[1]
-
-
 def card(run: Run, record: Record, predictions: Predictions, told: str) -> str:
     """What people should know of a model, in Markdown."""
     tags, figures = run.data.tags, run.data.metrics
     right = (predictions.predicted == predictions.labels)[None].astype(float)
-    found = accuracy(right, _groups(predictions))
+    found = accuracy(right, predictions.group_ids)
     listed = [f"- {name}: {figures[name]:.4g}" for name in _FIGURES if name in figures]
     size = record.input.size or record.data.image_size
     return "\n".join(

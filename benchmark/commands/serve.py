@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 
 import click
 
@@ -36,7 +37,9 @@ def serve(name: str, seed: int | None, context: str | None, port: int) -> None:
         click.echo(printable(f"{classifier.name} tells {classes} apart at {address}"))
         click.echo(f"For programs: {address}/docs\nStop with Ctrl-C")
         try:
-            serve_until_interrupted(app, listening)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's, of pictures that are refused
+                serve_until_interrupted(app, listening)
         except Interrupted as stop:
             if stop.number != signal.SIGINT:  # Ctrl-C is how it is meant to end
                 raise

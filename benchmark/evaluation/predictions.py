@@ -61,6 +61,11 @@ class Predictions:
         predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return predicted
 
+    @property
+    def group_ids(self) -> NDArray[np.intp]:
+        """(N,) numbers, the same for copies of each other: what intervals and tests count."""
+        return np.unique(self.groups or self.names, return_inverse=True)[1]
+
     def table(self) -> pd.DataFrame:
         """A row an image: ``image``, ``true``, ``predicted``, ``probability``, ``correct``.
 

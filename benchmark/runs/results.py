@@ -47,7 +47,6 @@ def _interval(predictions: Predictions) -> Iterator[Metric]:
     from benchmark.ranking.statistics import accuracy  # slow to import
 
     right = (predictions.predicted == predictions.labels).astype(np.float64)
-    groups = predictions.groups or predictions.names
-    found = accuracy(right[None], np.unique(groups, return_inverse=True)[1])
+    found = accuracy(right[None], predictions.group_ids)
     yield Metric("test_accuracy_low", found.low)
     yield Metric("test_accuracy_high", found.high)
