@@ -154,6 +154,12 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder
     assert list(workplace.iterdir()) == []
 
 
+def test_the_command_for_the_real_thing_names_the_data(image_folder: Path) -> None:
+    quick = ("--preset", "quick", "--set", "train.epochs=1", "--dry-run")
+    output = bench("run", "basic_cnn", "--data", str(image_folder), *TINY, *quick).output
+    assert f"The real thing: bench run --all --data {image_folder}" in output
+
+
 def test_one_epoch_is_not_called_epochs(image_folder: Path) -> None:
     options = ("--data", str(image_folder), *TINY, "--set", "train.epochs=1", "--dry-run")
     output = bench("run", "basic_cnn", *options).output

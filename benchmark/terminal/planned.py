@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 QUICK = (
     "The quick preset shows everything at work; its accuracies say little about the systems. "
-    "The real thing: bench run --all --data DIR"
+    "The real thing: bench run --all --data"
 )
 
 
@@ -50,7 +51,8 @@ def print_header(
     if changed and options.studied:  # else nobody takes it for the study
         lines.insert(0, line(f"not the study as published: {', '.join(changed)}"))
     if config.preset == "quick":
-        lines.insert(0, line(QUICK))
+        source = config.data.source
+        lines.insert(0, line(f"{QUICK} {'DIR' if source == 'demo' else shlex.quote(source)}"))
     print_lines(console, *lines)
 
 
