@@ -48,6 +48,8 @@ _MACHINE = {
     errno.EROFS: _RIGHTS,
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
+    errno.ENAMETOOLONG: "write a shorter name",
+    errno.ELOOP: "that link leads to itself; name another place",
     errno.EIO: _DISK,
     errno.ESTALE: _DISK,
 }

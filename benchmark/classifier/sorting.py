@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
 
-from benchmark.processes.leftovers import unfinished
+from benchmark.processes.leftovers import remove_unfinished, unfinished
 from registry.errors import UserError
 
 UNKNOWN = "unknown"
@@ -52,9 +52,13 @@ def sort_into(
         UserError: Links cannot be made there.
     """
     done: Counter[str] = Counter()
+    folders: set[Path] = set()
     for file, name in pictures:
         folder = place / folder_name(name)
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder not in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_unfinished(folder)
+            folders.add(folder)
         source = file.resolve()
         target = _free(folder, file, source)
         if target is None:

@@ -168,10 +168,9 @@ def _rows(csv_file: Path | None, top: int) -> Iterator[Any]:
     if csv_file == STANDARD_OUTPUT:
         yield _csv_writer(sys.stdout, top)
         return
-    from benchmark.processes.leftovers import naming
+    from benchmark.processes.leftovers import rewriting
 
-    csv_file.parent.mkdir(parents=True, exist_ok=True)
-    with naming(csv_file), csv_file.open("w", newline="", encoding="utf-8") as file:
+    with rewriting(csv_file) as path, path.open("w", newline="", encoding="utf-8") as file:
         yield _csv_writer(file, top)
 
 

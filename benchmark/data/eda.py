@@ -18,6 +18,7 @@ from benchmark.data.figures import label, write_figure
 from benchmark.data.fonts import draw_line
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import SPLITS
+from benchmark.processes.leftovers import rewriting
 
 CLASS_PICTURE = 96
 """Side of a class's picture in pixels, at most."""
@@ -120,14 +121,18 @@ def write_exploration(data: PreparedData, folder: Path) -> None:
 
     The pictures are in ``classes.png`` with their names, and without in ``classes.webp``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for name, table in TABLES.items():
-        table(data).to_csv(folder / f"{name}.csv", index=False)
-    write_figure(folder / "class_distribution.png", lambda: _class_distribution(data))
-    write_figure(folder / "image_sizes.png", lambda: _image_sizes(data))
+        with rewriting(folder / f"{name}.csv") as path:
+            table(data).to_csv(path, index=False)
+    with rewriting(folder / "class_distribution.png") as path:
+        write_figure(path, lambda: _class_distribution(data))
+    with rewriting(folder / "image_sizes.png") as path:
+        write_figure(path, lambda: _image_sizes(data))
     sheet = draw_classes(data)
-    sheet.save(folder / "classes.webp", quality=75)
-    draw_contact_sheet(sheet, data.class_names).save(folder / "classes.png")
+    with rewriting(folder / "classes.webp") as path:
+        sheet.save(path, "WEBP", quality=75)
+    with rewriting(folder / "classes.png") as path:
+        draw_contact_sheet(sheet, data.class_names).save(path, "PNG")
 
 
 def draw_classes(data: PreparedData) -> Image.Image:

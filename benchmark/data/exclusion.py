@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.data.findings import LeftOut
 from benchmark.data.layout import ImageFile
+from benchmark.processes.leftovers import rewriting
 from registry.errors import UserError
 
 COLUMNS = ("image", "reason", "detail")
@@ -15,8 +16,7 @@ COLUMNS = ("image", "reason", "detail")
 
 def write_exclusions(file: Path, rows: Iterable[Mapping[str, str]]) -> None:
     """Write which images to leave out (``image``) and why (``reason``, ``detail``), as CSV."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", encoding="utf-8", newline="") as opened:
+    with rewriting(file) as path, path.open("w", encoding="utf-8", newline="") as opened:
         writer = csv.DictWriter(opened, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

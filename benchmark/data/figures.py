@@ -17,7 +17,7 @@ LABEL = 28
 
 
 def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
-    """Draw a figure and write it, with fonts that have all its characters.
+    """Draw a figure and write it as PNG, with fonts that have all its characters.
 
     Its texts are plain: a $ in a class name begins no formula.
     """
@@ -36,7 +36,7 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
         fonts = families(text.get_text() for text in texts)
         for text in texts if len(fonts) > 1 else ():
             text.set_fontfamily(fonts)
-        figure.savefig(path)
+        figure.savefig(path, format="png")
 
 
 def label(name: str) -> str:

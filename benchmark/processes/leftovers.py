@@ -11,6 +11,7 @@ import getpass
 import os
 import shutil
 import socket
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -34,7 +35,9 @@ def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
             same by then, that one stays.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    path = target.with_name(f"{target.name}~{this_process()}{UNFINISHED}")
+    # Hidden, so that nobody takes it for a picture, and short, whatever the length of its name.
+    brief = zlib.crc32(os.fsencode(target.name))
+    path = target.with_name(f".{brief:08x}~{this_process()}{UNFINISHED}")
     try:
         with naming(target):
             yield path
@@ -50,16 +53,33 @@ def unfinished(target: Path, *, replaces: bool = False) -> Iterator[Path]:
 def rewriting(file: Path) -> Iterator[Path]:
     """A path for the content of a file that a user has named; until it is whole, the old stays.
 
-    What is no plain file, such as a device or a pipe, is written as it is.
+    It keeps its owner and its rights. What is no plain file, such as a device or a pipe, is written
+    as it is, and so is a file in a folder where no other can be made. What killed processes have
+    left in the folder is removed.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(os.path.realpath(file))  # a link goes on to lead there
     is_device = file.is_relative_to("/dev") or file.is_relative_to("/proc")
-    if is_device or (file.exists() and not file.is_file()):
+    is_plain = file.is_file() and os.access(target.parent, os.W_OK)
+    if is_device or (file.exists() and not is_plain):
         with naming(file):
             yield file
         return
-    with unfinished(file.resolve(), replaces=True) as path:  # a link goes on to lead there
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(target.parent)
+    with unfinished(target, replaces=True) as path:
+        if is_plain:
+            _make_like(path, target)
         yield path
+
+
+def _make_like(path: Path, target: Path) -> None:
+    """Make an empty file that belongs to whom another does, and that no others may read."""
+    status = target.stat()
+    path.touch(mode=0o600)
+    with suppress(PermissionError):  # only root gives files away
+        os.chown(path, status.st_uid, status.st_gid)
+    path.chmod(stat.S_IMODE(status.st_mode))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import shutil
 import zipfile
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import benchmark as bench
+from benchmark.classifier.verdict import Verdict
 from benchmark.cli import main
 from tests.conftest import COLOURS
 from tests.studies import own_store
@@ -110,7 +112,10 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_told() -> None:
     ]
 
 
-def test_file_is_written_anew_and_no_other_programs_is() -> None:
+def test_file_is_written_anew_and_no_other_programs_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> float:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     arguments = ["predict", "mine/red", "--csv", "out/rows.csv", "--top", "1"]
     for _ in range(2):
         assert bench_(*arguments).exit_code == 0
@@ -120,6 +125,12 @@ def test_file_is_written_anew_and_no_other_programs_is() -> None:
         assert [*table[0]] == [
             *("image", "label", "probability", "margin", "p_value", "unknown", "possible")
         ]
+    before = Path("out/rows.csv").read_text()
+    with monkeypatch.context() as patched:
+        patched.setattr(Verdict, "margin", property(lambda self: full()))
+        told = bench_("predict", "mine/red", "--csv", "out/rows.csv")
+    assert_one_line_error(told, "No space left on device: ", "out/rows.csv; make room")
+    assert Path("out/rows.csv").read_text() == before
     Path("mine.csv").write_text("a,b\n1,2\n")
     assert_one_line_error(
         bench_("predict", "mine", "--csv", "mine.csv"), "mine.csv", "not by bench"

@@ -88,6 +88,53 @@ def test_the_old_content_stays_until_the_new_is_whole(tmp_path: Path) -> None:
     assert names(file.parent) == ["page.html"]
 
 
+def test_a_file_keeps_its_rights_and_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "private"
+    file.touch()
+    file.chmod(0o600)
+    if os.geteuid() == 0:
+        os.chown(file, 1234, 1234)
+    before = file.stat()
+    with rewriting(file) as path:
+        assert path.stat().st_mode == before.st_mode  # from the beginning
+        path.write_text("new")
+    after = file.stat()
+    assert (after.st_mode, after.st_uid) == (before.st_mode, before.st_uid)
+    assert file.read_text() == "new"
+
+
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    file = tmp_path / ("é" * 127)
+    with rewriting(file) as path, unfinished(tmp_path / ("z" * 255)) as other:
+        path.write_text("whole")
+        other.write_text("too")
+    assert [file.read_text(), (tmp_path / ("z" * 255)).read_text()] == ["whole", "too"]
+
+
+def test_what_a_killed_process_left_beside_a_users_file_is_hidden_and_removed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    killed(
+        "from pathlib import Path; from benchmark.processes.leftovers import rewriting\n"
+        f"block = rewriting(Path({str(tmp_path / 'page')!r}))\n"
+        "block.__enter__().write_text('half')",
+        folder=tmp_path,
+    )
+    (left,) = names(tmp_path)
+    assert left.startswith(".")
+    with rewriting(tmp_path / "other") as path:
+        path.write_text("whole")
+    assert names(tmp_path) == ["other"]
+
+
+def test_a_link_to_itself_is_replaced(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with rewriting(loop) as path:
+        path.write_text("whole")
+    assert loop.read_text() == "whole"
+
+
 def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
     with rewriting(Path("/dev/null")) as path:
         path.write_text("gone")
