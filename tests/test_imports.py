@@ -53,6 +53,19 @@ def test_a_networks_first_step_waits_for_torch_and_mlflow_alone() -> None:
     assert not ({*COMPUTING, *RUNNING} - {"torch", "mlflow"}) & set(loaded)
 
 
+def test_a_network_is_trained_without_torchs_compiler(
+    workplace: Path, image_folder: Path, store: Store
+) -> None:
+    """What would load it, the check of the size and the count of its FLOPs, is known by then."""
+    trained = (
+        f"run basic_cnn-scratch --preset quick --no-explain --data {image_folder} "
+        "--set data.image_size=32 --set train.epochs=1"
+    )
+    run_without([trained], {"xgboost"})
+    shown = run_without([f"{trained} --seed 1"], {"torch._dynamo", "torchvision", "timm"})
+    assert "1 completed" in shown
+
+
 def run_without(commands: list[str], unneeded: set[str]) -> str:
     """Run commands in a process of their own, and return what they print."""
     code = (

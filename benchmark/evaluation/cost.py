@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmark.data.home import home
+from benchmark.data.remembered import remembered
 from benchmark.study.config import TrainConfig
 from benchmark.study.suite import System
 from benchmark.training.devices import autocast, now
@@ -16,7 +19,7 @@ from benchmark.training.heads import fit_head
 from benchmark.training.images import Examples
 from benchmark.training.network import Network, build_network, meta_network
 from registry import heads, models
-from registry.specs import Schedule
+from registry.specs import ModelSpec, Schedule
 
 TIMED_IMAGES = 64
 TIMED_BATCH = 4
@@ -55,15 +58,26 @@ def network_cost(system: System, image_size: int, num_classes: int) -> dict[str,
     Raises:
         PluginError: The model is a plugin's, and failed.
     """
-    shape = (system.model, system.schedule, image_size, num_classes)
-    with models[system.model].code():
+    model = models[system.model]
+    count = partial(_count, model, system.schedule, image_size, num_classes)
+    if model.of_plugin:
+        return count()
+    question = (system.model, system.schedule, image_size, num_classes)
+    return remembered(home(), "cost", question, count)
+
+
+def _count(
+    model: ModelSpec, schedule: Schedule, image_size: int, num_classes: int
+) -> dict[str, float]:
+    shape = (model.name, schedule, image_size, num_classes)
+    with model.code():
         try:
             network = meta_network(*shape)
             flops = count_flops(network, image_size)
         except Exception:  # some models' code looks at values
             network = build_network(*shape)
             flops = count_flops(network, image_size)
-    return {**count_parameters(network, system.schedule), "flops": flops}
+    return {**count_parameters(network, schedule), "flops": flops}
 
 
 @torch.inference_mode()

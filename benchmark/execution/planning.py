@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from benchmark.data.checks import check_classes
 from benchmark.data.demo import DemoSpec
 from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.remembered import remembered
 from benchmark.data.selection import select_images
 from benchmark.data.sources import Source, demo_source
 from benchmark.study.checks import check_definitions, check_growing_images
@@ -19,7 +21,8 @@ from benchmark.study.expansion import PRETRAINING_SEED, find_teachers, is_pretra
 from benchmark.study.inputs import input_of
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import EMBEDDED, System
-from registry import PluginError, models
+from registry import ModelSpec, PluginError, models
+from registry.sizes import check_size
 
 logger = logging.getLogger(__name__)
 SaveWeights = Literal["all", "best", "needed", "none"]
@@ -73,7 +76,7 @@ def plan_study(
         PluginError: Nothing of what was chosen can be made.
     """
     everything = [*chosen, *find_teachers(chosen, config).values()]
-    _tell_broken(everything, config)
+    _tell_broken(everything, config, home)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
     data = view.prepare(select_images(config, home, progress), everything)
     check_classes(data)
@@ -87,14 +90,14 @@ def plan_study(
     return Study(config=config, data=data, plan=plan)
 
 
-def _tell_broken(chosen: Sequence[System], config: Config) -> None:
+def _tell_broken(chosen: Sequence[System], config: Config, home: Path) -> None:
     """Warn of plugins that fail; their runs are planned, and will fail with the reason on record.
 
     Raises:
         PluginError: All that was chosen fails.
         UserError: So it does by the image size, or a model that is no plugin's does not take it.
     """
-    broken = check_definitions(chosen, config)
+    broken = check_definitions(chosen, config, partial(_check_size, home))
     told: set[str] = set()
     for system in chosen:
         error = broken.get(system.name)
@@ -105,6 +108,15 @@ def _tell_broken(chosen: Sequence[System], config: Config) -> None:
             raise error
         logger.warning("%s", error)
         told.add(str(error))
+
+
+def _check_size(home: Path, spec: ModelSpec, image_size: int) -> None:
+    """See that a model takes a size; of a model of ours once, since it loads torch's compiler."""
+    check = partial(check_size, spec, image_size)
+    if spec.of_plugin:
+        check()
+    else:
+        remembered(home, "size", (spec.name, image_size), check, makes_home=True)
 
 
 @dataclass(frozen=True, kw_only=True)

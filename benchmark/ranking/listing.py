@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from importlib.metadata import version
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-import benchmark.evaluation
-import benchmark.study
-import benchmark.training
-import registry
-from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.home import home
-from benchmark.processes.leftovers import unfinished
+from benchmark.data.remembered import remembered
 from benchmark.study.checks import check_definitions
 from benchmark.study.config import Config, setting_values
 from benchmark.study.inputs import image_size_of
-from benchmark.study.plan import content_hash
 from benchmark.study.presets import PRESETS
 from benchmark.study.settings import settings
 from benchmark.study.suite import BACKBONES, PUBLISHED, STUDY_CLASSES, System, systems
@@ -30,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = list[dict[str, str]]
-_PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
-"""Whose code is counted, or checks what a head is made with."""
 
 
 def list_models(config: Config) -> Rows:
@@ -76,39 +64,10 @@ def list_systems(config: Config) -> pd.DataFrame:
 
 
 def _kept_rows(config: Config) -> list[dict[str, object]]:
-    """Its rows, out of a file if the same code has counted them before: torch stays unloaded.
-
-    A plugin's code is asked each time.
-    """
-    folder = home() / "answers"
-    if any(spec.of_plugin for spec in (*models, *heads)) or not folder.parent.exists():
+    """Its rows, without torch if they were counted before; a plugin's code is asked each time."""
+    if any(spec.of_plugin for spec in (*models, *heads)):
         return _system_rows(config)
-    file = folder / f"systems-{_counted_by(config)}.json"
-    rows = read_kept(file, _read)
-    if rows is None:
-        rows = _system_rows(config)
-        with suppress(OSError):  # no room: they are counted again the next time
-            cache_folder(home(), "answers")
-            with unfinished(file) as path:
-                path.write_text(json.dumps(rows), encoding="utf-8")
-    return rows
-
-
-def _read(file: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(rows, list):
-        raise TypeError("no list of systems")
-    return rows
-
-
-def _counted_by(config: Config) -> str:
-    """Hash of the settings, the code and the packages that the rows depend on."""
-    packages = [version(name) for name in _PACKAGES]
-    code = hashlib.sha256()
-    for package in (registry, benchmark.study, benchmark.training, benchmark.evaluation):
-        for file in sorted(Path(package.__path__[0]).rglob("*.py")):
-            code.update(file.read_bytes())
-    return content_hash(setting_values(config), packages, code.hexdigest())
+    return remembered(home(), "systems", setting_values(config), partial(_system_rows, config))
 
 
 def _system_rows(config: Config) -> list[dict[str, object]]:

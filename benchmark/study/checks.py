@@ -9,14 +9,21 @@ from benchmark.study.config import Config
 from benchmark.study.inputs import image_size_of
 from benchmark.study.plan import Plan
 from benchmark.study.suite import System
-from registry import PluginError, UserError, heads, models
+from registry import ModelSpec, PluginError, UserError, heads, models
 from registry.sizes import check_size
 
 
 def check_definitions(
-    systems: Iterable[System], config: Config
+    systems: Iterable[System],
+    config: Config,
+    check_size: Callable[[ModelSpec, int], None] = check_size,
 ) -> dict[str, PluginError | UserError]:
     """See that each model takes the size of its images, and that each head can be made.
+
+    Args:
+        systems: To be checked.
+        config: Says the sizes.
+        check_size: Raises an error if a model does not take a size.
 
     Returns:
         By a system's name, why it cannot be run; those that can be are not in it.

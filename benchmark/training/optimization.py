@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -16,10 +18,24 @@ from benchmark.study.config import TrainConfig
 from benchmark.study.recipe import LrSchedule
 from benchmark.training.network import Network
 
+_Kind = TypeVar("_Kind", bound=Optimizer)
+_METHODS = ("add_param_group", "load_state_dict", "state_dict", "step", "zero_grad")
+"""Those that torch keeps its compiler out of."""
+
+
+def _uncompiled(kind: type[_Kind]) -> type[_Kind]:
+    """The same optimizer, whose methods do not import torch's compiler to be kept out of it.
+
+    That takes half as long as the import of torch, and nothing here compiles an optimizer.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _METHODS}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(methods["step"])})
+
+
 _FUSED: dict[str, Callable[..., Optimizer]] = {
-    "adam": Adam,
-    "adamw": AdamW,
-    "sgd": partial(SGD, momentum=0.9, nesterov=True),  # as timm makes it
+    "adam": _uncompiled(Adam),
+    "adamw": _uncompiled(AdamW),
+    "sgd": partial(_uncompiled(SGD), momentum=0.9, nesterov=True),  # as timm makes it
 }
 """Optimizers of torch's own, which take a step for all weights at once."""
 _STORED = (0, 2, 3, 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmark.data import remembered
 from benchmark.ranking import listing
 from benchmark.study.config import Config, override
 from benchmark.study.presets import tuned
@@ -90,5 +91,5 @@ def test_systems_are_listed_though_there_is_no_room_to_keep_them(
     def full(file: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(listing, "unfinished", full)
+    monkeypatch.setattr(remembered, "unfinished", full)
     assert len(listing.list_systems(Config())) > 2

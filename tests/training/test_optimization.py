@@ -5,6 +5,7 @@ from typing import Any, get_args
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, Adam, AdamW
 
 from benchmark.study.config import TrainConfig
 from benchmark.study.recipe import Optimizer
@@ -36,6 +37,28 @@ def by_name(network: Network, config: TrainConfig) -> dict[str, tuple[float, flo
 
 def test_the_study_decays_everything_alike(network: Network) -> None:
     assert set(by_name(network, settings()).values()) == {(0.1, 0.5)}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", Adam), ("adamw", AdamW), ("sgd", SGD)])
+def test_a_step_is_torchs_own(name: str, kind: type[Any]) -> None:
+    """Ours lack the wrappers of torch's methods; weights, states and hooks are the same."""
+    torch.manual_seed(0)
+    ours = build_network("basic_cnn", "scratch", 32, 3)
+    theirs = copy.deepcopy(ours)
+    extra = {"momentum": 0.9, "nesterov": True} if name == "sgd" else {}
+    first = make_optimizer(ours, settings(optimizer=name))
+    second = kind(theirs.parameters(), lr=0.1, weight_decay=0.5, fused=True, **extra)
+    assert isinstance(first, kind)
+    for _ in range(2):
+        images = torch.rand(4, 3, 32, 32)
+        for network, optimizer in ((ours, first), (theirs, second)):
+            network.zero_grad()
+            network.eval()(images).logsumexp(1).sum().backward()
+            optimizer.step()
+        first.load_state_dict(copy.deepcopy(first.state_dict()))
+    assert first.state_dict()["state"].keys() == second.state_dict()["state"].keys()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_norms_and_biases_are_not_decayed(network: Network) -> None:
