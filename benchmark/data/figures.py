@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from registry.printable import shortened
 
@@ -22,6 +22,7 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
     Its texts are plain: a $ in a class name begins no formula.
     """
     from matplotlib import rc_context  # slow to import
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     from benchmark.data.fonts import families
@@ -36,7 +37,8 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> None:
         fonts = families(text.get_text() for text in texts)
         for text in texts if len(fonts) > 1 else ():
             text.set_fontfamily(fonts)
-        figure.savefig(path, format="png")
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(path)  # savefig draws all of it twice
 
 
 def label(name: str) -> str:

@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark.data.figures import write_figure
@@ -31,6 +33,20 @@ def test_the_confusion_matrix_has_counts_and_names() -> None:
     counts = {text.get_position(): text.get_text() for text in axes.texts}
     assert counts == {(0, 0): "2", (1, 0): "1", (1, 1): "2"}  # columns are what was predicted
     assert [text.get_text() for text in axes.get_yticklabels()] == ["cat", "dog"]
+
+
+def test_a_picture_is_drawn_once_as_matplotlib_saves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = predictions([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["cat", "dog"])
+    draw_confusion(made, "a run").savefig(tmp_path / "saved.png")
+    drawn: list[object] = []
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda *all_: drawn.append(draw(*all_)))
+    write_figure(tmp_path / "written.png", lambda: draw_confusion(made, "a run"))
+    assert len(drawn) == 1
+    saved, written = (Image.open(tmp_path / f"{name}.png") for name in ("saved", "written"))
+    np.testing.assert_array_equal(saved, written)
 
 
 def test_many_classes_are_all_named() -> None:
