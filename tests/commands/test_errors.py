@@ -149,7 +149,7 @@ def test_neither_infinity_nor_nan_is_a_number(workplace: Path, command: str, num
     assert not (workplace / "home").exists()
 
 
-@pytest.mark.parametrize("what", ["ls models", "ls systems --format csv", "run --help"])
+@pytest.mark.parametrize("what", ["ls models", "ls settings --format csv", "run --help"])
 def test_reader_that_has_gone_is_no_fault(workplace: Path, what: str) -> None:
     command = [sys.executable, "-m", "benchmark.cli", *what.split()]
     read, write = os.pipe()

@@ -156,7 +156,7 @@ def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
 
 def test_a_run_may_take_years(config: Config, workplace: Path) -> None:
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
-    launch = Launch(study=study, home=workplace / "home", device="cpu", timeout=1e9)
+    launch = Launch(study=study, home=workplace / "home", device="cpu", explain=False, timeout=1e9)
     (outcome,) = launch.execute(Listener(), force=False)
     assert outcome.status == "completed"
 

@@ -212,11 +212,12 @@ def test_each_cluster_is_opened_by_the_token_that_is_set_for_it(
 
 
 def test_what_is_missing_is_told_in_a_line(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
+    image_folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = CliRunner().invoke(main, ["run", "basic_cnn", "--address", "127.0.0.1:6379"])
+    run = ["run", "basic_cnn", "--data", str(image_folder), "--set", "data.image_size=32"]
+    alone = CliRunner().invoke(main, [*run, "--address", "127.0.0.1:6379"])
     assert (alone.exit_code, "goes with --executor ray" in alone.output) == (2, True)
     monkeypatch.setitem(sys.modules, "ray", None)
-    found = CliRunner().invoke(main, ["run", "basic_cnn", "--executor", "ray"])
+    found = CliRunner().invoke(main, [*run, "--executor", "ray"])
     assert found.exit_code == 2
     assert "uv sync --extra ray" in found.output
