@@ -45,6 +45,8 @@ class WrongCommandLine(click.UsageError):
 
     def __init__(self, error: click.UsageError, command: str) -> None:
         told = " ".join(error.format_message().split()).rstrip(".")
+        told = told.replace("is not a valid integer range", "is no whole number")
+        told = told.replace("is not a valid float range", "is no number")
         super().__init__(f"{told}; see: {command} --help", error.ctx)
 
     def show(self, file: IO[Any] | None = None) -> None:

@@ -213,7 +213,7 @@ def test_a_run_in_which_everything_was_skipped_is_no_success(
         ("run resnet19", ["did you mean resnet18"]),
         ("run convmixer --preset quik", ["did you mean quick"]),
         ("run convmixer --set train.epoch=3", ["did you mean train.epochs"]),
-        ("run convmixer --data nowhere", ["there is no folder or zip 'nowhere'", "--data DIR"]),
+        ("run convmixer --data nowhere", ["there is no folder or zip 'nowhere'", "FILE.zip"]),
         ("run convmixer --weights nowhere", ["--weights nowhere is no folder"]),
         ("run vit_b_16 --set data.image_size=40", ["16 divides", "--set data.image_size="]),
         ("run convmixer --device tpu9", ["no device 'tpu9'", "--device cpu"]),
@@ -221,6 +221,8 @@ def test_a_run_in_which_everything_was_skipped_is_no_success(
         ("leaderboard", ["bench run --all"]),
         ("ls runs", ["bench run --all"]),
         ("data nowhere", ["there is no folder or zip 'nowhere'"]),
+        ("run convmixer --timeout 5m", ["--timeout", "'5m' is no number"]),
+        ("run convmixer --seed x", ["--seed", "'x' is no whole number"]),
     ],
 )
 def test_mistakes_get_one_line_that_says_what_to_type(

@@ -142,7 +142,7 @@ class _Unpacking:
     def fail(self, reason: str) -> NoReturn:
         raise UserError(
             f"{self._archive} cannot be unpacked ({reason}); get it again, or unpack it yourself "
-            "and write --data DIR"
+            "and name the folder"
         )
 
     def unpack(self, archive: Path, folder: Path, nested: int = 0) -> None:

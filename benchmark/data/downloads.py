@@ -47,10 +47,10 @@ def download_zip(url: str, home: Path) -> Path:
                 reason = getattr(error, "reason", None) or error
                 raise UserError(
                     f"{shown} cannot be had ({reason}); check it and the connection, or download "
-                    "it and write --data FILE.zip"
+                    "it and name the file"
                 ) from error
             if not zipfile.is_zipfile(partial / name):
-                raise UserError(f"{shown} is no zip; write the address of one, or --data DIR")
+                raise UserError(f"{shown} is no zip; name the address of one, or a folder")
     return folder / name
 
 

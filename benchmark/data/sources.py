@@ -111,8 +111,8 @@ def _is_folder(source: Path) -> bool:
     except OSError as error:
         problem = f"{str(source)!r} cannot be read: {error.strerror}"
     raise UserError(
-        f"{problem}; write --data DIR, --data FILE.zip, --data https://…, --data kaggle:OWNER/NAME "
-        "or leave --data out for demo images"
+        f"{problem}; name images as DIR, FILE.zip, https://… or kaggle:OWNER/NAME, or leave that "
+        "out for demo images"
     )
 
 
@@ -184,5 +184,5 @@ def _download_kaggle(name: str) -> Path:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(
             f"Kaggle's data set {name!r} cannot be had ({reason}); check "
-            "OWNER/NAME and the connection, or download its zip and write --data FILE.zip"
+            "OWNER/NAME and the connection, or download its zip and name that"
         ) from error

@@ -254,6 +254,11 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
+        from benchmark.study.settings import range_of
+
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"--set {key}={first['input']}: {first['msg'].lower()}") from error
+        problem = first["msg"].lower()
+        if first["type"].endswith("_parsing"):  # followed by what a parser could not do
+            problem = f"{problem.partition(',')[0]}; it takes {range_of(key)}"
+        raise UserError(f"--set {key}={first['input']}: {problem}") from error

@@ -30,10 +30,9 @@ class Setting:
 
 def settings() -> list[Setting]:
     """List all settings, in the order of the configuration."""
-    fields = {key: _field(key) for key in setting_keys()}
     return [
-        Setting(key=key, range=_range(field), meaning=field.description or "")
-        for key, field in fields.items()
+        Setting(key=key, range=range_of(key), meaning=_field(key).description or "")
+        for key in setting_keys()
     ]
 
 
@@ -47,8 +46,9 @@ def _field(key: str) -> FieldInfo:
     return section.model_fields[name]
 
 
-def _range(field: FieldInfo) -> str:
-    """Such as ``1 to 4096, or none``."""
+def range_of(key: str) -> str:
+    """The values that a setting takes, such as ``1 to 4096, or none``."""
+    field = _field(key)
     union = get_args(field.annotation) if get_origin(field.annotation) is not Literal else ()
     kinds = [kind for kind in union if kind is not NoneType] or [field.annotation]
     values = _values(kinds[0], field.metadata)

@@ -60,7 +60,7 @@ def test_a_zip_is_downloaded_once(served: tuple[str, Path], tmp_path: Path) -> N
     [
         ("gone.zip", r"gone.zip cannot be had \(.*not found.*\); check it and the connection, or"),
         ("short.zip", r"short.zip cannot be had \(13 of 1,000 bytes came\)"),
-        ("page.html", "page.html is no zip; write the address of one"),
+        ("page.html", "page.html is no zip; name the address of one"),
     ],
 )
 def test_what_cannot_be_had_is_told_and_not_kept(

@@ -28,7 +28,9 @@ def test_source_is_called_like_its_folder(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ["gone", "gone.zip", "file.jpg"])
 def test_missing_source_says_what_to_type(tmp_path: Path, name: str) -> None:
     (tmp_path / "file.jpg").write_bytes(png("file"))
-    with pytest.raises(ValueError, match=r"no folder or zip .*--data DIR, --data FILE.zip") as info:
+    with pytest.raises(
+        ValueError, match=r"no folder or zip .*name images as DIR, FILE.zip"
+    ) as info:
         opened(tmp_path / name, tmp_path)
     assert name in str(info.value)
 
@@ -36,8 +38,8 @@ def test_missing_source_says_what_to_type(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("/dev/zero", "'/dev/zero' is a device; write --data DIR"),
-        ("/" + 5000 * "a", "cannot be read: File name too long; write --data DIR"),
+        ("/dev/zero", "'/dev/zero' is a device; name images as DIR"),
+        ("/" + 5000 * "a", "cannot be read: File name too long; name images as DIR"),
         ("a\0b", "there is no folder or zip"),
     ],
 )
@@ -59,7 +61,7 @@ def test_other_archives_are_named(tmp_path: Path, kind: str) -> None:
     folder = write_tree(tmp_path / "monsters", FLAT)
     archive = shutil.make_archive(str(tmp_path / "archive"), kind, folder)
     named = {"tar": "tar", "gztar": "gzip", "xztar": "xz"}[kind]
-    with pytest.raises(UserError, match=f"is a {named} archive: unpack it; write --data DIR"):
+    with pytest.raises(UserError, match=f"is a {named} archive: unpack it; name images as DIR"):
         opened(archive, tmp_path)
 
 
@@ -138,5 +140,5 @@ def test_kaggle_that_cannot_be_reached_says_what_to_do(
     kagglehub = ModuleType("kagglehub")
     monkeypatch.setattr(kagglehub, "dataset_download", dataset_download, raising=False)
     monkeypatch.setitem(sys.modules, "kagglehub", kagglehub)
-    with pytest.raises(ValueError, match=rf"'someone/gone' .*{reason}.*--data FILE.zip"):
+    with pytest.raises(ValueError, match=rf"'someone/gone' .*{reason}.*name that"):
         opened("kaggle:someone/gone", tmp_path)
