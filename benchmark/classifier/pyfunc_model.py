@@ -57,17 +57,7 @@ class PictureClassifier(PythonModel):
                     f"image {answer.name} (from 0) cannot be read: {answer.reason}"
                 )
             verdict = judge(answer.probabilities, classifier.class_names, classifier.calibration)
-            rows.append(
-                {
-                    "label": verdict.label,
-                    "probability": verdict.probability,
-                    "margin": verdict.margin,
-                    "p_value": verdict.p_value,
-                    "unknown": verdict.unknown,
-                    "labels": [label for label, _ in verdict.ranking[:top]],
-                    "probabilities": [share for _, share in verdict.ranking[:top]],
-                }
-            )
+            rows.append(verdict.row(top))
         return pd.DataFrame(rows)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,18 @@ class Verdict:
     def margin(self) -> float:
         """By how much that is more than the second's."""
         return self.probability - (self.ranking[1][1] if len(self.ranking) > 1 else 0.0)
+
+    def row(self, top: int) -> dict[str, Any]:
+        """What a registered model answers, with so many of the classes."""
+        return {
+            "label": self.label,
+            "probability": self.probability,
+            "margin": self.margin,
+            "p_value": self.p_value,
+            "unknown": self.unknown,
+            "labels": [label for label, _ in self.ranking[:top]],
+            "probabilities": [share for _, share in self.ranking[:top]],
+        }
 
 
 def judge(

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import benchmark
 import registry
 from benchmark.data.cache import cache_folder, read_kept
 from benchmark.processes.leftovers import unfinished
@@ -64,7 +63,7 @@ def _read(file: Path) -> list[Any]:
 def _code() -> str:
     """Hash of the code and the packages that answer."""
     code = hashlib.sha256(json.dumps([version(name) for name in _PACKAGES]).encode())
-    ours = Path(benchmark.__path__[0])
+    ours = Path(__file__).parents[1]
     for folder in (Path(registry.__path__[0]), *(ours / room for room in _ASKED)):
         for file in sorted(folder.rglob("*.py")):
             code.update(file.read_bytes())

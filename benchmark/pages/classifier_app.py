@@ -229,25 +229,12 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
         images, top = read_rows(rows)
         jobs = (desk.predict(data, f"image {place}") for place, data in enumerate(images))
         verdicts = await asyncio.gather(*jobs)
-        return {"predictions": [_row(verdict, min(top, classes)) for verdict in verdicts]}
+        return {"predictions": [verdict.row(min(top, classes)) for verdict in verdicts]}
 
     @app.get("/health", response_description="Which classifier answers")
     async def health() -> Health:
         """Tell that the server answers."""
         return Health(status="ok", model=desk.classifier.name, classes=classes)
-
-
-def _row(verdict: Verdict, top: int) -> dict[str, Any]:
-    """As the registered model answers."""
-    return {
-        "label": verdict.label,
-        "probability": verdict.probability,
-        "margin": verdict.margin,
-        "p_value": verdict.p_value,
-        "unknown": verdict.unknown,
-        "labels": [label for label, _ in verdict.ranking[:top]],
-        "probabilities": [share for _, share in verdict.ranking[:top]],
-    }
 
 
 def _add_pages(app: FastAPI, classifier: TrackedClassifier) -> None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from benchmark.audit.inspection import Inspection
 from benchmark.data.eda import CLASS_PICTURE
 from benchmark.processes.leftovers import rewriting
+from benchmark.report.page import environment, source
 from benchmark.report.pictures import data_uri
 
 FILES = ("audit.html", "audit.csv", "shortcuts.csv")
@@ -61,32 +60,25 @@ def write_audit(found: Inspection, folder: Path) -> None:
 
 def render_audit(found: Inspection) -> str:
     """Fill the page."""
-    environment = Environment(
-        loader=PackageLoader("benchmark.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = "".join(
-        environment.loader.get_source(environment, name)[0]  # type: ignore[union-attr]
-        for name in ("report.css", "catalogue.css")
-    )
     rows = found.table.to_dict("records")
     spec = found.data.spec
-    return environment.get_template("audit.html.j2").render(
-        title=f"{spec.name}: what is doubtful",
-        style=Markup(style),
-        spec=spec,
-        counts=found.counts().to_dict("records"),
-        shortcuts=found.shortcuts.to_dict("records"),
-        probe_accuracy=found.probe_accuracy,
-        kinds=[
-            (kind, meaning, len(own), _cards(found, own[:SHOWN]))
-            for kind, meaning in MEANINGS.items()
-            if (own := [row for row in rows if row["kind"] == kind])
-        ],
-        others=[row for row in rows if row["kind"] not in MEANINGS],
+    return (
+        environment()
+        .get_template("audit.html.j2")
+        .render(
+            title=f"{spec.name}: what is doubtful",
+            style=source("report.css", "catalogue.css"),
+            spec=spec,
+            counts=found.counts().to_dict("records"),
+            shortcuts=found.shortcuts.to_dict("records"),
+            probe_accuracy=found.probe_accuracy,
+            kinds=[
+                (kind, meaning, len(own), _cards(found, own[:SHOWN]))
+                for kind, meaning in MEANINGS.items()
+                if (own := [row for row in rows if row["kind"] == kind])
+            ],
+            others=[row for row in rows if row["kind"] not in MEANINGS],
+        )
     )
 
 

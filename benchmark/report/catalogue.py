@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +21,7 @@ from benchmark.classifier.verdict import Verdict
 from benchmark.data.findings import LeftOut
 from benchmark.data.framing import shown_size
 from benchmark.data.names import natural_key
+from benchmark.report.page import environment, source
 from registry import InputSpec
 from registry.printable import printable
 
@@ -156,17 +155,6 @@ def render_catalogue(
     title: str, classifier: str, entries: Sequence[Entry], left_out: Sequence[LeftOut]
 ) -> str:
     """Fill the page: the doubtful first, then each class with its pictures, copies together."""
-    environment = Environment(
-        loader=PackageLoader("benchmark.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, own = (
-        environment.loader.get_source(environment, name)[0]  # type: ignore[union-attr]
-        for name in ("report.css", "catalogue.css")
-    )
     first = copies(entries) if entries else []
     order = _doubtful_first(entries)
     classes: dict[str, dict[int, list[Entry]]] = {}
@@ -179,16 +167,20 @@ def render_catalogue(
             classes.items(), key=lambda item: (item[0] == UNKNOWN, natural_key(item[0]))
         )
     }
-    return environment.get_template("catalogue.html.j2").render(
-        title=title,
-        classifier=classifier,
-        style=Markup(style + own),
-        count=len(entries),
-        different=len(set(first)),
-        doubtful=[entries[place] for place in order if entries[place].doubt],
-        groups=groups,
-        classes=len(groups.keys() - {UNKNOWN}),
-        left_out=left_out,
+    return (
+        environment()
+        .get_template("catalogue.html.j2")
+        .render(
+            title=title,
+            classifier=classifier,
+            style=source("report.css", "catalogue.css"),
+            count=len(entries),
+            different=len(set(first)),
+            doubtful=[entries[place] for place in order if entries[place].doubt],
+            groups=groups,
+            classes=len(groups.keys() - {UNKNOWN}),
+            left_out=left_out,
+        )
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from markupsafe import Markup
 from PIL import Image
 
 from benchmark.data.home import home
@@ -14,8 +13,8 @@ from benchmark.data.prepared import PreparedData
 from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.comparison import Comparison
 from benchmark.report.charts import accuracy_bar
+from benchmark.report.page import environment, source
 from benchmark.report.pictures import data_uri
-from benchmark.report.render import environment_of
 from benchmark.study.inputs import read_input
 from benchmark.study.plan import DataSpec
 from benchmark.tracking.store import Store
@@ -44,7 +43,7 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
     rows = comparison.images.head(SHOWN)
     pictures = _pictures(comparison, store, [*rows["image"]])
     page = (
-        environment_of()
+        environment()
         .get_template("comparison.html.j2")
         .render(
             comparison=comparison,
@@ -52,7 +51,7 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
             right=comparison.right,
             pictures=pictures,
             accuracy_bar=accuracy_bar,
-            style=_style(),
+            style=source("report.css"),
         )
     )
     try:
@@ -63,12 +62,6 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
             f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
         ) from error
     return len(pictures)
-
-
-def _style() -> Markup:
-    loader = environment_of().loader
-    assert loader is not None
-    return Markup(loader.get_source(environment_of(), "report.css")[0])
 
 
 def _pictures(comparison: Comparison, store: Store, names: list[str]) -> dict[str, str]:

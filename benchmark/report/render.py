@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.processes.leftovers import rewriting
@@ -22,7 +21,7 @@ from benchmark.report import charts, curves, facts, pictures, reliability
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
-from benchmark.report.filters import FILTERS
+from benchmark.report.page import environment, source
 from benchmark.study.suite import GROUPS
 from benchmark.terminal.numbers import count, duration, percent
 from benchmark.tracking.store import Store
@@ -72,23 +71,9 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
     return material
 
 
-def environment_of() -> Environment:
-    """Where the pages' templates are, with the filters that they use."""
-    environment = Environment(
-        loader=PackageLoader("benchmark.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    return environment
-
-
 def render(material: Material, artifacts: Artifacts, title: str | None = None) -> str:
     """Fill the page."""
-    environment = environment_of()
-    template = environment.get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         title=title or f"Image classifiers on {material.settings['data.name']}",
         material=material,
@@ -102,7 +87,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         remarks=remarks(material.ranking, artifacts.store),
         state=state,
         repeated=_REPEATED if any(len(one.row["seeds"]) > 1 for one in material.systems) else "",
-        **_inline(environment),
+        **_inline(),
         **_facts(material),
         **_tables(material),
         **_charts(material),
@@ -110,14 +95,11 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
     )
 
 
-def _inline(environment: Environment) -> dict[str, Any]:
+def _inline() -> dict[str, Any]:
     """Style and script, and the script's hash: the page lets no other run."""
-    style, script = (
-        environment.loader.get_source(environment, name)[0]  # type: ignore[union-attr]
-        for name in ("report.css", "report.js")
-    )
+    script = source("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return {"style": Markup(style), "script": Markup(script), "script_hash": digest}
+    return {"style": source("report.css"), "script": script, "script_hash": digest}
 
 
 def _facts(material: Material) -> dict[str, Any]:
