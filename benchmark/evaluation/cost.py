@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -66,6 +66,7 @@ def network_cost(system: System, image_size: int, num_classes: int) -> dict[str,
     return remembered(home(), "cost", question, count)
 
 
+@lru_cache(maxsize=256)
 def _count(
     model: ModelSpec, schedule: Schedule, image_size: int, num_classes: int
 ) -> dict[str, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -247,7 +246,6 @@ def _flops(spec: RunSpec) -> float | None:
         return None
 
 
-@lru_cache(maxsize=64)
 def _network_flops(model: str, image_size: int, num_classes: int) -> float:
     from benchmark.evaluation.cost import network_cost
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -112,11 +112,16 @@ def _tell_broken(chosen: Sequence[System], config: Config, home: Path) -> None:
 
 def _check_size(home: Path, spec: ModelSpec, image_size: int) -> None:
     """See that a model takes a size; of a model of ours once, since it loads torch's compiler."""
-    check = partial(check_size, spec, image_size)
     if spec.of_plugin:
-        check()
+        check_size(spec, image_size)
     else:
-        remembered(home, "size", (spec.name, image_size), check, makes_home=True)
+        fits = partial(_fits, spec, image_size)
+        remembered(home, "size", (spec.name, image_size), fits, makes_home=True)
+
+
+@lru_cache(maxsize=256)
+def _fits(spec: ModelSpec, image_size: int) -> None:
+    check_size(spec, image_size)
 
 
 @dataclass(frozen=True, kw_only=True)
