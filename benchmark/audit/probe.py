@@ -17,7 +17,7 @@ from benchmark.training.devices import find_device
 from benchmark.training.images import image_examples
 from benchmark.training.inference import pool_examples
 from benchmark.training.network import build_network
-from registry import models
+from registry import UserError, models
 
 MODEL = "efficientnet_lite0"
 IMAGE_SIZE = 160
@@ -81,6 +81,9 @@ def held_out_probabilities(
 
     Returns:
         (N, C); a class that lies in one fold alone has no probability there.
+
+    Raises:
+        UserError: There are not two different images of any class.
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
@@ -89,11 +92,16 @@ def held_out_probabilities(
     from sklearn.preprocessing import StandardScaler
 
     probabilities = np.zeros((len(labels), labels.max() + 1))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    count = min(FOLDS, int(np.bincount(labels).max()), len(set(groups)))
+    if count < 2:
+        raise UserError("no class has two different images: nothing tells a wrong label; add some")
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of classes with fewer images than folds
         divided = list(folds.split(embeddings, labels, groups))
     for fitted_to, held_out in divided:
+        if len(np.unique(labels[fitted_to])) < 2:
+            continue
         probe = make_pipeline(
             StandardScaler(),
             PCA(min(_COMPONENTS, *embeddings[fitted_to].shape), random_state=seed),
@@ -137,6 +145,12 @@ def suspicious_labels(
     ]
 
 
+def _nearest(similarities: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """(N, M) similarities, each row's to itself among them -> (N, count) largest of the others."""
+    kth = (-count - 1, -1)  # behind the first alone, the order depends on the processor
+    return np.partition(similarities, kth, axis=1)[:, -count - 1 : -1]
+
+
 def outliers(embeddings: NDArray[np.float32]) -> list[tuple[int, float]]:
     """Rows of images that are like no others, the oddest first, and how far out they lie.
 
@@ -148,7 +162,7 @@ def outliers(embeddings: NDArray[np.float32]) -> list[tuple[int, float]]:
     count = min(NEIGHBOURS, len(centred) - 1)
     distances = np.concatenate(
         [
-            1 - np.partition(some @ centred.T, -count - 1, axis=1)[:, -count - 1 : -1].mean(axis=1)
+            1 - _nearest(some @ centred.T, count).mean(axis=1)
             for some in np.array_split(centred, -(-len(centred) // _CHUNK))
         ]
     )

@@ -61,8 +61,9 @@ def find_shortcuts(
 
     Returns:
         A row a property, the most telling first: ``property``, ``accuracy`` on ``images`` held-out
-        ones, ``accuracy_low`` and ``accuracy_high`` (95% interval), ``chance`` (the share of the
-        commonest class), ``p`` (exact binomial test, one-sided, Holm's correction) and ``tells``.
+        ones, ``accuracy_low`` and ``accuracy_high`` (95% interval), ``chance_share`` (of the
+        commonest class), ``p`` (exact binomial test, one-sided, Holm's correction) and
+        ``tells_the_class``.
     """
     from scipy.stats import binomtest
     from sklearn.ensemble import RandomForestClassifier

@@ -57,7 +57,8 @@ class Calibration:
         """How often a picture like the val images is at least as strange, in (0, 1].
 
         It is a split-conformal p-value (Vovk, Gammerman and Shafer 2005): among pictures like the
-        val images, no more than a share of L has one of L or less, whatever the classifier is.
+        val images, about a share of L, at most, has one of L or less, whatever the classifier is.
+        The bound is not exact, since the val images have chosen the epoch and the temperature.
 
         Args:
             probabilities: (N, C).
@@ -70,7 +71,8 @@ class Calibration:
     ) -> NDArray[np.bool_]:
         """The classes that a picture may be of.
 
-        Among pictures like the val images, no more than a share of ``level`` are of none of theirs.
+        Among pictures like the val images, about a share of ``level``, at most, are of none of
+        theirs; see `p_values`.
 
         Args:
             probabilities: (N, C).

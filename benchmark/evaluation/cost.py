@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data.home import home
@@ -17,6 +20,8 @@ from benchmark.study.suite import System
 from benchmark.training.devices import autocast, now
 from benchmark.training.heads import fit_head
 from benchmark.training.images import Examples
+from benchmark.training.inference import inference_batch
+from benchmark.training.memory import Pieces
 from benchmark.training.network import Network, build_network, meta_network
 from registry import heads, models
 from registry.specs import ModelSpec, Schedule
@@ -86,15 +91,23 @@ def time_inference(network: Network, images: Examples, config: TrainConfig) -> f
     """Time the forward pass over some test images.
 
     Returns:
-        Milliseconds an image, in one batch, after a warm-up.
+        Milliseconds an image, in batches as they are classified in, after a warm-up.
     """
     network.eval()
-    batch = images.batch(images.rows("test")[:TIMED_IMAGES])
-    with autocast(images.device, config.precision):
-        network(batch[:2])
-        start = now(images.device)
-        network(batch)
-        return 1000 * (now(images.device) - start) / len(batch)
+    rows = images.rows("test")[:TIMED_IMAGES]
+
+    def time_batches(parts: Sequence[Tensor]) -> float:
+        batches = [images.batch(part) for part in parts]
+        with autocast(images.device, config.precision):
+            network(batches[0][:2])
+            start = now(images.device)
+            for batch in batches:
+                network(batch)
+        return now(images.device) - start
+
+    pieces = Pieces()
+    pieces.count = math.ceil(len(rows) / inference_batch(images.device, images.inputs.shape[1]))
+    return 1000 * pieces.fit(rows, time_batches) / len(rows)
 
 
 def time_training(system: System, image_size: int, num_classes: int, device: torch.device) -> float:

@@ -18,6 +18,7 @@ from benchmark.explain.remembered import Remembered
 from benchmark.explain.slopes import RememberedSlopes
 from benchmark.explain.trees import linear_weights
 from benchmark.study.config import Precision
+from benchmark.training.inference import classify
 from benchmark.training.network import Network
 from registry.specs import HeadSpec, ModelSpec
 
@@ -70,13 +71,12 @@ class NetworkExplainer:
             precision: In which it classifies; its maps are made in float32.
         """
         self._network = network.eval().facing_ahead()  # maps are of the image as it is
-        self._logits = Remembered(network, precision)
+        self._embeddings = Remembered(network.embed, precision)
         self._model = model
 
     def classify(self, images: Tensor) -> NDArray[np.float32]:
         """See `Explainer.classify`."""
-        probabilities: NDArray[np.float32] = self._logits(images).softmax(1).cpu().numpy()
-        return probabilities
+        return classify(self._network, self._embeddings(images).cpu().numpy())
 
     def heat(self, images: Tensor, classes: NDArray[np.int64]) -> Heatmaps:
         """See `Explainer.heat`; attention is the same whatever the class."""

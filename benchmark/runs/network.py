@@ -128,8 +128,9 @@ class NetworkRun:
                 self.scratch,
             )
         val_images = len(self.data.rows("val"))
-        val_accuracy = max(result.val_accuracy for result in history)
-        if tags := [*keeps(spec, self.options, self.tracker, val_accuracy, val_images)]:
+        best = trainer.best.result
+        assert best is not None
+        if tags := [*keeps(spec, self.options, self.tracker, best.val_accuracy, val_images)]:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
                 save_file(state, file)
@@ -142,7 +143,7 @@ class NetworkRun:
         yield from metrics(
             {
                 "best_epoch": float(best.epoch),
-                "best_val_accuracy": max(result.val_accuracy for result in history),
+                "best_val_accuracy": best.val_accuracy,  # of the weights that are kept
                 "best_val_loss": min(result.val_loss for result in history),
                 "epochs_run": float(len(history)),
             }

@@ -54,7 +54,7 @@ def _problem(
 
 
 def check_growing_images(plan: Plan) -> None:
-    """See that networks whose images grow take the smallest, too.
+    """See that networks whose images grow take all sizes on the way.
 
     Raises:
         UserError: One does not.
@@ -62,17 +62,19 @@ def check_growing_images(plan: Plan) -> None:
     import torch
 
     for spec in plan:
-        side = spec.train.side(spec.image_size, 0)
-        if side == spec.image_size or spec.system.head or spec.system.schedule == "frozen":
+        full = spec.image_size
+        sides = sorted({spec.train.side(full, step / full) for step in range(full)} - {full})
+        if not sides or spec.system.head or spec.system.schedule == "frozen":
             continue
         with torch.device("meta"):
             try:
-                backbone: Any = models[spec.system.model].make(spec.image_size).eval()
-                backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
+                backbone: Any = models[spec.system.model].make(full).eval()
+                for side in sides:
+                    backbone.forward_head(backbone.forward_features(torch.empty(1, 3, side, side)))
             except PluginError:  # which is told already
                 continue
             except (RuntimeError, AssertionError) as error:
                 raise UserError(
-                    f"{spec.name} takes images of {spec.image_size} pixels alone, which "
-                    f"cannot grow from {side}; leave out train.start_size={spec.train.start_size:g}"
+                    f"{spec.name} takes images of {full} pixels, but not of {side}: they cannot "
+                    f"grow; leave out train.start_size={spec.train.start_size:g}"
                 ) from error

@@ -55,7 +55,10 @@ class RecipeConfig(BaseModel):
     )
     flip: bool = Field(False, description="Mirror half of the images, by chance.")
     crop: float = Field(
-        1.0, gt=0, le=1, description="Smallest area of a random crop; 1: none. (RandomResizedCrop)"
+        1.0,
+        gt=0,
+        le=1,
+        description="Smallest area of a random crop, before it is cut to the image; 1: none.",
     )
     auto_augment: AutoAugment | None = Field(
         None, description="TrivialAugment or RandAugment of each image; none: neither."
@@ -92,5 +95,7 @@ class RecipeConfig(BaseModel):
 
     def side(self, full: int, progress: float) -> int:
         """Side of the images in pixels, when a share of the training is done."""
-        share = self.start_size + (1 - self.start_size) * progress
-        return full if share >= 1 else max(SIDE_STEP, round(share * full / SIDE_STEP) * SIDE_STEP)
+        side = (self.start_size + (1 - self.start_size) * progress) * full
+        if side > full - SIDE_STEP / 2:
+            return full
+        return min(full, max(SIDE_STEP, round(side / SIDE_STEP) * SIDE_STEP))

@@ -153,12 +153,11 @@ class NetworkMeasurement:
         network = start_network(spec, self._options, self._tracker)
         trainer = Trainer(network, self._images, train, spec.system.schedule, spec.seed)
         trainer.features = self._features
-        best = 0.0
         try:
             for result in trainer.fit():
                 self.work += 1
-                best = max(best, result.val_accuracy)
+                best = trainer.best.result or result  # whose weights a run would keep
                 if result.epoch > trainer.frozen_epochs or trainer.frozen_epochs == train.epochs:
-                    yield result.epoch, best
+                    yield result.epoch, best.val_accuracy
         except Diverged as error:
             raise optuna.TrialPruned(str(error).partition(";")[0]) from error

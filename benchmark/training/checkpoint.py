@@ -85,8 +85,9 @@ def random_state() -> dict[str, Any]:
 def restore_random(state: dict[str, Any]) -> None:
     """Go on with the random numbers that follow a state."""
     torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
+    # There may be fewer GPUs by now; a training draws on the first that it sees.
+    for gpu, own in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(own, gpu)
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
     random.setstate(state["python"])

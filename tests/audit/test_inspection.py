@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from benchmark.audit.inspection import Inspection, inspect_source
-from benchmark.audit.probe import outliers, suspicious_labels
+from benchmark.audit.probe import held_out_probabilities, outliers, suspicious_labels
 from benchmark.audit.shortcuts import find_shortcuts, shortcut_warnings
 from benchmark.data.looks import Look
 from benchmark.data.prepared import prepare
@@ -20,8 +21,10 @@ from benchmark.data.selection import select_images
 from benchmark.data.sources import folder_source
 from benchmark.report.audit_page import FILES, write_audit
 from benchmark.study.config import Config, DataConfig
+from registry.errors import UserError
 from tests.data.planted import recompressed
 
+Array = NDArray[np.float32]
 SHAPES = ("circle", "cross", "square", "stripes")
 EACH = 20
 WRONG = {"circle/03.png": "cross", "cross/05.png": "stripes", "square/07.png": "circle"}
@@ -216,3 +219,43 @@ def test_an_outlier_is_far_from_all_others() -> None:
     embeddings[7] = np.eye(8)[5] * 3
     found = outliers(embeddings.astype(np.float32))
     assert [row for row, _ in found] == [7]
+
+
+@pytest.mark.parametrize("copies", [1, 4])
+def test_small_classes_are_probed_in_as_many_folds_as_they_allow(copies: int) -> None:
+    """Four images a class, or one class of nothing but copies."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 4)
+    embeddings = rng.normal(3 * labels[:, None], 1, (8, 6)).astype(np.float32)
+    groups = [
+        f"{label}-{place if label else place // copies}" for place, label in enumerate(labels)
+    ]
+    found = held_out_probabilities(embeddings, labels, groups, seed=0)
+    assert found.shape == (8, 2)
+    assert found.sum() > 0
+
+
+def test_classes_of_single_images_cannot_be_probed() -> None:
+    with pytest.raises(UserError, match="no class has two different images"):
+        held_out_probabilities(np.eye(3, dtype=np.float32), np.arange(3), ["a", "b", "c"], seed=0)
+
+
+def test_outliers_are_the_same_whatever_else_numpys_partition_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It promises that the kth are in their places, and leaves the rest to the processor."""
+    rng = np.random.default_rng(0)
+    embeddings = np.concatenate([rng.normal(size=(60, 8)), [[40.0] * 8]]).astype(np.float32)
+    expected = outliers(embeddings)
+
+    def lawful(values: Array, kth: int | tuple[int, ...], axis: int) -> Array:
+        ordered = np.sort(values, axis=axis)
+        ends = sorted(place % values.shape[1] for place in np.atleast_1d(kth))
+        for start, end in zip([-1, *ends], [*ends, values.shape[1]], strict=True):
+            ordered[:, start + 1 : end] = ordered[:, start + 1 : end][:, ::-1]
+        return ordered
+
+    monkeypatch.setattr(np, "partition", lawful)
+    found = outliers(embeddings)
+    assert [row for row, _ in found] == [row for row, _ in expected]
+    np.testing.assert_allclose([far for _, far in found], [far for _, far in expected], rtol=1e-4)

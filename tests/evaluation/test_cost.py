@@ -1,8 +1,12 @@
+import pytest
 import torch
 from torch import nn
 
-from benchmark.evaluation.cost import count_flops, network_cost
+from benchmark.data.prepared import PreparedData
+from benchmark.evaluation.cost import count_flops, network_cost, time_inference
+from benchmark.study.config import TrainConfig
 from benchmark.study.suite import System
+from benchmark.training.images import Examples, image_examples
 from benchmark.training.network import Network, meta_network
 
 
@@ -25,6 +29,29 @@ def test_flops_are_two_for_each_multiplication() -> None:
     with torch.device("meta"):
         network = Network(OneConvolution(), nn.Sequential(nn.Linear(4, 5)))
     assert count_flops(network, 8) == 2 * (8 * 8 * 4 * 27 + 4 * 5)
+
+
+@pytest.mark.parametrize("most", [4, 32])
+def test_inference_is_timed_in_batches_that_the_memory_holds(
+    data: PreparedData, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    sizes: list[int] = []
+
+    def pool(network: Network, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > most:
+            raise torch.OutOfMemoryError
+        sizes.append(len(images))
+        return images.mean((2, 3))
+
+    monkeypatch.setattr(Network, "pool", pool)
+    network = Network(torch.nn.Identity(), nn.Sequential(nn.Linear(3, 3)))
+    images = image_examples(data, torch.device("cpu"))
+    rows = data.rows("train")
+    monkeypatch.setattr(Examples, "rows", lambda examples, split: torch.from_numpy(rows))
+    assert time_inference(network, images, TrainConfig(precision="float32")) > 0
+    assert max(sizes) <= most
+    if most == 32:
+        assert sum(sizes) == 2 + len(rows)  # the warm-up, and each once
 
 
 def test_attention_is_counted() -> None:

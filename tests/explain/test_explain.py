@@ -11,6 +11,7 @@ from benchmark.explain.attention import attention_rollout
 from benchmark.explain.explainers import NetworkExplainer, heatmaps
 from benchmark.explain.feature_maps import Layout, PlaceLayer, find_place_layer, layout_of
 from benchmark.explain.gradcam import Weights, gradcam
+from benchmark.training.inference import classify
 from benchmark.training.network import Network, build_network
 from registry import PluginError, models
 
@@ -268,3 +269,17 @@ def test_a_network_whose_units_died_blames_no_layer(layer: str | None) -> None:
         network.backbone.dense[-3].bias.fill_(-1e3)
     with pytest.raises(NotImplementedError, match="the same whatever the image shows"):
         find_place_layer(network, layer, torch.rand(1, 3, 32, 32), 1)
+
+
+def test_probabilities_are_those_of_the_run_whatever_the_precision() -> None:
+    """The last layer is exact: logits in bfloat16 would be rounded by up to three hundredths."""
+    torch.manual_seed(0)
+    network = build_network("basic_cnn", "scratch", 32, 5).eval()
+    with torch.no_grad():
+        last: Any = network.classifier[-1]
+        last.bias += 9.0
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        embeddings = network.embed(images).float().numpy()
+    found = NetworkExplainer(network, models["basic_cnn"], "bfloat16").classify(images)
+    np.testing.assert_allclose(found, classify(network, embeddings), rtol=1e-5)

@@ -7,6 +7,7 @@ import json
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import Config, override
 from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
+from benchmark.training.epochs import EpochResult
 from benchmark.training.images import image_examples
 from benchmark.training.inference import classify, embed
 from benchmark.training.network import build_network
@@ -48,6 +50,22 @@ METRICS = {
     "fit_seconds",
     "inference_ms",
 }
+
+
+def test_the_val_accuracy_of_a_run_is_that_of_the_weights_that_it_keeps(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another epoch may have a higher one: by train.monitor=val_loss, or as here by the first."""
+    monkeypatch.setattr(EpochResult, "better_than", lambda one, best, monitor: best is None)
+
+    def growing(**fields: Any) -> EpochResult:
+        return EpochResult(**fields | {"val_accuracy": fields["epoch"] / 10})
+
+    monkeypatch.setattr("benchmark.training.trainer.EpochResult", growing)
+    run(config, "basic_cnn")
+    (found,) = tracked(store, "basic_cnn-scratch")
+    assert found.data.metrics["val_accuracy"] == 0.3
+    assert found.data.metrics["best_val_accuracy"] == 0.1
 
 
 def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> None:

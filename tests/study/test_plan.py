@@ -2,6 +2,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmark.execution.planning import embedding_ids, teacher_ids, weights_bytes, weights_ids
 from benchmark.study.checks import check_growing_images
@@ -122,8 +123,35 @@ def test_images_grow_only_for_networks_that_take_smaller_ones() -> None:
     growing = Config(train=TrainConfig(start_size=0.5))
     check_growing_images(plan(["convmixer", "resnet18-staged"], growing))
     for name in ("basic_cnn", "vit_b_16"):
-        with pytest.raises(UserError, match=r"cannot grow from 16; leave out train.start_size=0.5"):
+        with pytest.raises(
+            UserError, match=r"not of 16: they cannot grow; leave out train.start_size=0.5"
+        ):
             check_growing_images(plan([name], growing))
+
+
+def test_a_size_on_the_way_is_told_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    class TakesAllBut24(torch.nn.Module):
+        def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.shape[-1] != 24
+            return x
+
+        def forward_head(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    monkeypatch.setattr("registry.specs.ModelSpec.make", lambda spec, size: TakesAllBut24())
+    growing = Config(train=TrainConfig(start_size=0.5))
+    with pytest.raises(UserError, match="takes images of 32 pixels, but not of 24"):
+        check_growing_images(plan(["convmixer"], growing))
+
+
+@pytest.mark.parametrize(
+    ("full", "sides"),
+    [(100, [48, 56, 64, 72, 80, 88, 96, 100]), (30, [16, 24, 30]), (32, [16, 24, 32])],
+)
+def test_images_grow_to_their_own_size_and_never_beyond(full: int, sides: list[int]) -> None:
+    train = TrainConfig(start_size=0.5)
+    assert sorted({train.side(full, step / 500) for step in range(500)}) == sides
+    assert train.side(full, 1) == full
 
 
 def test_an_id_is_the_same_for_the_same_content_and_in_another_process() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmark.study.config import TrainConfig
-from benchmark.training.checkpoint import Checkpoint
+from benchmark.training.checkpoint import Checkpoint, random_state, restore_random
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples
 from benchmark.training.network import build_network
@@ -35,6 +35,15 @@ def trainer(
     made = Trainer(network, examples, config, schedule, 0)
     made.checkpoint = checkpoint
     return made
+
+
+def test_fewer_gpus_than_before_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    restored = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, gpu: restored.append(gpu))
+    state = random_state()
+    restore_random({**state, "cuda": [state["torch"], state["torch"]]})
+    assert restored == [0]
 
 
 def figures(history: list[EpochResult]) -> list[tuple[float, ...]]:
