@@ -97,7 +97,5 @@ def test_depth_of_the_classes_can_be_chosen_everywhere(workplace: Path, image_fo
     for choice in (["--classes-at", "1"], ["--set", "data.classes_at=1"]):
         result = bench("run", "convmixer", "--data", "n", *choice, *TINY, "--dry-run")
         assert "56 images of 2 classes" in result.output, result.output
-    listed = bench("ls", "systems", "--data", "n", "--classes-at", "1")
-    assert listed.exit_code == 0, listed.output
     contradiction = ["--classes-at", "1", "--set", "data.classes_at=2"]
     assert_one_line_error(bench("data", "n", *contradiction), "--classes-at 1 or --set")

@@ -25,6 +25,9 @@ def test_data_are_explored_as_tables_and_pictures(workplace: Path, image_folder:
     assert result.exit_code == 0, result.output
     names = {path.name for path in (workplace / "explored").iterdir()}
     assert {"class_distribution.png", "image_sizes.png", "classes.csv", "sizes.csv"} <= names
+    again = bench("data", "mine", "--out", "explored", "--format", "json")
+    assert len(json.loads(again.stdout)) > 1  # one document, and no sentence beside it
+    assert again.stderr == "Pictures and tables are in explored/\n"
     sizes = json.loads(bench("data", "mine", "--table", "sizes", "--format", "json").output)
     assert sizes == [{"width": 40, "height": 30, "images": 42, "share": 1.0}]
     classes = bench("data", "mine", "--table", "classes", "--format", "csv").output.splitlines()
@@ -75,6 +78,15 @@ def test_systems_are_counted_as_in_the_study(workplace: Path) -> None:
     assert settings["resnet18-staged/xgboost-n100-d10"] == "n_estimators=100, max_depth=10"
     quick = json.loads(bench("ls", "systems", "--preset", "quick", "--format", "json").stdout)
     assert {row["name"]: row["parameters"] for row in quick}["basic_cnn-scratch"] != 29_623_511
+
+
+def test_lists_take_no_images_since_they_are_the_same_for_all(workplace: Path) -> None:
+    result = bench("ls", "systems", "--data", "mine")
+    assert (result.exit_code, "No such option" in result.stderr) == (2, True)
+    assert "[default: study]" in " ".join(bench("ls", "--help").output.split())
+    resized = bench("ls", "systems", "--set", "data.image_size=64", "--format", "json").stdout
+    counts = {row["name"]: row["parameters"] for row in json.loads(resized)}
+    assert counts["basic_cnn-scratch"] < 29_623_511
 
 
 @pytest.mark.parametrize("what", ["models", "heads", "presets"])

@@ -62,8 +62,9 @@ def catalogue(
     """Catalogue the pictures in DIR: which classes there are, how many, and what is in doubt.
 
     The page shows the doubtful first, then each class, copies of a picture together. It is one
-    file that needs no network. DIR may be several folders, zips or files. What cannot be read is
-    listed, and then the exit code is 1.
+    file that needs no network; its links lead to the pictures on this machine by full paths. DIR
+    may be several folders, zips or files. What cannot be read is listed, and then the exit code is
+    1.
     """
     from benchmark.classifier.collection import collect
     from benchmark.classifier.sorting import check_place

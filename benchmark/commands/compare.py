@@ -47,8 +47,9 @@ def compare(
     """Compare NAMES with the first of them on the same test images.
 
     A name is a run's, for all its seeds, a run's id, a system's of bench leaderboard, BACKBONE/HEAD
-    or best. Differences come with 95% intervals and p of paired tests: McNemar's for one seed,
-    permuted signs for more; Holm's if there are more than two names.
+    or best. Differences come with 95% intervals and p of paired tests: McNemar's exact one for a
+    seed without copies, permuted signs with copies or 2 to 4 seeds, from 5 on t with the spread of
+    seeds; Holm's if there are more than two names.
     """
     prints = which is not None or format_ in ("csv", "json")
     if prints and out is not None:

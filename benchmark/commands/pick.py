@@ -59,7 +59,7 @@ def pick(latency: str | None, size: str | None, context: str | None) -> None:
         lines.append("It is the best row by validation accuracy: nothing is given up")
     else:
         if not picked.is_leader:
-            lines.append("No row within these limits is tied with the best; it is worse")
+            lines.append("No row within these limits is known to be tied with the best")
         against = f"{_called(best, chosen.runs)} ({_figures(best)})"
         lines.append(f"given up against {against}: {_difference(row)}")
     if picked.without_size:

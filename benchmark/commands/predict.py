@@ -37,7 +37,8 @@ level_option = click.option(
 batch_option = click.option(
     "--batch",
     type=click.IntRange(1, MAX_BATCH),
-    help="How many pictures go through the network at once. [default: 32; on a GPU 128]",
+    help="How many pictures go through the network at once. [default: as many as the caches hold, "
+    "32 at most (10 at 224 px); on a GPU 128]",
 )
 
 

@@ -18,7 +18,11 @@ from registry.printable import printable
 @click.option(
     "--as", "model", metavar="MODEL", help="Name of the registered model. [default: the data's]"
 )
-@click.option("--force", is_flag=True, help="Promote it although nothing proves it as good.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Promote it although the test shows it worse, or cannot compare them.",
+)
 def register(
     name: str, seed: int | None, context: str | None, model: str | None, force: bool
 ) -> None:

@@ -24,7 +24,12 @@ EXIT_FAILED = 1
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--all", "run_all", is_flag=True, help="Every system of the study and of plugins.")
+@click.option(
+    "--all",
+    "run_all",
+    is_flag=True,
+    help="Every system of the study, of what is beyond it, and of plugins.",
+)
 @study_options
 @click.option(
     "--save-weights",

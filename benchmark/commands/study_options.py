@@ -117,32 +117,13 @@ exclude_option = click.option(
 )
 
 
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that make a configuration."""
-    for option in (
-        classes_at_option,
-        exclude_option,
-        click.option(
-            "--set",
-            "settings",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Override a setting, such as train.epochs=5; repeatable.",
-        ),
-        click.option(
-            "--preset",
-            metavar="NAME",
-            help="study, tuned or quick. [default: quick without --data, study with it]",
-        ),
-        click.option(
-            "--data",
-            metavar="DIR",
-            help="Folder or zip (or its URL) with a folder for each class, or kaggle:OWNER/NAME. "
-            "[default: generated demo images]",
-        ),
-    ):
-        command = option(command)
-    return command
+settings_option = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a setting, such as train.epochs=5; repeatable.",
+)
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,6 +153,20 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Pretrained weights for fine-tuning; DIR holds files of ImageNet weights. "
             "[default: imagenet, demo with quick]",
         ),
+        classes_at_option,
+        exclude_option,
+        settings_option,
+        click.option(
+            "--preset",
+            metavar="NAME",
+            help="study, tuned or quick. [default: quick without --data, study with it]",
+        ),
+        click.option(
+            "--data",
+            metavar="DIR",
+            help="Folder or zip (or its URL) with a folder for each class, or kaggle:OWNER/NAME. "
+            "[default: generated demo images]",
+        ),
     ):
         collecting = option(collecting)
-    return config_options(collecting)
+    return collecting

@@ -12,9 +12,9 @@ from benchmark.commands.options import format_option
 from benchmark.commands.outputs import check_file, check_folder, is_page, is_table
 from benchmark.commands.study_options import (
     classes_at_option,
-    config_options,
     exclude_option,
     make_config,
+    settings_option,
 )
 from benchmark.data.home import home
 from registry.errors import UserError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 EXIT_BROKEN = 1
+FOR_PROGRAMS = ("csv", "json")
+"""Formats in which standard output holds one table and no sentence."""
 SUREST = 20
 """How many suspicious labels the terminal shows."""
 
@@ -66,9 +68,9 @@ def leaderboard(
     A row is a system, the best on validation first; its figures are means of its seeds. CSV and
     JSON have shares of one, milliseconds and seconds.
 
-    FILE is CSV or JSON: rows with system or run (weights, too, where a system has several), and
-    at_least, a share of one. An export of the leaderboard is such a file: it promises the lower
-    bounds of its intervals, test_accuracy_low.
+    The FILE of --check is CSV or JSON: rows with system or run (weights, too, where a system has
+    several), and at_least, a share of one. An export of the leaderboard is such a file: it promises
+    the lower bounds of its intervals, test_accuracy_low.
     """
     from benchmark.tracking.store import existing_store
 
@@ -88,10 +90,10 @@ def leaderboard(
     promises = None if promised is None else read_promises(promised)
     console = make_console()
     tables, others = make_tables(store, view, context)
-    if format_ in ("table", "markdown"):
+    if format_ not in FOR_PROGRAMS:
         for board in tables:
             show_leaderboard(board, store, format_, console)
-    if format_ in ("csv", "json"):
+    if format_ in FOR_PROGRAMS:
         show(together(tables), format_, console)
     elif format_ == "table":
         print_other_contexts(console, others)
@@ -139,7 +141,8 @@ def leaderboard(
     "--table",
     "which",
     type=click.Choice(["summary", "classes", "sizes", "findings", "splits"]),
-    help="Print this table alone.",
+    help="Print this table alone. [default: what people read of them; with --format csv or json "
+    "the summary]",
 )
 @format_option
 def data_command(
@@ -165,6 +168,8 @@ def data_command(
         from benchmark.data.exclusion import is_exclusions
 
         check_file(fix, "--fix FILE", is_exclusions)
+    if audited and which is not None:
+        raise UserError("--table goes without --audit; leave one of them out")
     preset = "study" if source else "quick"  # which the demo is of
     if audited:
         config = make_config(source, preset, settings, classes_at=classes_at, exclude=exclude)
@@ -173,7 +178,7 @@ def data_command(
     from benchmark.data.eda import FILES, SHOWN, TABLES, is_exploration, write_exploration
     from benchmark.data.prepared import prepare
     from benchmark.data.selection import select_images
-    from benchmark.terminal.console import line, make_console
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
@@ -189,13 +194,18 @@ def data_command(
             home=home(),
             progress=progress,
         )
-    for name in [which] if which else SHOWN:
+    shown = SHOWN[:1] if format_ in FOR_PROGRAMS else SHOWN
+    for name in [which] if which else shown:
         frame = TABLES[name](images)
         if which or len(frame):
             show(frame, format_, console, title=f"{images.spec.name}: {name}")
     if out is not None:
         write_exploration(images, out)
-        console.print(line(f"Pictures and tables are in {out}/"), soft_wrap=True)
+        _say(f"Pictures and tables are in {out}/", format_)
+
+
+def _say(sentence: str, format_: Format) -> None:
+    click.echo(printable(sentence), err=format_ in FOR_PROGRAMS)
 
 
 def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) -> None:
@@ -203,7 +213,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     from benchmark.data.exclusion import write_exclusions
     from benchmark.data.sources import open_source
     from benchmark.report.audit_page import FILES, write_audit
-    from benchmark.terminal.console import line, make_console
+    from benchmark.terminal.console import make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
@@ -214,7 +224,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     with decoding(console) as progress:
         source = open_source(config, home())
         found = inspect_source(source, config.data.split_seed, home(), progress)
-    if format_ in ("csv", "json"):
+    if format_ in FOR_PROGRAMS:
         show(found.table, format_, console)
     else:
         name = found.data.spec.name
@@ -229,40 +239,31 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
             show(surest.rename(columns={"other": "rather"}), format_, console, title=heading)
     if out is not None:
         write_audit(found, out)
-        console.print(line(f"{out / FILES[0]} shows them; tables are beside it"), soft_wrap=True)
+        _say(f"{out / FILES[0]} shows them; tables are beside it", format_)
     if fix is not None:
         rows = found.exclusions()
         write_exclusions(fix, rows)
-        told = (
-            f"{fix} lists {len(rows):,} images; look through it, then: --data DIR --exclude {fix}"
-        )
-        console.print(line(told), soft_wrap=True)
+        told = f"{fix} lists {len(rows):,} images; look through it, then: --data DIR --exclude"
+        _say(f"{told} {fix}", format_)
 
 
 @click.command("ls")
 @click.argument(
     "what", type=click.Choice(["models", "heads", "systems", "runs", "presets", "settings"])
 )
-@config_options
+@click.option(
+    "--preset", metavar="NAME", default="study", show_default=True, help="study, tuned or quick."
+)
+@settings_option
 @format_option
-def ls_command(
-    what: str,
-    data: str | None,
-    preset: str | None,
-    settings: tuple[str, ...],
-    classes_at: int | None,
-    exclude: str | None,
-    format_: Format,
-) -> None:
+def ls_command(what: str, preset: str, settings: tuple[str, ...], format_: Format) -> None:
     """List models, heads, systems, runs, presets or settings.
 
-    Systems come with their parameter counts at the preset's image size (default: study) and number
-    of classes; settings with their default there, the values that they take and what they do.
+    Systems come with their parameter counts at the preset's image size and number of classes;
+    settings with their default there, the values that they take and what they do.
     """
     from benchmark.ranking.listing import LISTINGS
     from benchmark.terminal.console import make_console
     from benchmark.terminal.tables import show
 
-    preset = "study" if preset is None else preset
-    config = make_config(data, preset, settings, classes_at=classes_at, exclude=exclude)
-    show(LISTINGS[what](config), format_, make_console())
+    show(LISTINGS[what](make_config(None, preset, settings)), format_, make_console())

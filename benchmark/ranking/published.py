@@ -23,8 +23,9 @@ def beside_study(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The table with ``study_difference`` (measured less published, a share of one), the bounds of
-        its 95% interval of two independent samples, and ``study_verdict``: `AGREES`, `ABOVE`,
-        `BELOW`, or `OTHER` with what is other.
+        its 95% interval of two independent samples, not corrected for the number of rows and with
+        an assumed number of the study's test images, and ``study_verdict`` by that: `AGREES`,
+        `ABOVE`, `BELOW`, or `OTHER` with what is other.
     """
     from benchmark.ranking.statistics import newcombe_interval
 

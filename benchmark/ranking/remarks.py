@@ -42,7 +42,7 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
     rows = ranking.rows()
     networks = [row["run_id"] for row in rows if not row["head"]]
     curves = _curves(store, networks)
-    guessing = [row for row in rows if _at_chance(row, ranking)]
+    guessing = [row for row in rows if _may_guess(row, ranking)]
     others = [row for row in rows if row not in guessing]
     lines = [_guess(row, ranking, curves, store) for row in guessing]
     lines += _grouped(
@@ -62,8 +62,8 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
         lambda row: _far_apart(row, len(others)),
     )
     lines += _grouped(
-        "Tied although the interval of the difference leaves out 0: p decides, which is "
-        "corrected for all rows (Holm)",
+        "Tied although the interval of the difference leaves out 0: p decides, which is of another "
+        "test and corrected for all rows (Holm)",
         ranking.rows(TIED),
         lambda row: bool(row["difference_high"] < 0 or row["difference_low"] > 0),
     )
@@ -90,19 +90,23 @@ def chance(ranking: Ranking) -> float:
     )
 
 
-def _at_chance(row: Row, ranking: Ranking) -> bool:
+def _may_guess(row: Row, ranking: Ranking) -> bool:
     """Whether its interval holds the commonest class's share, or it names next to no class."""
-    tables = _tables(row, ranking)
-    if not tables:
+    if not _tables(row, ranking):
         return False
-    classes = tables[0]["true"].nunique()
-    fewest = 2 if classes > 3 else 1
-    names = any(table["predicted"].nunique() <= fewest for table in tables)
-    return names or bool(row["test_accuracy_low"] <= chance(ranking))
+    return _names_few(row, ranking) or bool(row["test_accuracy_low"] <= chance(ranking))
+
+
+def _names_few(row: Row, ranking: Ranking) -> bool:
+    tables = _tables(row, ranking)
+    fewest = 2 if tables[0]["true"].nunique() > 3 else 1
+    return any(table["predicted"].nunique() <= fewest for table in tables)
 
 
 def _guess(row: Row, ranking: Ranking, curves: Mapping[str, Curves], store: Store) -> str:
-    told = f"At chance ({chance(ranking):.1%}): {title_of(row)}"
+    share = chance(ranking)
+    sure = _names_few(row, ranking) or row["test_accuracy"] <= share
+    told = f"{'At' if sure else 'Not told from'} chance ({share:.1%}): {title_of(row)}"
     if row["head"]:
         return f"{told}; its network's features say too little."
     own = curves.get(row["run_id"])

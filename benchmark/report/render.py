@@ -22,7 +22,7 @@ from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
 from benchmark.report.page import environment, source
-from benchmark.study.suite import GROUPS
+from benchmark.study.suite import GROUPS, STUDY_TEST_IMAGES
 from benchmark.terminal.numbers import count, duration, percent
 from benchmark.tracking.store import Store
 from registry.errors import UserError
@@ -79,6 +79,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         material=material,
         systems=material.systems,
         chance=chance(material.ranking),
+        study_images=STUDY_TEST_IMAGES,
         group_style={group: f"g{i}" for i, group in enumerate(GROUPS, start=1)},
         symbol=charts.symbol,
         accuracy_bar=charts.accuracy_bar,

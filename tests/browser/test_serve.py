@@ -47,8 +47,14 @@ def test_a_picture_gets_its_classes_its_map_and_a_verdict(
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     if phone:
         page.set_viewport_size(PHONE)
+    page.evaluate(
+        "window.said = []; new MutationObserver(() => said.push(state.textContent))"
+        ".observe(state, {childList: true})"
+    )
     choose(page, picture(COLOURS["<b>blue</b>"]))
     page.locator("#looked").wait_for()
+    share = page.locator("#top .share").first.inner_text()
+    assert f"<b>blue</b>, {share}. Finding out where" in " ".join(page.evaluate("said"))
     assert page.locator("#label").inner_text() == "<b>blue</b>"
     assert page.locator("#top li").count() == 3
     shares = page.locator("#top .share").all_inner_texts()

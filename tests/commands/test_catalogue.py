@@ -67,6 +67,7 @@ def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
     assert "<b>blue" not in page
     assert "&lt;b&gt;blue &amp; co.jpg" in page
     assert not re.search(r"(src|href)=\"https?:", page)
+    assert f'class="skip" href="#{"doubtful" if "yes" in doubtful else "all"}"' in page
     assert page.count("2 copies of one picture") == 2
     assert "9 different ones" in page
     counts = re.findall(r"<a href=\"#class-\d+\">(\w+)</a> <b>(\d+)</b>", page)

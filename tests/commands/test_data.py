@@ -1,5 +1,6 @@
 """``bench data --audit``: says what to type next, and its list leaves out what it names."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from click.testing import CliRunner
 
 from benchmark.cli import main
 from tests.data.planted import TAMPERED, scene
+from tests.report.page import read
+from tests.test_cli import assert_one_line_error
 
 
 @pytest.fixture
@@ -26,7 +29,13 @@ def test_an_audits_list_is_taken_by_exclude(folder: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "near copy" in done.output
     assert "audit.html" in done.output
-    assert Path("out/audit.html").is_file()
+    page = read(Path("out/audit.html"))
+    assert page.table("Findings by kind")
+    assert page.table("How well each property alone")
+    headings = [attributes for tag, attributes in page.tags if tag == "th"]
+    assert all(one.get("scope") for one in headings)
+    scrolled = [one for tag, one in page.tags if tag == "div" and one.get("class") == "scroll"]
+    assert all(one["role"] == "region" and one["aria-label"] for one in scrolled)
     assert "abra/copy.png,near copy,of abra/0.png" in Path("fix.csv").read_text()
     again = ["data", str(folder), "--exclude", "fix.csv", "--table", "findings", "--format", "csv"]
     told = CliRunner().invoke(main, again).output
@@ -34,10 +43,19 @@ def test_an_audits_list_is_taken_by_exclude(folder: Path) -> None:
     assert (folder / "abra/copy.png").is_file()
 
 
+def test_programs_read_one_table_and_no_sentence(folder: Path) -> None:
+    audit = ["data", str(folder), "--audit", "--fix", "fix.csv", "--format", "json"]
+    done = CliRunner().invoke(main, audit)
+    assert {row["kind"] for row in json.loads(done.stdout)} >= {"near copy"}
+    assert done.stderr.startswith("fix.csv lists 1 images; ")
+
+
 def test_a_list_needs_an_audit_and_takes_no_other_file(folder: Path) -> None:
     alone = CliRunner().invoke(main, ["data", str(folder), "--fix", "fix.csv"])
     assert (alone.exit_code, "add --audit" in alone.output) == (2, True)
     Path("mine.txt").write_text("my notes")
+    table = CliRunner().invoke(main, ["data", str(folder), "--audit", "--table", "sizes"])
+    assert_one_line_error(table, "--table goes without --audit; leave one of them out")
     other = CliRunner().invoke(main, ["data", str(folder), "--audit", "--fix", "mine.txt"])
     assert other.exit_code == 2
     assert Path("mine.txt").read_text() == "my notes"

@@ -64,7 +64,7 @@ def told(
 def test_why_a_network_guesses_is_found_in_its_curves(
     train: list[float], val: list[float], reason: str, store: Store, tmp_path: Path
 ) -> None:
-    first, *_ = told(store, tmp_path, 0.3, (train, val))
+    first, *_ = told(store, tmp_path, 0.2, (train, val))
     assert first.startswith("At chance (33.3%): net; ")
     assert reason in first
 
@@ -88,6 +88,13 @@ def test_a_network_that_no_gradient_reaches_is_told_from_one_that_learns_slowly(
 def test_what_names_one_class_guesses_however_right_that_is(store: Store, tmp_path: Path) -> None:
     (line,) = told(store, tmp_path, 0.0, head="trees")
     assert line.startswith("At chance (33.3%): net; its network's features say too little.")
+
+
+def test_what_may_be_better_than_chance_is_not_said_to_be_at_chance(
+    store: Store, tmp_path: Path
+) -> None:
+    first, *_ = told(store, tmp_path, 0.4, ([1.1, 1.0, 0.9], [1.1, 1.0, 0.9]))
+    assert first.startswith("Not told from chance (33.3%): net; 3 epochs were too few")
 
 
 def test_a_network_that_was_still_improving_is_named(store: Store, tmp_path: Path) -> None:
@@ -119,6 +126,7 @@ def test_a_tie_that_its_interval_seems_to_deny_is_explained(store: Store, tmp_pa
     near = ranking.table.set_index("run").loc["near"]
     assert (near["verdict"], near["difference_high"] < 0) == ("tied", True)
     (line,) = [one for one in remarks(ranking, store) if one.startswith("Tied although")]
+    assert "p decides, which is of another test and corrected" in line
     assert line.endswith("all rows (Holm): near.")
 
 

@@ -68,6 +68,7 @@ def test_the_summary_is_the_leaderboards(studied: Store, page: Page, material: M
         assert row[8] == expected["backbone"] + weights
         assert row[9] == (expected["settings"] or "–")
         assert row[11] == duration(expected["fit_seconds"])
+    assert "on its own images: 2,265 are assumed" in page.text
     assert [row[7] for row in rows].count("–") == 5  # all but the tuned one
     assert table["verdict"].iloc[0] == "best"
     assert recommendation(material.ranking)[0] in page.text

@@ -62,7 +62,7 @@ async function ask(file) {
     tellVerdict(answer);
     tellTop(answer.top);
     find("answer").hidden = false;
-    find("state").textContent = "Finding out where the classifier looked …";
+    find("state").textContent = `${answer.label}, ${percent(answer.probability)}. Finding out where the classifier looked …`;
     const where = await post("/explain", file, signal);
     if (!find("picture").naturalWidth) find("picture").src = where.seen; // a format that browsers do not show
     if (where.overlay) {

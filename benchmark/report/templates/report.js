@@ -1,9 +1,10 @@
 // The page can be read without this: it sorts tables and highlights a system everywhere.
 const value = (row, column) => {
   const cell = row.cells[column];
-  const text = cell.dataset.value ?? cell.textContent.trim();
+  const shown = cell.textContent.trim();
+  const text = cell.dataset.value ?? shown;
   const number = Number(text);
-  return text === "" || text === "nan" || text === "–" ? null : Number.isNaN(number) ? text : number;
+  return ["", "–"].includes(shown) || ["", "nan"].includes(text) ? null : Number.isNaN(number) ? text : number;
 };
 
 const compare = (a, b) =>
