@@ -235,6 +235,7 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
 
 
 def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
+    from benchmark.execution.jobs import sharing
     from benchmark.sweep.targets import missing_runs, run_missing
     from benchmark.terminal.console import line
     from benchmark.terminal.progress import ProgressDisplay
@@ -243,6 +244,7 @@ def _run_missing(console: Console, launch: Launch, options: RunOptions) -> None:
     if not len(missing):
         return
     console.print(line(f"Needed first: {', '.join(spec.name for spec in missing)}"))
+    options = sharing(options, launch.at_once)
     with ProgressDisplay(console, missing) as display:
         for outcome in run_missing(missing, options, display, launch.make_executor()):
             display.ended(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from benchmark.execution.listener import Listener
@@ -11,6 +12,8 @@ from benchmark.runs.run_one import find_run, open_tracker
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.tracking.claims import fail_run
 from benchmark.tracking.patience import StoreAway
+from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 
 
 class Executor(Protocol):
@@ -50,8 +53,20 @@ def without_running(
 def timed_out(spec: RunSpec, options: RunOptions) -> Outcome:
     """The outcome of a run whose process was ended for taking too long, which is put on record."""
     reason = f"it took longer than {options.timeout:g} s (--timeout), and was ended"
-    fail_run(open_tracker(options.store), options.driver, spec.id, reason)
+    with marking(options.store) as tracker:
+        fail_run(tracker, options.driver, spec.id, reason)
     return Outcome(spec=spec, status="failed", reason=reason)
+
+
+@contextmanager
+def marking(store: Store) -> Iterator[Tracker]:
+    """Lend what marks runs that have ended without saying so; a store that is away is not awaited.
+
+    Others go on meanwhile, and the next start marks what is left.
+    """
+    tracker = open_tracker(store)
+    with suppress(StoreAway), tracker.patience.suspended():
+        yield tracker
 
 
 _WAS = {"failed": "failed", "skipped": "was skipped", "unsent": "is not in the store yet"}

@@ -159,9 +159,8 @@ def read_measured(options: RunOptions) -> list[Measured]:
         runs = read_runs(options.store, columns, COMPLETED)
     except UserError:  # there is no experiment yet
         return []
-    here = (runs["tags.device"] == options.device) & (
-        runs["tags.hardware"] == hardware(find_device(options.device))
-    )
+    device = find_device(options.device)
+    here = (runs["tags.device"] == str(device)) & (runs["tags.hardware"] == hardware(device))
     numbers = [f"metrics.{name}" for name in _METRICS] + [f"params.{name}" for name in _COUNTS]
     runs[numbers] = runs[numbers].apply(pd.to_numeric, errors="coerce")
     return [_read(row, options) for row in runs[here].to_dict("records")]

@@ -75,10 +75,14 @@ def _available() -> int:
 
 
 def trials_at_once(jobs: Jobs, *, is_network: bool) -> int:
-    """Choose how many trials at once are faster: trees grow on all cores, and end soon."""
+    """Choose how many trials at once are faster: two of networks, one of trees.
+
+    Trees grow on all cores, and end soon. On few cores, two networks at once have no gain to rely
+    on, as `jobs_at_once` has measured.
+    """
     if jobs != "auto":
         return jobs
-    return 2 if is_network and os.cpu_count() != 1 else 1
+    return 2 if is_network and (os.cpu_count() or 1) > FEW else 1
 
 
 def sharing(options: RunOptions, at_once: int) -> RunOptions:

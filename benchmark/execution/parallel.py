@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from benchmark.execution.executor import timed_out
+from benchmark.execution.executor import marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.workers import Lost, Processes, at_work
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import open_tracker, run_one
+from benchmark.runs.run_one import run_one
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.training.epochs import EpochResult
@@ -81,7 +81,8 @@ class _Runs:
                     yield outcome
                 case Lost(reason=reason):
                     del self._running[worker]
-                    end_dead_runs(open_tracker(self._options.store))
+                    with marking(self._options.store) as tracker:
+                        end_dead_runs(tracker)
                     reason = f"{reason}, perhaps for lack of memory; use fewer --jobs"
                     yield Outcome(spec=spec, status="failed", reason=reason)
 
@@ -104,7 +105,8 @@ class _Runs:
         """End all processes, and mark what they were making as killed."""
         self._workers.end()
         if self._running:  # one that had to be forced could not mark its run
-            end_dead_runs(open_tracker(self._options.store))
+            with marking(self._options.store) as tracker:
+                end_dead_runs(tracker)
 
 
 def _make_runs(connection: Connection) -> None:

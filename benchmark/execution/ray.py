@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cluster import Node, connected, elsewhere
-from benchmark.execution.executor import timed_out
+from benchmark.execution.executor import marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import memory_of
 from benchmark.execution.remote import STARTED, Order, Work, make_run
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import SPEC_VERSION, Plan, RunSpec
 from benchmark.tracking.claims import end_runs_of
@@ -237,7 +236,7 @@ class _Tasks:
             self._began.pop(spec.id, None)
             if self._deaths[spec.id] <= QUEUED_AGAIN:
                 logger.warning("%s: %s; it is made again", spec.name, _cause_of_death(error))
-                end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
+                self._mark_killed(spec)
                 self.begin(spec)
                 return None
             reason = (
@@ -247,14 +246,18 @@ class _Tasks:
             reason = one_line(getattr(error, "cause", None) or error)
         else:
             return outcome
-        end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
+        self._mark_killed(spec)
         return Outcome(spec=spec, status="failed", reason=reason)
 
     def end(self) -> None:
         """Interrupt what goes on, end it after a while, and mark it as killed."""
         self._stop(list(self._running))
         for spec in self._running.values():
-            end_runs_of(open_tracker(self._options.store), self._options.driver, spec.id)
+            self._mark_killed(spec)
+
+    def _mark_killed(self, spec: RunSpec) -> None:
+        with marking(self._options.store) as tracker:
+            end_runs_of(tracker, self._options.driver, spec.id)
 
     def _stop(self, tasks: list[Any]) -> None:
         """End processes: by an interruption, which their runs put on record, or by force."""

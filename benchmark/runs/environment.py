@@ -22,7 +22,6 @@ PACKAGES = (
     "scikit-learn",
     "numpy",
     "pillow",
-    "captum",
 )
 
 

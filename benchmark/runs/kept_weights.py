@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from benchmark.classifier.completed import backbone_of
 from benchmark.classifier.network import WEIGHTS_FILE
@@ -21,6 +22,9 @@ from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.heads import HEAD_FILES
 from registry.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 logger = logging.getLogger(__name__)
 STANDARD_ERRORS = 2
@@ -71,6 +75,8 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
         contexts: Whose runs.
     """
     try:
+        # Before the rankings: a run that ends in between is not judged by them.
+        in_doubt = list(_keeping(store, _WHILE_BEST))
         runs = fetch(store, contexts)
     except UserError:  # no run is completed
         return
@@ -80,13 +86,16 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
         for some in [own, *(of_seed for _, of_seed in own.groupby("seed"))]:
             if not some.empty:
                 kept |= {*best_runs(some)["run_id"]}
-    having = list(search(store, f"tags.{KEPT.name} = '{KEPT.value}'"))
     kept |= registered_runs(store)
-    kept |= {backbone_of(run) for run in having if run.info.run_id in kept}
-    for run in having:
-        tags = run.data.tags
-        in_doubt = tags.get(_WHILE_BEST.name) == _WHILE_BEST.value and tags["context"] in contexts
-        if in_doubt and run.info.run_id not in kept:
+    kept |= {backbone_of(run) for run in _keeping(store) if run.info.run_id in kept}
+    for run in in_doubt:
+        if run.data.tags["context"] in contexts and run.info.run_id not in kept:
             tracker.client.set_tag(run.info.run_id, KEPT.name, "removed")  # first: it may be used
             for name in (WEIGHTS_FILE, *HEAD_FILES):
                 tracker.remove_artifact(run.info.run_id, name)
+
+
+def _keeping(store: Store, *tags: Tag) -> Iterator[Run]:
+    """The completed runs that have weights, and these tags."""
+    wanted = (Tag("completed", "true"), KEPT, *tags)
+    return search(store, " and ".join(f"tags.{tag.name} = '{tag.value}'" for tag in wanted))

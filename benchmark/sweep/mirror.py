@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     from benchmark.sweep.run import Sweep
 
 MIRROR_SECONDS = 15.0
+MIRROR_TIMES = 20
+"""How many times as long as the last writing the next one waits, at least."""
 SWEEP_GROUP = "sweep"
+_KIND = {"kind": "sweep"}
+"""Which the row of the best, with the same tag of its sweep, is not."""
 _NUMBER = "trial"
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "FINISHED"}
 """MLflow shows other states as failures; the tag trial_state tells a pruned trial."""
@@ -69,8 +73,9 @@ class Mirror:
         self._tags = _tags(sweep, options)
         self._tracker = open_tracker(options.store)
         with self._lock:
-            self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name})
+            self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name, **_KIND})
         self._written = time.monotonic()
+        self._took = 0.0
 
     @property
     def run_id(self) -> str:
@@ -87,21 +92,24 @@ class Mirror:
         address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
         note = f"{_about(self._sweep)}\n\n[Its trials]({address})"
         with self._lock:
-            self._family.begin({**self._tags, "group": SWEEP_GROUP, "kind": "sweep", NOTE: note})
+            self._family.begin({**self._tags, "group": SWEEP_GROUP, **_KIND, NOTE: note})
             self._family.parent.log(*(Param(name, text) for name, text in space.items()))
             self._family.parent.flush()
         self._tracker.set_experiment_tags(dict([view.tag()]))
 
     def write_sometimes(self) -> None:
         """Write what has finished, if the last time is some seconds ago."""
-        if time.monotonic() - self._written > MIRROR_SECONDS:
+        began = time.monotonic()
+        if began - self._written > max(MIRROR_SECONDS, MIRROR_TIMES * self._took):
             # A store that is away gets them later: Optuna's storage has them.
             with suppress(StoreAway), self._tracker.patience.suspended():
                 self.write()
             self._written = time.monotonic()
+            self._took = self._written - began
 
     def write(self, *, of_all: bool = False) -> None:
         """Write each finished trial that MLflow does not have, of this machine or of all."""
+        written = False
         with self._lock:
             trials = self._study.get_trials(deepcopy=False)
             there = self._family.children(_NUMBER)
@@ -110,6 +118,9 @@ class Mirror:
                 ours = of_all or maker is None or maker.is_here
                 if ours and is_finished(trial) and str(trial.number) not in there:
                     self._family.add(self._past_run(trial, trials))
+                    written = True
+            if of_all and written:
+                self._family.children(_NUMBER)  # of what another machine wrote, too, one goes
 
     def end(self, *, running: bool, finished: bool, points: list[dict[str, object]]) -> None:
         """Write the rest, the figures of the whole study and its pictures.
@@ -119,10 +130,7 @@ class Mirror:
             finished: Whether this one came to its end.
             points: What it started from, to be marked.
         """
-        self.write()
-        if not running:
-            self.write(of_all=True)
-            self._family.children(_NUMBER)  # of what another machine wrote just then, too, one goes
+        self.write(of_all=not running)
         trials = self._study.get_trials(deepcopy=False)
         done = [trial for trial in trials if is_finished(trial)]
         with tempfile.TemporaryDirectory() as folder:

@@ -48,7 +48,11 @@ def begin_trial(study: Study, params: Params, attributes: dict[str, Any]) -> Tri
 
 @contextmanager
 def beating(study: Study, going: Callable[[], Collection[int]]) -> Iterator[None]:
-    """Let the hearts of the trials with these ids beat during the block."""
+    """Let the hearts of the trials with these ids beat during the block.
+
+    If it is left early, they fail: a journal keeps no heartbeats, by which another machine would
+    know that they are to be made again.
+    """
     storage, ended = _with_heartbeats(study), threading.Event()
 
     def beat() -> None:
@@ -60,12 +64,22 @@ def beating(study: Study, going: Callable[[], Collection[int]]) -> Iterator[None
     threading.Thread(target=beat, daemon=True).start()
     try:
         yield
+    except BaseException:
+        for trial_id in going():
+            with suppress(Exception):  # without patience, as above: what led here is to be told
+                type(study._storage).set_trial_state_values(
+                    study._storage, trial_id, TrialState.FAIL
+                )
+        raise
     finally:
         ended.set()
 
 
 def fail_dead(study: Study, going: Collection[int]) -> None:
     """Fail the trials of dead processes, but not those with these ids, which go on here."""
+    if storage := _with_heartbeats(study):
+        for trial_id in going:  # while the database was away, their hearts did not beat
+            storage.record_heartbeat(trial_id)
     fail_stale_trials(study)  # by Optuna's heartbeats
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         name = ProcessName.read(trial.user_attrs.get(PROCESS, ""))

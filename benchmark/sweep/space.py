@@ -72,7 +72,7 @@ class SettingSpace:
     @cached_property
     def _usual(self) -> FixedTrial:
         """The grid's last point, with the defaults of what it leaves open."""
-        return FixedTrial({**self.grid[-1], **self.space.defaults})
+        return FixedTrial({**self.space.defaults, **self.grid[-1]})
 
     @cached_property
     def _distributions(self) -> dict[str, BaseDistribution]:

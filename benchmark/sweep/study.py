@@ -9,10 +9,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -29,6 +31,8 @@ from registry.errors import UserError, one_line
 
 BEGUN_AGAIN = 2
 """How often a trial is measured again whose process has died."""
+ENOUGH_REPEATS = 100
+"""After so many drawn trials in a row that are known already, a space has nothing new."""
 
 
 @dataclass(kw_only=True)
@@ -67,6 +71,10 @@ class Search:
     _waiting: list[_Going] = field(default_factory=list)
     _homes: dict[str, int] = field(default_factory=dict)
     _ended: deque[FrozenTrial] = field(default_factory=deque)
+    _going: set[int] = field(default_factory=set)
+    """Ids of the trials that go on here."""
+    _repeats: int = 0
+    """So many trials in a row were answered from what is known."""
 
     def run(self) -> Iterator[FrozenTrial]:
         """Make trials until there are enough or the time is over.
@@ -79,10 +87,10 @@ class Search:
         """
         self.study.pruner = make_pruner(self.budget.pruner, self.objective.target)
         end = time.monotonic() + (self.budget.timeout or math.inf)
-        with beating(self.study, self._going):
+        with beating(self.study, self._going.copy):
             while True:
                 while (
-                    len(self._going()) < self.workers.size
+                    len(self._going) < self.workers.size
                     and time.monotonic() < end
                     and (trial := self._ask())
                 ):
@@ -99,10 +107,6 @@ class Search:
         while self._ended:
             yield self._ended.popleft()
 
-    def _going(self) -> list[int]:
-        """Ids of the trials that go on here."""
-        return [going.trial._trial_id for going in [*self._busy.values(), *self._waiting]]
-
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
@@ -117,7 +121,7 @@ class Search:
         """
         limit = self.budget.trials or math.inf
         while True:
-            fail_dead(self.study, self._going())
+            fail_dead(self.study, self._going)
             trials = self._trials()
             if sum(map(is_counted, trials)) >= limit or not (trial := self._next(trials)):
                 return None
@@ -143,15 +147,34 @@ class Search:
         for key, params in wanted.items():
             if key not in there:
                 return begin_trial(self.study, params, {POINT: key})
-        return begin_trial(self.study, {}, {}) if self.budget.sampler != "grid" else None
+        # Until the time is over, a small space would be drawn again and again.
+        is_exhausted = self.budget.trials is None and self._repeats >= ENOUGH_REPEATS
+        if self.budget.sampler == "grid" or is_exhausted:
+            return None
+        return begin_trial(self.study, {}, {})
+
+    @contextmanager
+    def _unless_failed(self, trial: Trial) -> Iterator[None]:
+        """Leave a trial that another process has failed meanwhile: it is made again."""
+        try:
+            yield
+        except UpdateFinishedTrialError:
+            self._going.discard(trial._trial_id)
 
     def _begin(self, trial: Trial) -> None:
         going = _Going(trial=trial, params={}, key="")
+        self._going.add(trial._trial_id)
+        with self._unless_failed(trial):
+            self._suggest(going)
+
+    def _suggest(self, going: _Going) -> None:
+        """Draw a trial's parameters, and hand it over."""
+        trial = going.trial
         try:
             self.study.sampler = make_sampler(self.budget.sampler, self.budget.seed, trial.number)
             going.params = self.space.suggest(trial)
             going.key = self.objective.target.key(going.params)
-        except StoreAway:
+        except (StoreAway, UpdateFinishedTrialError):
             raise
         except Exception as error:  # it is the trial's result
             self._tell(going, TrialState.FAIL, error=one_line(error))
@@ -197,21 +220,23 @@ class Search:
             raise UserError(reply.hindered)
         going.notes["work"] += reply.work
         going.notes["seconds"] += reply.seconds
-        pruned = reply.pruned
-        if reply.step is not None:
-            going.value = reply.value
-            if not (pruned := self._reason_to_stop(going, reply.step)):
-                self.workers.ask(worker, None)
-                return
+        with self._unless_failed(going.trial):
+            pruned = reply.pruned
+            if reply.step is not None:
+                going.value = reply.value
+                if not (pruned := self._reason_to_stop(going, reply.step)):
+                    self.workers.ask(worker, None)
+                    return
+            if reply.error:
+                self._tell(going, TrialState.FAIL, error=reply.error)
+            else:
+                going.notes |= {"reason": pruned} if pruned else {}
+                self._tell(going, TrialState.PRUNED if pruned else TrialState.COMPLETE)
         del self._busy[worker]
-        if reply.error:
-            self._tell(going, TrialState.FAIL, error=reply.error)
-        else:
-            going.notes |= {"reason": pruned} if pruned else {}
-            self._tell(going, TrialState.PRUNED if pruned else TrialState.COMPLETE)
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            self._hand_over(one)
+            with self._unless_failed(one.trial):
+                self._hand_over(one)
 
     def _reason_to_stop(self, going: _Going, step: int) -> str:
         going.trial.report(going.value, step)
@@ -226,6 +251,8 @@ class Search:
         going.trial.set_user_attr("notes", going.notes)
         value = going.value if state == TrialState.COMPLETE else None
         self._ended.append(self.study.tell(going.trial, value, state, skip_if_finished=True))
+        self._going.discard(going.trial._trial_id)
+        self._repeats = self._repeats + 1 if "answered_by" in going.notes else 0
 
     def _read_finished(self) -> None:
         """Learn what finished trials tell, of this process and of others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,15 @@ from registry.core import near
 from registry.errors import UserError
 
 if TYPE_CHECKING:
+    from mlflow import MlflowException
     from mlflow.entities import Run
 
 SCHEME = "models:/"
 MODEL_FOLDER = "model"
 CHAMPION = "champion"
-_ADDRESS = re.compile(rf"{SCHEME}(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))?")
+_ADDRESS = re.compile(rf"{SCHEME}(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d{{1,9}}))?")
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""MLflow's errors of a model or version that is not there, and of an alias."""
 
 
 def registered_run(store: Store, address: str) -> str:
@@ -44,19 +47,21 @@ def registered_run(store: Store, address: str) -> str:
         )
     client, _ = connect(store, write=False)
     name, version = parts["name"], parts["version"]
-    known = [model.name for model in client.search_registered_models()]
-    if name not in known:
-        told = near(name, known) if known else "type: bench register"
-        raise UserError(f"no registered model is called {name!r}; {told}")
     try:
         if version is None:
             found = client.get_model_version_by_alias(name, parts["alias"] or CHAMPION)
         else:
             found = client.get_model_version(name, version)
     except MlflowException as error:
+        _check_absent(error)
+        known = [model.name for model in _of_all_pages(client.search_registered_models)]
+        if name not in known:
+            told = near(name, known) if known else "type: bench register"
+            raise UserError(f"no registered model is called {name!r}; {told}") from error
         model = client.get_registered_model(name)
-        versions = [one.version for one in client.search_model_versions() if one.name == name]
-        there = [f"@{alias}" for alias in model.aliases] + [f"/{one}" for one in sorted(versions)]
+        versions = _of_all_pages(client.search_model_versions)
+        numbers = sorted(int(one.version) for one in versions if one.name == name)
+        there = [f"@{alias}" for alias in model.aliases] + [f"/{one}" for one in numbers]
         listed = ", ".join(f"{SCHEME}{name}{one}" for one in there) or "no version of it"
         raise UserError(f"there is no {address}; there is {listed}") from error
     if not found.run_id:
@@ -72,10 +77,10 @@ def champion_of(store: Store, name: str) -> tuple[str, str] | None:
     """
     from mlflow.exceptions import MlflowException
 
-    client, _ = connect(store, write=False)
     try:
-        found = client.get_model_version_by_alias(name, CHAMPION)
-    except MlflowException:
+        found = Tracker(store).client.get_model_version_by_alias(name, CHAMPION)
+    except MlflowException as error:
+        _check_absent(error)
         return None
     return str(found.version), str(found.run_id)
 
@@ -83,12 +88,17 @@ def champion_of(store: Store, name: str) -> tuple[str, str] | None:
 def registered_runs(store: Store) -> set[str]:
     """Find the ids of the runs that versions of registered models were made of."""
     client, _ = connect(store, write=False)
-    token, found = None, set()
-    while token is None or token:
-        page = client.search_model_versions(page_token=token)
-        found |= {str(version.run_id) for version in page if version.run_id}
-        token = page.token or ""
-    return found
+    versions = _of_all_pages(client.search_model_versions)
+    return {str(version.run_id) for version in versions if version.run_id}
+
+
+def requirements() -> list[str]:
+    """What a registered model needs, in the versions that are installed here: no extras."""
+    from importlib.metadata import requires, version
+
+    wanted = [one for one in requires("classifier-bench") or () if "extra ==" not in one]
+    names = [re.split(r"[\s>=<;\[]", one)[0] for one in wanted]
+    return [f"{name}=={version(name)}" for name in names]
 
 
 def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
@@ -100,15 +110,11 @@ def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
         packed: Its folder.
         code: File that MLflow runs to load it; the packages that it imports go along.
     """
-    from importlib.metadata import requires, version
-
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import save_model
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import Array
 
-    names = [re.split(r"[\s>=<;\[]", one)[0] for one in requires("classifier-bench") or ()]
-    packages = [name for name in names if "extra ==" not in name and name != "kagglehub"]
     told: dict[str, Any] = {
         **dict.fromkeys(("probability", "margin", "p_value"), DataType.double),
         "unknown": DataType.boolean,
@@ -132,7 +138,7 @@ def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
             artifacts={packed.name: str(packed)},
             code_paths=[str(home / "benchmark"), str(home / "registry")],
             signature=signature,
-            pip_requirements=[f"{name}=={version(name)}" for name in packages],
+            pip_requirements=requirements(),
         )
         tracker.client.log_artifacts(run.info.run_id, str(place), MODEL_FOLDER)
 
@@ -172,3 +178,18 @@ def add_version(
 def promote(tracker: Tracker, name: str, version: str) -> None:
     """Let the alias `CHAMPION` name a version."""
     tracker.client.set_registered_model_alias(name, CHAMPION, version)
+
+
+def _check_absent(error: MlflowException) -> None:
+    """Raise an error again that says anything but that something is not there."""
+    if error.error_code not in _ABSENT:
+        raise error
+
+
+def _of_all_pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """What a search of MLflow's finds, page after page."""
+    token = None
+    while token != "":
+        page = search(page_token=token)
+        yield from page
+        token = page.token or ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark.execution.forecast import Forecast, read_measured, time_unknown, work_of
 from benchmark.execution.launch import Launch
@@ -95,7 +96,9 @@ def test_a_few_steps_are_timed_of_what_is_not_known(
     assert 0 < total < 600
 
 
-def test_runs_of_the_store_are_what_was_measured(config: Config, store: Store) -> None:
+def test_runs_of_the_store_are_what_was_measured(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(config, "resnet18-staged/extra_trees-n100-d10")
     names = ["resnet18-staged/extra_trees"]
     study = plan_study(config, find_systems(names), Path("home"))
@@ -109,3 +112,8 @@ def test_runs_of_the_store_are_what_was_measured(config: Config, store: Store) -
         expected = launch.forecast.seconds(spec)
         assert expected is not None
         assert 0 < expected < 60
+    # As Ray's workers are told, which find their own.
+    monkeypatch.setattr("benchmark.training.devices.find_device", lambda name: torch.device("cpu"))
+    found = read_measured(replace(launch.options, device="auto"))
+    assert found
+    assert found == read_measured(launch.options)

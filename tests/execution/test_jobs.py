@@ -86,6 +86,8 @@ def test_two_cores_are_given_one_network_or_one_head_at_a_time(
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert jobs_at_once([of_seed(s) for s in range(10)], CPU, lambda spec: 100.0) == 1
     assert jobs_at_once([NETWORK, HEAD], GPU, never) == 2  # the cores have nothing else to do
+    assert trials_at_once("auto", is_network=True) == 1
+    assert trials_at_once(2, is_network=True) == 2
 
 
 def test_one_core_is_given_one_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,9 @@ from mlflow.entities import Run
 
 from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
-from benchmark.execution.parallel import ParallelExecutor
+from benchmark.execution.parallel import ParallelExecutor, _Runs
 from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
+from benchmark.execution.workers import Lost
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
@@ -29,6 +31,7 @@ from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from tests.studies import artifact
+from tests.tracking.away import Away
 
 
 class Ear(Listener):
@@ -152,6 +155,28 @@ def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
     assert not multiprocessing.active_children()
     tracked_names = {run.info.run_name: run.info.status for run in all_runs(store)}
     assert tracked_names == dict.fromkeys(names, "KILLED")
+
+
+def test_a_dead_or_late_run_ends_no_other_while_the_store_is_away(
+    plan: Plan, workplace: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(make_options(plan, store, workplace / "home"), timeout=400.0)
+    spec = next(iter(plan))
+    runs = _Runs(1, options, Listener(), force=False)
+    away = Away(open_tracker(store))
+    away.begin()
+    for message, told in ((Lost(reason="its process died"), "fewer --jobs"), (None, "took longer")):
+        began = time.monotonic() - (0.0 if message else 500.0)
+        monkeypatch.setattr(runs, "_running", {0: (spec, began)})
+        heard = [(0, message)] if message else []
+        workers = SimpleNamespace(hear=lambda seconds, heard=heard: heard, end=lambda *some: None)
+        monkeypatch.setattr(runs, "_workers", workers)
+        (outcome,) = runs.hear()
+        assert outcome.status == "failed"
+        assert told in outcome.reason
+    monkeypatch.setattr(runs, "_running", {0: (spec, 0.0)})
+    runs.end()
+    away.end()
 
 
 def test_a_run_may_take_years(config: Config, workplace: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import torch
 
-from benchmark.runs.environment import describe_environment
+from benchmark.runs.environment import PACKAGES, describe_environment
 
 
 def git(*arguments: str | Path) -> None:
@@ -30,3 +32,11 @@ def test_the_commit_is_the_codes_and_nothing_of_the_current_folder_is_run(
     assert not Path("it ran").exists()
     git("status")
     assert Path("it ran").exists()  # so it would have
+
+
+def test_a_plain_install_has_all_packages_that_are_told_of() -> None:
+    needed = {"classifier-bench"}
+    for name in ("classifier-bench", "scikit-learn"):  # which brings NumPy
+        plain = [one for one in requires(name) or () if "extra ==" not in one]
+        needed |= {re.split(r"[\s>=<!~;\[(]", one)[0].lower() for one in plain}
+    assert {*PACKAGES} <= needed

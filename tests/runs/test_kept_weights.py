@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from benchmark.classifier.completed import find_runs
@@ -11,6 +13,7 @@ from benchmark.classifier.loading import find_classifier
 from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import plan_study
+from benchmark.ranking.runs import fetch
 from benchmark.runs.kept_weights import keeps, leave_best
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -20,6 +23,7 @@ from benchmark.study.suite import find_systems
 from benchmark.tracking.items import Artifact, Metric, Param
 from benchmark.tracking.registered import add_version
 from benchmark.tracking.store import Store
+from benchmark.tracking.tracked_run import TrackedRun
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_tables import PARAMS
 from tests.studies import FROZEN, HEAD, files
@@ -109,3 +113,47 @@ def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
             backbone: True,  # of a head that is kept
         }
     assert tracker.client.get_run(third).data.tags["weights_file"] == "removed"
+
+
+def test_a_run_that_ends_while_another_command_ranks_keeps_its_weights(
+    config: Config,
+    store: Store,
+    workplace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, tracker = spec_of(config, workplace), Tracker(store)
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+    (tmp_path / "head.skops").write_bytes(b"head")
+    kept = {"weights_file": "kept", "weights_kept": "while best"}
+
+    def begin(name: str, val_accuracy: float, file: str, **tags: str) -> TrackedRun:
+        labels = {"context": spec.context, "group": "from scratch", "system": name, "model": name}
+        made = tracker.start(name, {**labels, **kept, **tags})
+        made.log(*(Param(key, value) for key, value in (PARAMS | {"seed": 0}).items()))
+        made.log(Metric("best_val_accuracy", val_accuracy), Metric("test_accuracy", 0.5))
+        made.log(Artifact(tmp_path / file))
+        made.flush()
+        return made
+
+    def make(name: str, val_accuracy: float, file: str, **tags: str) -> str:
+        with begin(name, val_accuracy, file, **tags) as made:
+            pass
+        return made.id
+
+    def fetch_late(*args: Any) -> pd.DataFrame:
+        ended.append(make("head", 0.9, "head.skops", backbone_run_id=backbone))
+        ranked = fetch(*args)
+        ended.append(make("late", 0.95, "weights.safetensors"))
+        return ranked
+
+    ended: list[str] = []
+    best, backbone, poor = (
+        make(name, val_accuracy, "weights.safetensors")
+        for name, val_accuracy in (("best", 0.8), ("backbone", 0.5), ("poor", 0.4))
+    )
+    running = begin("running", 0.99, "weights.safetensors")
+    monkeypatch.setattr("benchmark.runs.kept_weights.fetch", fetch_late)
+    leave_best(store, tracker, {spec.context})
+    has = [bool(files(tracker, run_id)) for run_id in (*ended, running.id, backbone, best, poor)]
+    assert has == [True, True, True, True, False, False]

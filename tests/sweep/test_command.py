@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
+from benchmark.commands.sweep import _run_missing
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
+from benchmark.study.plan import Plan
+from benchmark.terminal.console import make_console
 from benchmark.tracking.store import Store
 from tests.studies import tracked
+from tests.sweep.synthetic import base
 from tests.test_cli import assert_one_line_error
 
 
@@ -42,6 +49,23 @@ def test_missing_embeddings_are_made_first(store: Store, image_folder: Path) -> 
     assert "(tuned)" in board.output
     status = bench("sweep", "--status")
     assert "4 of 4" in status.output
+
+
+def test_what_is_made_first_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def run_missing(missing: Any, options: RunOptions, *others: Any) -> list[Any]:
+        given.append(options.threads)
+        return []
+
+    monkeypatch.setattr("benchmark.sweep.targets.missing_runs", lambda plan, options: plan)
+    monkeypatch.setattr("benchmark.sweep.targets.run_missing", run_missing)
+    launch: Any = SimpleNamespace(
+        study=SimpleNamespace(plan=Plan([base()])), at_once=2, make_executor=lambda: None
+    )
+    store = Store(uri="sqlite:///none.db", experiment="none")
+    _run_missing(make_console(), launch, RunOptions(store=store, home=Path(), threads=4))
+    assert given == [2]
 
 
 def test_what_a_sweep_found_can_be_used(store: Store, image_folder: Path) -> None:

@@ -11,17 +11,26 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
 from benchmark.processes.identity import this_process
-from benchmark.sweep.budget import Budget
+from benchmark.sweep.budget import Budget, PrunerName
+from benchmark.sweep.growth import SharedGrowth
+from benchmark.sweep.resuming import begin_trial, fail_dead
+from benchmark.sweep.trials import is_lost
 from registry.errors import UserError, of_the_machine
 from tests.sweep.synthetic import grid, make_search, open_study
 from tests.sweep.test_study import GRID, finished, start
 
 GONE = str(replace(this_process(), started=1))
+
+
+def let_hearts_stop(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
 
 
 @pytest.mark.parametrize(("delay", "jobs"), [(0.0, 1), (0.2, 1), (0.1, 2)])
@@ -69,11 +78,66 @@ def test_a_trial_of_another_machine_is_made_again_once_its_heartbeats_stop(tmp_p
     lost.set_user_attr("process", "elsewhere-1-1")
     lost.study._storage.record_heartbeat(lost._trial_id)  # type: ignore[attr-defined]
     assert list(make_search(place, budget=Budget(trials=4)).run()) == []
-    with closing(sqlite3.connect(tmp_path / "study.db")) as database, database:
-        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    let_hearts_stop(tmp_path / "study.db")
     (made,) = make_search(place, budget=Budget(trials=4)).run()
     assert made.params["max_depth"] == depth
     assert open_study(place).trials[lost.number].state == TrialState.FAIL
+
+
+def test_a_trial_that_is_interrupted_is_made_again_under_any_hostname(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    whole, place = str(tmp_path / "whole.journal"), str(tmp_path / "study.journal")
+    list(make_search(whole, budget=Budget(trials=5)).run())
+    list(make_search(place, budget=Budget(trials=3)).run())
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedGrowth, "grow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            list(make_search(place, budget=Budget(trials=5)).run())
+    lost = open_study(place).trials[-1]
+    assert lost.state == TrialState.FAIL
+    assert is_lost(lost)
+    elsewhere = replace(this_process(), host="elsewhere")
+    monkeypatch.setattr("benchmark.sweep.resuming.this_process", lambda: elsewhere)
+    list(make_search(place, budget=Budget(trials=5)).run())
+    assert finished(place)[3].params == lost.params == finished(whole)[3].params
+    assert [trial.number for trial in finished(place)] == [0, 1, 2, 4, 5]
+
+
+def test_the_trials_that_go_on_here_outlive_a_long_outage(tmp_path: Path) -> None:
+    file = tmp_path / "study.db"
+    study = open_study(f"sqlite:///{file}")
+    ours, theirs = begin_trial(study, {}, {}), begin_trial(study, {}, {})
+    let_hearts_stop(file)
+    fail_dead(study, {ours._trial_id})
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.RUNNING, TrialState.FAIL]
+    assert theirs.number == 1
+
+
+@pytest.mark.parametrize("pruner", ["median", "none"])
+def test_a_trial_that_another_process_took_for_dead_is_made_again(
+    pruner: PrunerName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, grow = str(tmp_path / "study.journal"), SharedGrowth.grow
+    study = open_study(place)
+    failed: list[int] = []
+
+    def grow_while_failed(*args: Any) -> list[float]:
+        if not failed:
+            (going,) = study.get_trials(states=(TrialState.RUNNING,))
+            study.tell(going.number, state=TrialState.FAIL)
+            failed.append(going.number)
+        return grow(*args)
+
+    monkeypatch.setattr(SharedGrowth, "grow", grow_while_failed)
+    trials = list(make_search(place, budget=Budget(trials=4, pruner=pruner)).run())
+    assert failed == [0]
+    assert [trial.number for trial in trials] == [1, 2, 3, 4]
+    assert len(finished(place)) == 4
 
 
 @pytest.mark.parametrize("back", [True, False])

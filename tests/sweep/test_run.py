@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.mirror import Mirror
+from benchmark.sweep.run import Sweep
 from benchmark.sweep.trials import is_finished
 from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.store import Store
@@ -93,6 +96,51 @@ def test_another_machines_trials_are_left_to_it_while_it_works_and_are_there_onc
     run_sweep(space, budget)
     numbers = [run.data.tags["trial"] for run in children(store, parent.info.run_id)]
     assert numbers == ["0", "1", "2"]
+
+
+def test_the_best_stays_a_row_if_the_parent_run_is_deleted(
+    run_sweep: Any, store: Store, backbone: RunSpec
+) -> None:
+    space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
+    budget = Budget(sampler="grid", pruner="none")
+    result = run_sweep(space, budget)
+    (parent,) = parents(store)
+    open_tracker(store).client.delete_run(parent.info.run_id)
+    again = run_sweep(space, budget)
+    assert again.row.run_id == result.row.run_id
+    assert fetch(store)["run_id"].tolist() == [result.row.run_id]
+    (made,) = parents(store)
+    assert made.info.run_id not in (parent.info.run_id, result.row.run_id)
+    assert len(children(store, made.info.run_id)) == 2
+
+
+def test_a_store_that_is_slow_is_written_to_less_often_and_listed_once_at_the_end(
+    backbone: RunSpec, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = HeadTarget(base=backbone, head="extra_trees")
+    sweep = Sweep(
+        target=target,
+        space=target.grid(["n_estimators=4,8"]),
+        budget=Budget(sampler="grid", pruner="none"),
+        storage=None,
+        home=options.home,
+    )
+    listed, now = [], 0.0
+
+    def list_slowly(*args: Any) -> dict[str, str]:
+        nonlocal now
+        now += 5.0
+        listed.append(now)
+        return {}
+
+    monkeypatch.setattr("benchmark.sweep.mirror.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(Family, "children", list_slowly)
+    mirror = Mirror(sweep.open(), sweep, options)
+    for now in (14.0, 16.0, 120.0, 122.0, 143.0):  # noqa: B007
+        mirror.write_sometimes()
+    assert listed == [21.0, 127.0]
+    mirror.end(running=False, finished=True, points=[])
+    assert len(listed) == 3
 
 
 def test_the_best_is_scored_once_and_stands_beside_the_grid(

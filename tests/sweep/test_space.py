@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import optuna
 import pytest
 
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.space import SettingSpace
 from registry import heads
+from registry.specs import SearchSpace, Suggest
 from tests.sweep.synthetic import base, head_space, make_growth
 
 
@@ -53,6 +56,19 @@ def test_some_settings_vary_and_the_others_stay() -> None:
     assert params["max_features"] == "sqrt"
     assert params["bootstrap"] is False
     assert space.points()[0] == {"n_estimators": 100, "max_depth": 10}
+
+
+def test_what_is_not_varied_is_as_in_the_grid_before_it_is_as_by_default() -> None:
+    def suggest(trial: Suggest) -> dict[str, Any]:
+        return {name: trial.suggest_int(name, 1, 9) for name in ("a", "b", "c")}
+
+    space = SettingSpace(
+        name="head",
+        space=SearchSpace(suggest=suggest, defaults={"b": 1, "c": 1}),
+        grid=({"a": 5, "b": 5},),
+        only=("a",),
+    )
+    assert space.suggest(optuna.trial.FixedTrial({"a": 3})) == {"a": 3, "b": 5, "c": 1}
 
 
 def test_axes() -> None:

@@ -17,7 +17,7 @@ from benchmark.sweep.space import read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.trials import FINISHED, best_trial, is_finished
-from tests.sweep.synthetic import grid, make_growth, make_search, open_study
+from tests.sweep.synthetic import grid, head_space, make_growth, make_search, open_study
 
 GRID = Budget(sampler="grid", pruner="none")
 
@@ -131,6 +131,20 @@ def test_timeout(tmp_path: Path) -> None:
     trials = list(make_search(place, budget=Budget(timeout=1.0)).run())
     assert trials
     assert 1.0 <= time.monotonic() - begin < 20
+
+
+def test_a_small_space_is_searched_until_it_has_nothing_new_although_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.sweep.study.ENOUGH_REPEATS", 9)
+    place, space = str(tmp_path / "study.journal"), head_space("extra_trees", "bootstrap")
+    trials = list(make_search(place, budget=Budget(timeout=60.0), space=space).run())
+    assert {trial.params["bootstrap"] for trial in trials} == {False, True}
+    assert all("answered_by" in trial.user_attrs["notes"] for trial in trials[-9:])
+    assert "answered_by" not in trials[-10].user_attrs["notes"]
+    wanted = len(trials) + 12  # who asks for so many gets so many
+    budget = Budget(timeout=60.0, trials=wanted)
+    assert len(list(make_search(place, budget=budget, space=space).run())) == 12
 
 
 def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
