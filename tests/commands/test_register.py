@@ -80,7 +80,7 @@ def ask(port: int, images: list[bytes], **params: int) -> Any:
 
 @pytest.mark.parametrize("name", [NETWORK, HEAD])
 def test_registered_model_says_what_its_run_says_also_behind_mlflows_server(
-    name: str, image_folder: Path, tmp_path: Path
+    name: str, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
     from mlflow.pyfunc import scoring_server
@@ -90,7 +90,7 @@ def test_registered_model_says_what_its_run_says_also_behind_mlflows_server(
     assert result.exit_code == 0, result.output
     assert f"models:/{model}@champion is version 1: there was no champion" in result.output
     assert f"PATH --model {shlex.quote(f'models:/{model}@champion')}, or:" in result.output
-    mlflow.set_registry_uri(str(Store()))
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", str(Store()))
     loaded = mlflow.pyfunc.load_model(f"models:/{model}@champion")
     stored = bench.predictions(name)
     files = [(image_folder / image).read_bytes() for image in stored["image"]]

@@ -9,10 +9,8 @@ import pytest
 from tests.survival.killing import survive
 
 
-@pytest.mark.parametrize(("case", "kills"), [("jobs", 2), ("sweep-jobs", 1)])
-def test_a_killed_command_goes_on_as_if_nothing_had_been(
-    case: str, kills: int, tmp_path: Path
-) -> None:
-    result = survive(case, kills=kills, seed=1, folder=tmp_path / case)
-    assert len(result.moments) == kills
+@pytest.mark.parametrize("case", ["jobs", "sweep-jobs"])
+def test_a_killed_command_goes_on_as_if_nothing_had_been(case: str, tmp_path: Path) -> None:
+    result = survive(case, kills=1, seed=1, folder=tmp_path / case)
+    assert len(result.moments) == 1
     assert not result.faults
