@@ -22,7 +22,7 @@ _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 _PASSING = "passing"
 """Marks a home that is gone soon, and has no room for images."""
 _DAMAGED = (
-    *(ValueError, LookupError, TypeError, EOFError, SafetensorError),
+    *(ValueError, LookupError, TypeError, EOFError, RecursionError, SafetensorError),
     *(FileNotFoundError, IsADirectoryError, NotADirectoryError),
 )
 """What files raise that a crash or a copy has left in part, or that another program wrote."""
@@ -57,6 +57,8 @@ def read_kept(place: Path, read: Callable[[Path], _Content]) -> _Content | None:
     if not place.exists():
         return None
     try:
+        if not (place.is_file() or place.is_dir()):  # a pipe would wait, a device never end
+            raise ValueError("neither a file nor a folder")
         return read(place)
     except _DAMAGED as error:
         logger.warning("%s is damaged (%s), and made anew", place, error)

@@ -1,5 +1,6 @@
 """Code answers the same question once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_an_answer_of_nothing_is_kept_and_an_error_is_not(tmp_path: Path) -> Non
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("content", ["", "[", "[]", "{}", "[1, 2]", "7"])
+@pytest.mark.parametrize("content", ["", "[", "[]", "{}", "[1, 2]", "7", 200_000 * "["])
 def test_a_damaged_answer_is_found_anew(
     content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -60,6 +61,18 @@ def test_a_damaged_answer_is_found_anew(
     assert remembered(tmp_path, "cost", 1, find) == {"flops": 7.5}
     assert find.times == 2
     assert f"{file.name} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_would_not_end_is_not_read(kind: str, tmp_path: Path) -> None:
+    find = Asked()
+    remembered(tmp_path, "cost", 1, find)
+    (file,) = (tmp_path / "answers").glob("cost-*.json")
+    file.unlink()
+    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/full")
+    assert remembered(tmp_path, "cost", 1, find) == {"flops": 7.5}
+    assert find.times == 2
+    assert file.is_file()
 
 
 def test_nothing_is_kept_where_nothing_is_yet_unless_it_is_asked_for(tmp_path: Path) -> None:
