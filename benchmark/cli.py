@@ -146,7 +146,11 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line."""
         kind = f"{record.levelname.capitalize()}: " if record.levelno > logging.INFO else ""
-        click.echo(printable(f"{kind}{record.getMessage()}"), err=True)
+        told = printable(f"{kind}{record.getMessage()}")
+        if sys.stderr.isatty():  # click would pass by live lines, which then wipe it off
+            sys.stderr.write(f"{told}\n")
+        else:
+            click.echo(told, err=True)
 
 
 @contextmanager

@@ -44,6 +44,15 @@ Exported: TypeAlias = Callable[[NDArray[np.uint8]], Answers]
 """A file at work: pixels (N, S, S, 3), RGB -> its answers."""
 EXACT = 1e-4
 """By so much probabilities may differ, of the same embeddings where a head tells them."""
+ALL_FILES = (
+    "model.json",
+    "model.onnx",
+    "model.pt",
+    "model.safetensors",
+    "head.skops",
+    "head.ubj",
+)
+"""What an export is made of, each format of some."""
 TIMED = 64
 """How many images are timed one at a time."""
 
@@ -74,6 +83,8 @@ class Comparison:
 def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path) -> Comparison:
     """Write the files of a completed run's classifier, and compare what they say.
 
+    Files of an earlier export in the folder, which describe another classifier, are removed.
+
     Args:
         tracker: Of the store.
         run: It kept its weights; see `find_trained`.
@@ -99,6 +110,9 @@ def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path
         with ExitStack() as stack:  # none of them while one may not fit
             for file in sorted(written.iterdir()):
                 shutil.copyfile(file, stack.enter_context(rewriting(folder / file.name)))
+        for name in ALL_FILES:
+            if not (written / name).exists():
+                (folder / name).unlink(missing_ok=True)
     return found
 
 

@@ -129,7 +129,8 @@ def _entries(
     entries: list[Entry] = []
     places: list[tuple[Path, str]] = []
     left_out = list(pictures.left_out)
-    for file, answer, verdict in judged(classifier, pictures, level=level, batch=batch):
+    found = judged(classifier, pictures, level=level, batch=batch, quiet=True)
+    for file, answer, verdict in found:
         if verdict is None:
             left_out.append(LeftOut(name=file.name, reason=answer.reason))
         else:

@@ -64,7 +64,7 @@ def compare(
 
     from benchmark.ranking.comparison import compare_named
     from benchmark.terminal.console import line, make_console
-    from benchmark.terminal.leaderboard import readable_comparison
+    from benchmark.terminal.leaderboard import legend, readable_comparison
     from benchmark.terminal.numbers import percent
     from benchmark.terminal.tables import show
 
@@ -73,11 +73,14 @@ def compare(
     if prints:
         show(getattr(comparison, which or "systems"), format_, console)
         return
-    show(readable_comparison(comparison), format_, console, title=comparison.context.title)
+    systems = readable_comparison(comparison)
+    show(systems, format_, console, title=comparison.context.title)
     classes = comparison.classes.head(CLASSES)
     shares = classes[comparison.names].map(percent)
     title = "Right in the classes in which they differ most"
     show(classes.assign(**shares), format_, console, title=title)
+    for sign in legend(systems):
+        console.print(line(sign))
 
     from benchmark.report.comparison import write_comparison
 

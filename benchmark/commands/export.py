@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from benchmark.classifier.export import Comparison, Format
 
 DESCRIPTION = "model.json"
-ALL_FILES = (DESCRIPTION, "model.onnx", "model.pt", "model.safetensors", "head.skops", "head.ubj")
 
 
 @click.command()
@@ -56,6 +55,7 @@ def export(
 
         check_packages()
     from benchmark.classifier.completed import find_trained
+    from benchmark.classifier.export import ALL_FILES
     from benchmark.classifier.export import export as write
     from benchmark.data.home import home
     from benchmark.tracking.store import Store
@@ -67,7 +67,7 @@ def export(
     folder = folder or Path(re.sub(r"[/:]", "-", own_name))
     check_folder(folder, "--output DIR", () if _is_export(folder) else ALL_FILES)
     found = write(Tracker(store), run, format_, folder, home())
-    for file in sorted(folder.glob("model.*")) + sorted(folder.glob("head.*")):
+    for file in filter(Path.is_file, map(folder.joinpath, ALL_FILES)):
         click.echo(printable(f"{file}  {file.stat().st_size / 1e6:,.2f} MB"))
     for line in _told(found):
         click.echo(line)

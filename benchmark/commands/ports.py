@@ -41,12 +41,12 @@ def listen(port: int, command: str) -> socket.socket:
     except PermissionError as error:
         taken.close()
         raise UserError(
-            f"port {port} is not for all users; type: bench {command} --port 8080"
+            f"port {port} is not for all users; name another: bench {command} … --port 8080"
         ) from error
     except OSError as error:
         taken.close()
         raise UserError(
-            f"port {port} is in use; type: bench {command} --port {port % 65535 + 1}"
+            f"port {port} is in use; name another: bench {command} … --port {port % 65535 + 1}"
         ) from error
     taken.listen()  # who connects while the rest is loaded waits
     return taken

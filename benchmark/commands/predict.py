@@ -96,7 +96,10 @@ def predict(
     unread, right = [], []
     spelled = {spelling(label): label for label in classifier.class_names}
     with _rows(csv_file, top) as write:
-        for file, answer, verdict in judged(classifier, pictures, level=level, batch=batch):
+        quiet = csv_file not in (None, STANDARD_OUTPUT)
+        for file, answer, verdict in judged(
+            classifier, pictures, level=level, batch=batch, quiet=quiet
+        ):
             if verdict is None:
                 unread.append(f"{file.name}: {answer.reason}")
                 continue
@@ -121,19 +124,34 @@ def predict(
 
 
 def judged(
-    classifier: TrackedClassifier, pictures: Pictures, *, level: float, batch: int | None
+    classifier: TrackedClassifier,
+    pictures: Pictures,
+    *,
+    level: float,
+    batch: int | None,
+    quiet: bool,
 ) -> Iterator[tuple[PictureFile, Answer, Verdict | None]]:
-    """Classify files, showing how many are done; one that cannot be read has no verdict."""
+    """Classify files; one that cannot be read has no verdict.
+
+    Args:
+        classifier: It judges.
+        pictures: The files.
+        level: From which p on a picture is unknown.
+        batch: How many at once; None for as many as are fast.
+        quiet: Whether nothing is printed meanwhile, so that how many are done may be shown in a
+            terminal; else only if standard output goes elsewhere.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
     from benchmark.classifier.verdict import judge
 
     console = Console(stderr=True)
+    shows = console.is_terminal and (quiet or not sys.stdout.isatty())
     answers = classifier.stream((file.path for file in pictures.files), batch)
     with (
         warnings.catch_warnings(),
-        Progress(console=console, disable=not console.is_terminal, transient=True) as bar,
+        Progress(console=console, disable=not shows, transient=True) as bar,
     ):
         warnings.simplefilter("ignore")  # Pillow's, of odd data beside the pixels
         for file, answer in zip(bar.track(pictures.files, description=""), answers, strict=True):

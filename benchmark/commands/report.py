@@ -34,6 +34,8 @@ def report(out: Path, context: str | None, title: str | None) -> None:
     store = existing_store()
 
     from benchmark.report.render import write_report
+    from benchmark.terminal.console import make_console
+    from benchmark.terminal.progress import print_other_contexts
 
     start = time.perf_counter()
     material = write_report(store, out, context, title)
@@ -42,6 +44,4 @@ def report(out: Path, context: str | None, title: str | None) -> None:
         f"{printable(out)}: {len(material.systems)} systems of {len(material.runs)} runs, "
         f"{out.stat().st_size / 1e6:.2f} MB, in {seconds:.1f} s"
     )
-    for other in material.others:
-        told = f"not shown: {other.title} (bench report --context {other.id[:8]})"
-        click.echo(printable(told))
+    print_other_contexts(make_console(), material.others, "report")

@@ -90,6 +90,8 @@ def make_config(
     """
     from benchmark.study.presets import configure
 
+    if data == "demo" and Path(data).exists():
+        raise UserError("--data demo: type ./demo for the folder; drawn images need no --data")
     chosen |= {"data.source": data}
     chosen |= {f"data.{key}": chosen.pop(key, None) for key in ("classes_at", "exclude")}
     given = {key: str(value) for key, value in chosen.items() if value is not None}

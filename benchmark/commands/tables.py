@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,7 +214,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     from benchmark.data.exclusion import write_exclusions
     from benchmark.data.sources import open_source
     from benchmark.report.audit_page import FILES, write_audit
-    from benchmark.terminal.console import make_console
+    from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import decoding
     from benchmark.terminal.tables import show
 
@@ -228,7 +229,11 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
         show(found.table, format_, console)
     else:
         name = found.data.spec.name
-        show(found.counts(), format_, console, title=f"{name}: findings")
+        counts = found.counts()
+        if counts.empty:
+            console.print(line(f"{name}: nothing is in doubt"))
+        else:
+            show(counts, format_, console, title=f"{name}: findings")
         show(found.shortcuts, format_, console, title=f"{name}: what tells the class by itself")
         suspicious = found.table[found.table["kind"] == "suspicious label"]
         if len(suspicious):
@@ -244,7 +249,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
         rows = found.exclusions()
         write_exclusions(fix, rows)
         told = f"{fix} lists {len(rows):,} images; look through it, then: --data DIR --exclude"
-        _say(f"{told} {fix}", format_)
+        _say(f"{told} {shlex.quote(str(fix))}", format_)
 
 
 @click.command("ls")

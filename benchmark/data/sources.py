@@ -77,13 +77,18 @@ def open_source(config: Config, home: Path) -> Source:
     path = download_zip(source, home) if source.startswith(SCHEMES) else Path(source)
     if _is_folder(path):
         name = title(path.resolve().name) or source
-        return folder_source(path, config.data, name=name)
+        return folder_source(path, config.data, name=_own_name(name))
     unpacked = unpack(path, home)
-    name = title(path.stem)
+    name = _own_name(title(path.stem))
     inside = folder_source(
         unpacked.folder, config.data, name=name, shown=path, left_out=unpacked.left_out
     )
     return replace(inside, findings=(*unpacked.findings, *inside.findings))
+
+
+def _own_name(name: str) -> str:
+    """What the user's data are called: never as those that are drawn, which are made again."""
+    return f"{name} (a folder)" if name == "demo" else name
 
 
 def _is_folder(source: Path) -> bool:

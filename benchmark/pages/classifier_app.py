@@ -28,6 +28,7 @@ from benchmark.pages.invocations import Rows, read_rows
 from benchmark.pages.request_batches import Busy, RequestBatches
 from benchmark.pages.request_limits import MAX_PIXELS, RequestLimits
 from benchmark.training.inference import inference_batch
+from registry.errors import UserError, one_line
 from registry.printable import printable, shortened
 
 PAGE = Path(__file__).parent / "classifier_page"
@@ -174,13 +175,22 @@ def _add_failures(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         first = cast(RequestValidationError, error).errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
+        no_json = first["type"] == "json_invalid"  # its place is a number of bytes
+        where = "" if no_json else ".".join(str(part) for part in first["loc"][1:])
         return JSONResponse({"error": f"{where or 'the request'}: {first['msg']}; see /docs"}, 422)
 
     @app.exception_handler(Busy)
     async def busy(request: Request, error: Exception) -> JSONResponse:
         told = "too many pictures wait; repeat the request in a second"
         return JSONResponse({"error": told}, 503, {"Retry-After": "1"})
+
+    @app.exception_handler(UserError)
+    async def away(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": one_line(error)}, 503)
+
+    @app.exception_handler(Exception)
+    async def faulty(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": f"a fault of bench: {one_line(error)}"}, 500)
 
     # Starlette's own, so that unknown addresses are answered alike.
     from starlette.exceptions import HTTPException as AnyHTTPException

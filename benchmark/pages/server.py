@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
@@ -145,11 +144,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_for(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+    direct = build_opener(ProxyHandler({}))  # a proxy does not know what listens on this machine
     while server.poll() is None:
         try:
-            with urlopen(address):
+            with direct.open(address, timeout=GRACE_SECONDS):
                 return
-        except URLError:
+        except OSError:
             time.sleep(0.2)
     log.seek(0)
     told = log.read().decode(errors="replace").strip()

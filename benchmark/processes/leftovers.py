@@ -120,6 +120,14 @@ def remove_unfinished(folder: Path) -> None:
             remove(path)
 
 
+def _user() -> str:
+    """The user's name, or number where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 @contextmanager
 def temporary_folder() -> Iterator[None]:
     """Keep all temporary files of this process and its children in one folder during the block.
@@ -134,7 +142,7 @@ def temporary_folder() -> Iterator[None]:
     before = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     # What torch has compiled outlives a process, in the usual folder unless told otherwise.
-    compiled = usual / f"torchinductor_{getpass.getuser()}"
+    compiled = usual / f"torchinductor_{_user()}"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiled))
     try:
         yield

@@ -24,7 +24,8 @@ class Comparison:
         run_id: One of the runs, by which the images are found.
         systems: A row each, in the order named: ``system``, ``test_accuracy`` with ``_low`` and
             ``_high``, ``seeds``, ``difference`` to the first with ``_low`` and ``_high``, ``p``
-            (Holm's, if there are more than two) and ``verdict``. Shares of one.
+            (Holm's, if there are more than two), ``verdict`` and ``experiment``: the part of the
+            study, or that it is beyond it. Shares of one.
         classes: A row a class, those first in which the systems differ most: ``class``, ``images``,
             and the share that each system has right, the mean of its seeds.
         images: A row an image that some have right and others wrong: ``image``, ``true``, and what
@@ -73,6 +74,7 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
         raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
     told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
     systems = _systems(told)  # first: it sees whether they were tested on the same images
+    systems["experiment"] = [own["group"].iloc[0] for own in chosen.values()]
     right = _right(told)
     return Comparison(
         context=one.contexts[0],
@@ -93,18 +95,17 @@ def _runs_of(runs: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
     if found.empty:
         rows = repeats(runs)
         short = rows["run"].str.split("/").str[0] + "/" + rows["head"]
-        found = rows[
-            (titles(rows).str.casefold() == name.casefold())
-            | ((rows["head"] != "") & (short == name))
-        ]
-        found = found[found["place"] == found["place"].min()]
+        alike = (titles(rows).str.casefold() == name.casefold()) | (
+            (rows["head"] != "") & (short == name)
+        )
+        found = runs[runs["run_id"].isin(rows[alike]["run_id"])]
     if found.empty:
         known = [*runs["run"], *titles(runs), BEST]
         raise UserError(f"no run of this set is called {name!r}; {near(name, known)}")
-    if found["weights"].nunique() > 1:  # a row each, of which the best on validation is meant
-        found = best_runs(found)
-        name = f"{name} (weights {found['weights'].iloc[0]})"
-    return name, found.sort_values("seed")
+    best = best_runs(found)  # of a row for each weights, or of a grid and a sweep
+    if found["weights"].nunique() > 1:
+        name = f"{name} (weights {best['weights'].iloc[0]})"
+    return name, best.sort_values("seed")
 
 
 def _systems(told: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:

@@ -95,12 +95,13 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
     newest = runs.drop_duplicates("context").to_dict("records")
     seeds = runs.groupby("context")["seed"]
     counts, known = seeds.size(), seeds.unique()
+    sizes = runs.groupby("context")["image_size_px"].unique()
     return [
         Context(
             id=id_,
             title=(
                 f"{first['data']}: {first['images']:,} images of {first['classes']} classes, "
-                f"{first['image_size_px']} px, {_preset(first['preset'])}"
+                f"{_sizes(sizes[id_])} px, {_preset(first['preset'])}"
                 f"at most {counted(first['epochs'], 'epoch')}, {_seeds(known[id_])}"
             ),
             version=str(first["spec_version"]),
@@ -109,6 +110,10 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
         for first in newest
         for id_ in (str(first["context"]),)
     ]
+
+
+def _sizes(sizes: Iterable[Any]) -> str:
+    return listed([str(size) for size in sorted(sizes)])
 
 
 def _seeds(seeds: Iterable[Any]) -> str:

@@ -69,6 +69,8 @@ _PARAMS = {
 }
 """MLflow's params in every table, and what they are called there."""
 _SCHEDULE = "system.schedule"
+_OWN_SIZE = "input.size"
+"""Of what was made for a size, in place of ``data.image_size``."""
 _HASHES = ("data.fingerprint", "needs")
 """Params that are no numbers, even if they look like some."""
 _COUNTS = (
@@ -130,7 +132,7 @@ def read_rows(
     Raises:
         UserError: The store has no such runs.
     """
-    columns = Columns(metrics=metrics, params=(*_PARAMS, _SCHEDULE), tags=tags)
+    columns = Columns(metrics=metrics, params=(*_PARAMS, _SCHEDULE, _OWN_SIZE), tags=tags)
     of_them = {} if among is None else {"context": among}
     runs = read_runs(store, columns, {**COMPLETED, **of_them})
     runs = runs[runs["tags.group"].isin(GROUPS)]
@@ -140,6 +142,8 @@ def read_rows(
     runs = runs.rename(columns={f"{kind}.{name}": name for kind, name in columns})
     known = [name for name in tags if name in TAGS]
     runs[known] = runs[known].fillna("")
+    own_sizes = pd.to_numeric(runs[_OWN_SIZE], errors="coerce")
+    runs["image_size_px"] = own_sizes.fillna(pd.to_numeric(runs["image_size_px"]))
     numbers = [*_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric).round().astype("Int64")
     return runs.drop_duplicates([*IDENTITY]).reset_index(drop=True)

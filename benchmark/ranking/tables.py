@@ -97,13 +97,13 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
         runs: Of one context.
 
     Returns:
-        ``head``, ``settings``, ``weights``, and for both experiments the test accuracy, the mean of
-        the seeds, beside the study's where those stand beside.
+        ``head``, ``model`` (the backbone's), ``settings``, ``weights``, and for both experiments
+        the test accuracy, the mean of the seeds, beside the study's where those stand beside.
     """
     in_grid = (runs["head"] != "") & (runs["tuned"] == "")
     fitted = runs[in_grid].rename(columns={"head_params": "settings"})
     fitted = fitted.assign(head=fitted["system"].str.split(" on ").str[0])
-    keys = ["head", "settings", "weights"]
+    keys = ["head", "model", "settings", "weights"]
     sides = [
         fitted[fitted["group"] == group]
         .groupby(keys)[["test_accuracy", "study_accuracy"]]

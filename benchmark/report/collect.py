@@ -17,7 +17,7 @@ from benchmark.ranking.runs import TRIAL_GROUP, state
 from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
-from benchmark.study.suite import GROUPS
+from benchmark.study.suite import BEYOND, GROUPS, SIGN
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 
@@ -177,7 +177,7 @@ def _systems(
 
 
 def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]) -> list[str]:
-    """Name systems as ``bench run`` does, heads without their parameters."""
+    """Name systems as ``bench run`` does, heads without parameters; sign those beyond the study."""
     names = []
     for row in ranked:
         schedule = tracked[row["run_id"]].data.params.get("system.schedule", "")
@@ -186,9 +186,13 @@ def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]
             name + (f"/{row['head']}" if row["head"] else "") + (" tuned" if row["tuned"] else "")
         )
     twice = {name for name in names if names.count(name) > 1}
-    return [
+    told = [
         f"{name} ({row['weights']})" if name in twice else name
         for name, row in zip(names, ranked, strict=True)
+    ]
+    return [
+        f"{name} {SIGN}" if row["group"] == BEYOND else name
+        for name, row in zip(told, ranked, strict=True)
     ]
 
 

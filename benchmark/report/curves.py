@@ -68,6 +68,13 @@ def panels(systems: Sequence[RankedSystem], classes: int) -> list[Panel]:
     ]
 
 
+def _ticks(top: float) -> list[float]:
+    """At most six round numbers from 0 to the top: steps of 1, 2 or 5 in some power of ten."""
+    power = 10 ** math.floor(math.log10(top))
+    step = next(step for step in (power / 5, power / 2, power, 2 * power) if top / step < 6)
+    return [place * step for place in range(int(top / step) + 1)]
+
+
 def background(panel: Panel, systems: Sequence[RankedSystem]) -> Markup:
     """Draw axes and every network's validation curve once; `chart` refers to it."""
     lines = Markup("").join(
@@ -75,8 +82,7 @@ def background(panel: Panel, systems: Sequence[RankedSystem]) -> Markup:
         for system in systems
         if system.curves
     )
-    ticks = (0, 0.5, 1) if panel.measure == "accuracy" else range(int(panel.top) + 1)
-    step = max(1, math.ceil(len(ticks) / 4))
+    ticks = (0, 0.5, 1) if panel.measure == "accuracy" else _ticks(panel.top)
     grid = Markup("").join(
         Markup(
             '<path class="grid" d="M{} {:.1f}H{}"/><text class="tick end" x="{}" y="{:.1f}">{}'
@@ -89,7 +95,7 @@ def background(panel: Panel, systems: Sequence[RankedSystem]) -> Markup:
             panel.y(tick) + 4,
             f"{tick:.0%}" if panel.measure == "accuracy" else f"{tick:g}",
         )
-        for tick in ticks[::step]
+        for tick in ticks
     )
     every = max(1, math.ceil(panel.epochs / 6))
     shown = range(1, panel.epochs + 1, every)

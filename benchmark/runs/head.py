@@ -86,7 +86,7 @@ def run_head(
     yield Metric("size_mb", backbone_mb + head_bytes(kind, head) / 1e6)
     yield from metrics(memory.metrics())
     predictions = predict_split(data, "test", probabilities)
-    yield from log_predictions(predictions, data, spec.label, scratch)
+    yield from log_predictions(predictions, data, spec.heading, scratch)
     if options.explain:
 
         def explainer() -> HeadExplainer:

@@ -154,7 +154,7 @@ class NetworkRun:
         unfrozen = frozen + 1 if frozen else None
         write_figure(
             self.scratch / "training.png",
-            lambda: draw_training(history, best.epoch, unfrozen, self.spec.label),
+            lambda: draw_training(history, best.epoch, unfrozen, self.spec.heading),
         )
         yield Artifact(self.scratch / "training.png")
 
@@ -183,7 +183,7 @@ class NetworkRun:
         validation.save(self.scratch / "predictions")
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
-        yield from log_predictions(predictions, self.data, self.spec.label, self.scratch)
+        yield from log_predictions(predictions, self.data, self.spec.heading, self.scratch)
         return predictions
 
 

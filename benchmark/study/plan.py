@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from benchmark.study.config import TrainConfig
-from benchmark.study.suite import System
+from benchmark.study.suite import BEYOND, System
 from registry.specs import STUDY_INPUT, InputSpec
 
 SPEC_VERSION = 8
@@ -135,6 +135,11 @@ class RunSpec:
     def label(self) -> str:
         """Its name, with its seed unless that is 0, to tell it from its repeats."""
         return f"{self.name} (seed {self.seed})" if self.seed else self.name
+
+    @property
+    def heading(self) -> str:
+        """What stands above its pictures: its label, and whether it is beyond the study."""
+        return f"{self.label}, {BEYOND}" if self.group == BEYOND else self.label
 
     @property
     def title(self) -> str:

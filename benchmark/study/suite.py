@@ -18,6 +18,8 @@ EXPERIMENTS: dict[Schedule, str] = {
 }
 """The parts of the study, by what it did in them."""
 BEYOND = "beyond the study"
+SIGN = "†"
+"""Behind the name of what is beyond the study, where no column says so."""
 GROUPS = (*EXPERIMENTS.values(), BEYOND)
 """The parts that tables show; pretraining and data explorations are others."""
 BACKBONES: dict[Schedule, str] = {

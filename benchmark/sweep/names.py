@@ -44,10 +44,10 @@ def resolve(names: Sequence[str]) -> list[str]:
 
 def _networks(name: str, known_heads: Sequence[str]) -> list[str]:
     try:
-        found = [system.name for system in find_systems([name]) if system.head is None]
-    except UserError as error:
+        if found := [system.name for system in find_systems([name]) if system.head is None]:
+            return found
+    except UserError:
         if name.startswith("timm:"):
             raise
-        networks = [system.name for system in systems() if system.head is None]
-        raise no_such("head or network", name, [TREES, *known_heads, *networks]) from error
-    return found
+    networks = [system.name for system in systems() if system.head is None]
+    raise no_such("head or network", name, [TREES, *known_heads, *networks])

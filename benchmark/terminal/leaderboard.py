@@ -13,6 +13,7 @@ from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.remarks import remarks
 from benchmark.ranking.systems import Ranking
 from benchmark.ranking.tables import UNSHARED, Leaderboard, summary
+from benchmark.study.suite import BEYOND, SIGN
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.numbers import interval
 from benchmark.terminal.tables import Format, show
@@ -47,8 +48,9 @@ def show_ranking(
         console: Where to.
         title: Above the table.
     """
-    show(readable(ranking), format_, console, title)
-    told = [*recommendation(ranking), *remarks(ranking, store)]
+    table = readable(ranking)
+    show(table, format_, console, title)
+    told = [*recommendation(ranking), *remarks(ranking, store), *legend(table)]
     if format_ == "markdown":
         console.file.write("".join(f"\n{marked(text)}\n" for text in told))
     else:
@@ -59,7 +61,7 @@ def readable(ranking: Ranking) -> pd.DataFrame:
     """Put what belongs together into one column: intervals, ranks, seeds."""
     table = summary(ranking)
     columns: dict[str, object] = {
-        "system": table["system"],
+        "system": _signed(table),
         "run": table["run"],
         "test_accuracy": table["test_accuracy"],
         "95%_interval": _pairs(table, "test_accuracy_low", "test_accuracy_high", interval),
@@ -91,7 +93,7 @@ def readable_comparison(comparison: Comparison) -> pd.DataFrame:
     table = comparison.systems
     return pd.DataFrame(
         {
-            "system": table["system"],
+            "system": _signed(table),
             "test_accuracy": table["test_accuracy"],
             "95%_interval": _pairs(table, "test_accuracy_low", "test_accuracy_high", interval),
             "points_to_the_first": _against(table, "difference"),
@@ -100,6 +102,16 @@ def readable_comparison(comparison: Comparison) -> pd.DataFrame:
             "seeds": table["seeds"],
         }
     )
+
+
+def legend(table: pd.DataFrame) -> list[str]:
+    """Say what the sign behind some systems' names means, if there is one."""
+    return [f"{SIGN} {BEYOND}"] if table["system"].str.endswith(SIGN).any() else []
+
+
+def _signed(table: pd.DataFrame) -> pd.Series[str]:
+    """The systems' names, with a sign behind those beyond the study."""
+    return table["system"] + (table["experiment"] == BEYOND).map({True: f" {SIGN}", False: ""})
 
 
 def _p_values(values: pd.Series[float]) -> list[str]:

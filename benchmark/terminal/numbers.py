@@ -27,9 +27,9 @@ def interval(low: float, high: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds -> ``0.4 s``, ``38 s``, ``4 min 10 s`` or ``2 h 05 min``."""
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -39,9 +39,10 @@ def duration(seconds: float) -> str:
 
 def count(value: float) -> str:
     """Shorten a count as the study does: ``29.6M``, ``704K``."""
+    rounded = float(f"{value:.3g}")
     for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= unit:
-            return f"{value / unit:.3g}{name}"
+        if rounded >= unit:
+            return f"{rounded / unit:.4g}{name}"
     return f"{value:.0f}"
 
 

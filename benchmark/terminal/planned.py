@@ -14,6 +14,7 @@ from benchmark.data.checks import warnings
 from benchmark.data.names import counted
 from benchmark.data.splits import SPLITS
 from benchmark.study.presets import changes
+from benchmark.study.suite import BEYOND
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.numbers import count, duration
 
@@ -86,7 +87,8 @@ def print_plan(console: Console, launch: Launch) -> None:
         state = "complete" if spec.id in launch.complete else took
         if spec.id in launch.unsent:
             state = "made; its results wait to be sent to MLflow by the next start"
-        told = ", ".join(filter(None, (_size(spec), state)))
+        part = BEYOND if spec.group == BEYOND else ""
+        told = ", ".join(filter(None, (part, _size(spec), state)))
         node = branch.add(line(spec.label, (f"  {told}", "dim")))
         for dependant in plan.dependants(spec.id):
             add(node, dependant)

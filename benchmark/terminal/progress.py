@@ -61,8 +61,10 @@ def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None
         )
 
 
-def print_other_contexts(console: Console, others: list[Context]) -> None:
-    """Say what else is in the store; what an older bench made, in one line."""
+def print_other_contexts(
+    console: Console, others: list[Context], command: str = "leaderboard"
+) -> None:
+    """Say what else is in the store, and what shows it; what an older bench made, in one line."""
     if older := [context for context in others if context.is_older]:
         runs = sum(context.count for context in older)
         sets = "set" if len(older) == 1 else "sets"
@@ -71,7 +73,7 @@ def print_other_contexts(console: Console, others: list[Context]) -> None:
         print_lines(console, line(told, style="dim"))
     current = [context for context in others if not context.is_older]
     for context in current[:_OTHERS]:
-        told = f"not shown: {context.title} (bench leaderboard --context {context.id[:8]})"
+        told = f"not shown: {context.title} (bench {command} --context {context.id[:8]})"
         print_lines(console, line(told, style="dim"))
     if (more := len(current) - _OTHERS) > 0:
         told = f"not shown: {more:,} more sets of runs (bench leaderboard --context all)"
@@ -134,6 +136,7 @@ class ProgressDisplay(LiveLines, Listener):
         self._waiting_seconds = self._forecast.total(self._waiting.values())
         self._began = time.monotonic()
         self._running: dict[str, _Running] = {}
+        self._at_once = 0
 
     def lines(self) -> list[Text]:
         """See `LiveLines`: two lines a run, and one for all of them."""
@@ -155,6 +158,7 @@ class ProgressDisplay(LiveLines, Listener):
         now, expected = time.monotonic(), self._forecast.seconds(spec)
         ends = None if expected is None else now + expected
         self._running[spec.id] = _Running(spec=spec, place=place, began=now, ends=ends)
+        self._at_once = max(self._at_once, len(self._running))
         if not self._console.is_terminal:
             print_lines(self._console, line(f"{place}: {spec.label}"))
 
@@ -212,5 +216,6 @@ class ProgressDisplay(LiveLines, Listener):
         if self._done == self._total or self._waiting_seconds is None or len(known) < len(ends):
             return ""
         now = time.monotonic()
-        going = sum(max(0.0, end - now) for end in known)
-        return f", about {duration(self._waiting_seconds + going)} left in all"
+        going = [max(0.0, end - now) for end in known]
+        shared = (self._waiting_seconds + sum(going)) / max(1, self._at_once)
+        return f", about {duration(max(shared, *going, 0.0))} left in all"

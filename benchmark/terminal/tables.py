@@ -98,8 +98,10 @@ def show(table: pd.DataFrame | Rows, format_: Format, console: Console, title: s
 
 def _write(name: str, value: Any) -> str:
     """A cell as people read it; None is nothing."""
+    if value is None or isinstance(value, str):
+        return printable(value or "")
     write = next((FORMATS[part] for part in FORMATS if part in name), plain)
-    return "" if value is None else printable(write(value))
+    return printable(write(value))
 
 
 def _heading(name: str) -> str:

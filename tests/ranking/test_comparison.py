@@ -13,6 +13,7 @@ from scipy import stats
 
 from benchmark.cli import main
 from benchmark.ranking.runs import fetch
+from benchmark.study.suite import BEYOND, SIGN
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_systems import IMAGES, log
@@ -33,6 +34,8 @@ def ids(store: Store, tmp_path: Path) -> dict[str, str]:
     ):
         head = "trees" if "/" in name else ""
         tags = {"context": context, "head": head, "system": f"{name.title()} Net"}
+        if head:
+            tags["group"] = BEYOND
         folder = tmp_path / f"{len(made)}"
         made[f"{name} {seed}"] = log(tracker, name, skill, skill, folder, seed=seed, **tags)
     return made
@@ -46,6 +49,15 @@ def table(*arguments: str) -> pd.DataFrame:
     result = bench(*arguments, "--format", "json")
     assert result.exit_code == 0, result.output
     return pd.DataFrame(json.loads(result.stdout))
+
+
+def test_what_is_beyond_the_study_says_so(ids: dict[str, str]) -> None:
+    names = ("good-scratch", "good-scratch/trees-n1")
+    assert table(*names)["experiment"].tolist() == ["from scratch", BEYOND]
+    result = bench(*names)
+    assert f"{names[1]} {SIGN}" in result.stdout
+    assert f"{SIGN} {BEYOND}" in result.stdout
+    assert BEYOND not in bench("good-scratch", "poor-scratch").stdout
 
 
 def test_systems_are_compared_with_the_first_in_pairs(ids: dict[str, str], store: Store) -> None:

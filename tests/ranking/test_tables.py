@@ -1,11 +1,16 @@
+from io import StringIO
+from typing import Literal
+
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from benchmark.ranking.contexts import choose
 from benchmark.ranking.runs import fetch, run_states
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import VIEWS, make_tables, summary, trees
-from benchmark.terminal.leaderboard import readable
+from benchmark.study.suite import BEYOND, SIGN
+from benchmark.terminal.leaderboard import readable, show_ranking
 from benchmark.tracking.items import Metric, Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -128,6 +133,28 @@ def test_the_accuracy_without_copies_stands_beside_where_there_are_copies(
     ranking = rank_systems(store, fetch(store))
     assert summary(ranking)["test_accuracy_unshared"].dropna().tolist() == [0.3]
     assert readable(ranking)["accuracy_without_copies"].dropna().tolist() == [0.3]
+
+
+@pytest.mark.parametrize("format_", ["table", "markdown"])
+def test_what_is_beyond_the_study_is_signed_however_narrow_the_table(
+    tracker: Tracker, store: Store, format_: Literal["table", "markdown"]
+) -> None:
+    scores = {"test_accuracy": 0.4, "best_val_accuracy": 0.5}
+    log(tracker, "convmixer-scratch", NETWORK_TAGS, **scores)
+    assert SIGN not in shown(store, format_)
+    log(tracker, "mine-frozen", {"system": "Mine", "group": BEYOND, "model": "mine"}, **scores)
+    text = shown(store, format_)
+    assert f"Mine {SIGN}" in text
+    assert f"{SIGN} {BEYOND}" in text
+    assert f"ConvMixer Model {SIGN}" not in text
+
+
+def shown(store: Store, format_: Literal["table", "markdown"]) -> str:
+    """The leaderboard of all runs on a terminal of 80 columns."""
+    console = Console(file=StringIO(), width=80)
+    show_ranking(rank_systems(store, fetch(store)), store, format_, console)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def test_the_view_of_all_runs_has_all_settings_and_whole_counts(

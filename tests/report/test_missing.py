@@ -12,6 +12,7 @@ from benchmark.data.prepared import PreparedData
 from benchmark.ranking.runs import fetch
 from benchmark.report.collect import not_completed
 from benchmark.report.facts import parts
+from benchmark.study.suite import BEYOND, SIGN
 from benchmark.terminal.numbers import percent
 from benchmark.tracking.store import Store
 from tests.report.study import Study, make_store
@@ -115,6 +116,20 @@ def test_sets_of_runs_are_never_mixed(empty: Store, monsters: PreparedData, tmp_
     older, page = written(empty, tmp_path, "aaaa")
     assert older.context.id == "aaaa1111"
     assert page.table("Accuracy on")[0][2].startswith(percent(runs["aaaa1111"]))
+
+
+def test_what_is_beyond_the_study_is_signed_wherever_it_is_named(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    study.network("convmixer-scratch", "ConvMixer Model", "from scratch", tmp_path, skill=0.9)
+    _, page = written(empty, tmp_path)
+    assert SIGN not in page.text
+    study.network("mine-frozen", "Mine, frozen", BEYOND, tmp_path, skill=0.5)
+    material, page = written(empty, tmp_path)
+    assert [one.name for one in material.systems] == ["convmixer-scratch", f"mine-frozen {SIGN}"]
+    assert f"{SIGN} in charts and tables: {BEYOND}" in page.text
+    assert page.text.count(f"mine-frozen {SIGN}") >= 4  # gallery, classes, calibration, training
 
 
 def test_a_run_that_was_repeated_with_success_is_not_missing(

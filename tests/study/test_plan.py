@@ -46,6 +46,15 @@ def test_demo_weights_add_a_pretraining_where_no_weights_are_installed() -> None
     assert all(spec.data == OTHER for spec in with_demo if spec.pretraining)
 
 
+def test_pictures_say_what_is_beyond_the_study_and_of_which_seed() -> None:
+    for pattern, told in (
+        ("efficientnet_lite0-frozen", "efficientnet_lite0-frozen (seed 1), beyond the study"),
+        ("resnet18-frozen", "resnet18-frozen (seed 1)"),
+    ):
+        (spec,) = plan([pattern], Config(seed=1))
+        assert spec.heading == told
+
+
 def test_only_what_drawn_species_teach_is_pretrained_on_them() -> None:
     pretrain = Config().pretrain.model_copy(update={"models": "resnet18"})
     planned = by_name(plan(config=Config(weights="demo", pretrain=pretrain)))

@@ -8,9 +8,9 @@ async function post(address, file, signal) {
   const form = new FormData();
   form.append("image", file, file.name || "picture");
   const response = await fetch(address, {method: "POST", body: form, signal});
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
+  if (response.ok) return response.json();
+  const {error} = await response.json().catch(() => ({error: response.statusText}));
+  throw new Error(error);
 }
 
 function tellError(error) {
@@ -91,7 +91,9 @@ addEventListener("dragleave", (event) => { if (!event.relatedTarget) find("drop"
 addEventListener("drop", (event) => {
   event.preventDefault();
   find("drop").classList.remove("over");
-  if (event.dataTransfer.files.length) ask(event.dataTransfer.files[0]);
+  const {files, items} = event.dataTransfer;
+  if (items[0]?.webkitGetAsEntry?.()?.isDirectory) tellError(new Error("That is a folder: drop a picture; bench predict takes folders."));
+  else if (files.length) ask(files[0]);
 });
 addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) ask(event.clipboardData.files[0]);
