@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmark.ranking import statistics
 from benchmark.ranking.spread import RECIPE_SEEDS
 from benchmark.ranking.statistics import (
     accuracy,
@@ -97,8 +98,11 @@ def test_intervals_hold_the_truth_of_95_in_100_benchmarks(seeds: int, some: bool
 @pytest.mark.parametrize(
     ("seeds", "some"), [(1, False), (1, True), (3, False), (RECIPE_SEEDS, False)]
 )
-def test_equal_systems_are_called_tied(seeds: int, some: bool) -> None:
+def test_equal_systems_are_called_tied(
+    seeds: int, some: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In at most 5 of 100 tables of five equals is any told to be worse or better."""
+    monkeypatch.setattr(statistics, "DRAWS", 1000)
     rng = np.random.default_rng(0)
     groups = copies(rng, some)
     wrong = []

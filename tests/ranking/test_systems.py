@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmark.evaluation.metrics import score
 from benchmark.evaluation.predictions import Predictions
-from benchmark.ranking import statistics
+from benchmark.ranking import spread, statistics
 from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.runs import fetch
 from benchmark.ranking.systems import (
@@ -253,7 +253,8 @@ def _answers(right: NDArray[np.float64]) -> pd.DataFrame:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer draws, and no collection of garbage, which statsmodels does in every table."""
-    monkeypatch.setattr(statistics, "DRAWS", 500)
+    for module in (spread, statistics):
+        monkeypatch.setattr(module, "DRAWS", 500)
     monkeypatch.setattr(gc, "collect", lambda *generation: 0)
 
 
