@@ -50,6 +50,7 @@ def test_inference_is_timed_in_batches_that_the_memory_holds(
     monkeypatch.setattr(Examples, "rows", lambda examples, split: torch.from_numpy(rows))
     assert time_inference(network, images, TrainConfig(precision="float32")) > 0
     assert max(sizes) <= most
+    assert sum(sizes) >= len(rows)
     if most == 32:
         assert sum(sizes) == 2 + len(rows)  # the warm-up, and each once
 

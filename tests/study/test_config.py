@@ -22,6 +22,8 @@ def test_quick_preset_is_smaller_and_needs_no_network() -> None:
     assert quick.data.size < study.data.size
     assert quick.train.epochs < study.train.epochs
     assert quick.train.freeze_epochs < quick.train.epochs  # the backbone gets its turn
+    assert quick.demo.species * quick.demo.test_images_per_species == 300  # as README says
+    assert quick.pretrain.models == "resnet18"
 
 
 def test_what_a_preset_shrank_is_said_in_numbers() -> None:
