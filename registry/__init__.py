@@ -4,9 +4,8 @@ from registry.core import Registry
 from registry.errors import PluginError, UserError
 from registry.heads import heads, register_head
 from registry.models import models, register_model
+from registry.protocols import Contributions, Growth
 from registry.specs import (
-    Contributions,
-    Growth,
     HeadSpec,
     InputSpec,
     ModelSpec,

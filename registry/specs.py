@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from registry.core import near
 from registry.errors import UserError, code_of, is_ours
+from registry.protocols import Contributions, Growth
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
     from torch import nn
 
@@ -28,6 +28,23 @@ Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 T = TypeVar("T")
 _BACKBONE = ("forward_features", "forward_head", "num_features")
 _CLASSIFIER = ("fit", "predict_proba")
+_MAX_CROP = 2
+
+
+def _check_known(of: str, what: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise UserError(f"{of}: no {what} is called {given!r}; {near(str(given), known)}")
+
+
+def _make_tuple(of: str, spec: object, name: str) -> None:
+    given = getattr(spec, name)
+    if not isinstance(given, Iterable):
+        raise UserError(f"{of}: {name}={given!r} is no tuple")
+    object.__setattr__(spec, name, tuple(given))  # which is how a frozen dataclass sets its own
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +55,8 @@ class InputSpec:
         size: Side of its images in pixels; None for that of the study's, or of the preset.
         aspect: What becomes of a picture that is no square: it is squashed into one, the middle is
             cropped out of it, or it is padded with white.
-        crop: Share of the picture's side that is kept, in the middle.
+        crop: Share of the picture's side that is kept, in the middle; above 1, as timm's VOLO has
+            it, the picture is shrunk into a black frame.
         interpolation: By which pictures are resized.
         mean: Of each channel, RGB, of pixels in [0, 1]; subtracted before the first layer.
         std: Of each channel; divided by, after that.
@@ -50,6 +68,26 @@ class InputSpec:
     interpolation: Interpolation = "bilinear"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Check what a registration says; lists become tuples, to be hashed.
+
+        Raises:
+            UserError: A way to make squares unheard of, or numbers that make no picture.
+        """
+        _check_known("an input", "aspect", self.aspect, get_args(Aspect))
+        _check_known("an input", "interpolation", self.interpolation, get_args(Interpolation))
+        if self.size is not None and not (isinstance(self.size, int) and self.size > 0):
+            raise UserError(f"an input: size={self.size!r} is no number of pixels")
+        if not (_is_number(self.crop) and 0 < self.crop <= _MAX_CROP):
+            raise UserError(f"an input: crop={self.crop!r} is no share, such as 0.875")
+        for name in ("mean", "std"):
+            _make_tuple("an input", self, name)
+            values = getattr(self, name)
+            if len(values) != 3 or not all(map(_is_number, values)):
+                raise UserError(f"an input: {name}={values!r} is not three numbers, of RGB")
+        if min(self.std) <= 0:
+            raise UserError(f"an input: std={self.std!r} divides by what must be above zero")
 
     @property
     def is_normalized(self) -> bool:
@@ -90,22 +128,30 @@ class ModelSpec:
     frozen_classifier: FrozenClassifier = "linear"
 
     def __post_init__(self) -> None:
-        """Check what a registration says.
+        """Check what a registration says; lists become tuples, to be hashed.
 
         Raises:
-            UserError: A name that could not be typed, or a schedule or explanation unheard of.
+            UserError: A name that could not be typed, a schedule or explanation unheard of, or what
+                cannot be hashed, as what is remembered of a model needs it.
         """
         _check_name("model", self.name)
+        told = f"model {self.name!r}"
+        _make_tuple(told, self, "schedules")
         for schedule in self.schedules:
-            _check_known(self.name, "schedule", schedule, get_args(Schedule))
+            _check_known(told, "schedule", schedule, get_args(Schedule))
         if self.explanation is not None:
-            _check_known(self.name, "explanation", self.explanation, get_args(Explanation))
-        _check_known(
-            self.name, "frozen_classifier", self.frozen_classifier, get_args(FrozenClassifier)
-        )
+            _check_known(told, "explanation", self.explanation, get_args(Explanation))
+        _check_known(told, "frozen_classifier", self.frozen_classifier, get_args(FrozenClassifier))
         for schedule in get_args(Schedule):
             if self.name.endswith(f"-{schedule}"):
                 raise UserError(f"model {self.name!r}: -{schedule} ends names of runs; rename it")
+        try:
+            hash(self)
+        except TypeError as error:
+            raise UserError(
+                f"{told}: {error}; what it is made of must not change, such as dataclasses with "
+                "frozen=True"
+            ) from error
 
     @property
     def of_plugin(self) -> bool:
@@ -162,47 +208,6 @@ class SearchSpace:
     defaults: Mapping[str, Any]
 
 
-class Contributions(Protocol):
-    """Tells what each feature of an embedding added to the score of a class."""
-
-    def __call__(
-        self, classifier: Any, embeddings: NDArray[np.float32], classes: NDArray[np.int64]
-    ) -> NDArray[np.floating[Any]]:
-        """Divide scores among features.
-
-        Args:
-            classifier: Fitted.
-            embeddings: (N, F).
-            classes: (N,) the class of each embedding.
-
-        Returns:
-            (N, F); a row adds up to the class's score at the embedding, above what the score is
-            before any feature is known.
-
-        Raises:
-            NotImplementedError: There are none for these parameters.
-        """
-        ...
-
-
-class Growth(Protocol):
-    """An ensemble that grows in place: its first k trees (or rounds) are the ensemble of size k."""
-
-    @property
-    def size(self) -> int:
-        """How many trees or rounds it has."""
-        ...
-
-    def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
-        """Grow to a size.
-
-        Yields:
-            After each tree or round, the probabilities (V, C) of the images to score: those that
-            an ensemble of that size, fitted by itself, gives.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class HeadSpec:
     """A classical classifier that is fitted to a backbone's embeddings.
@@ -235,12 +240,18 @@ class HeadSpec:
     trusted_types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check what a registration says.
+        """Check what a registration says; lists become tuples.
 
         Raises:
             UserError: A name that could not be typed, or a grid that cannot be kept.
         """
         _check_name("head", self.name)
+        for name in ("grid", "trusted_types"):
+            _make_tuple(f"head {self.name!r}", self, name)
+        if not self.grid:
+            raise UserError(
+                f"head {self.name!r}: its grid is empty; leave it out, or write ({{}},)"
+            )
         for point in self.grid:
             if not isinstance(point, Mapping):
                 raise UserError(f"head {self.name!r}: its grid is a tuple of dicts, not {point!r}")
@@ -274,11 +285,6 @@ class HeadSpec:
 def _check_name(kind: str, name: str) -> None:
     if not re.fullmatch(r"[\w.:-]+", name):
         raise UserError(f"{kind} {name!r}: a name is of letters, digits, '_', '-', '.' and ':'")
-
-
-def _check_known(name: str, what: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        raise UserError(f"model {name!r}: no {what} is called {given!r}; {near(given, known)}")
 
 
 def _module(factory: Callable[..., Any]) -> str:

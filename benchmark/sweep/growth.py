@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.specs import Growth, HeadSpec
+from registry.protocols import Growth
+from registry.specs import HeadSpec
 
 SIZE = "n_estimators"
 """The setting that says how large an ensemble is; scikit-learn and XGBoost agree on its name."""

@@ -36,8 +36,6 @@ def is_described(fitted: Fitted) -> None:
     spec = fitted.spec
     if not spec.title.strip():
         raise fitted.fail("its title is empty; say what people call it")
-    if not spec.grid:
-        raise fitted.fail("its grid is empty; write ({},) for one run with no parameters")
     for place, point in enumerate(spec.grid):
         if point in spec.grid[:place]:
             raise fitted.fail(f"its grid has {dict(point)} twice; leave one out")

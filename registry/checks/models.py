@@ -32,7 +32,7 @@ def check_model(model: str | ModelSpec, image_size: int | None = None) -> None:
 
 
 def is_described(made: Made) -> None:
-    """It has a title, schedules, weights if these need some, and a sound input."""
+    """It has a title, schedules, and weights if these need some."""
     spec = made.spec
     if not spec.title.strip():
         raise made.fail("its title is empty; say what people call it")
@@ -43,8 +43,6 @@ def is_described(made: Made) -> None:
             f"schedules={spec.schedules!r} start from pretrained weights, and it has none; give "
             "weights=..., or schedules=('scratch',)"
         )
-    if not all(deviation > 0 for deviation in spec.input.std):
-        raise made.fail(f"input.std={spec.input.std} divides by what must be above zero")
 
 
 def is_made_afresh(made: Made) -> None:

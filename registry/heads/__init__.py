@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from registry.core import Registry
 from registry.plugins import plugins
-from registry.specs import Contributions, Growth, HeadSpec, SearchSpace
+from registry.protocols import Contributions, Growth
+from registry.specs import HeadSpec, SearchSpace
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin

@@ -79,7 +79,6 @@ class Stunted:
 ONE = KNeighborsClassifier()
 HEADS: dict[str, tuple[HeadSpec, str]] = {
     "title": (head(title=""), "its title is empty"),
-    "grid": (head(grid=()), r"its grid is empty; write \(\{\},\)"),
     "same point": (head(grid=({"p": 1}, {"p": 1})), r"its grid has \{'p': 1\} twice"),
     "seed": (
         head(lambda jobs: KNeighborsClassifier()),

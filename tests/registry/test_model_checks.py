@@ -123,7 +123,6 @@ MODELS: dict[str, tuple[ModelSpec, str]] = {
     "title": (model(title=" "), "its title is empty"),
     "schedules": (model(schedules=()), r"schedules is empty; name one, such as \('scratch',\)"),
     "weights": (model(schedules=("staged",)), "start from pretrained weights, and it has none"),
-    "std": (model(input=InputSpec(std=(0.0, 1.0, 1.0))), "input.std=.* above zero"),
     "factory": (model(broken), r"the factory fails; .* \(OSError: the disk is gone\)"),
     "nothing": (model(lambda size: None), r"NoneType, which has no forward_features"),
     "no num_features": (

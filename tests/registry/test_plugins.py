@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from registry import PluginError, UserError, heads, models
+from registry import InputSpec, ModelSpec, PluginError, UserError, heads, models
 from registry.plugins import plugins
 from tests.plugins import HEAD, MODEL, install, write_plugin
 
@@ -102,6 +103,7 @@ def test_installed_package_is_a_plugin(tmp_path: Path) -> None:
             "register_head('a', title='', grid=({'C': list},))(list)",
             "head 'a': C=<class",
         ),
+        ("register_head('a', title='', grid=())(list)", "head 'a': its grid is empty; leave it"),
     ],
 )
 def test_broken_plugin_is_told_and_takes_nothing_from_others(
@@ -132,6 +134,8 @@ def test_broken_plugin_is_told_and_takes_nothing_from_others(
         ("schedules=('scrach',)", "no schedule is called 'scrach'; did you mean scratch"),
         ("schedules='frozen'", "no schedule is called 'f'"),
         ("explanation='gradcm'", "no explanation is called 'gradcm'; did you mean gradcam"),
+        ("schedules=3", "schedules=3 is no tuple"),
+        ("cam_layer=['x']", "unhashable type: 'list'; what it is made of must not change"),
     ],
 )
 def test_what_a_model_says_wrongly_is_told_with_what_it_could_say(
@@ -141,6 +145,40 @@ def test_what_a_model_says_wrongly_is_told_with_what_it_could_say(
     install(monkeypatch, tmp_path, wrong=code)
     with pytest.raises(UserError, match=f"model 'x': {reason}"):
         models["x"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"aspect": "center"}, "no aspect is called 'center'; there are crop, pad, squash"),
+        ({"interpolation": "linear"}, "no interpolation is called 'linear'; did you mean bilinear"),
+        ({"crop": 87.5}, "crop=87.5 is no share"),
+        ({"crop": 0}, "crop=0 is no share"),
+        ({"size": "224"}, "size='224' is no number of pixels"),
+        ({"mean": (0.5,)}, r"mean=\(0.5,\) is not three numbers"),
+        ({"std": (0.5, 0.5, float("nan"))}, "std=.* is not three numbers"),
+        ({"std": (0.0, 1.0, 1.0)}, "std=.* divides by what must be above zero"),
+    ],
+)
+def test_an_input_that_makes_no_picture_is_refused(parts: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UserError, match=f"an input: {reason}"):
+        InputSpec(**parts)
+
+
+def test_lists_are_taken_for_tuples() -> None:
+    """What is remembered of a model is found by its hash, by the commands of all."""
+    mean: Any = [0.5, 0.5, 0.5]
+    schedules: Any = ["scratch"]
+    spec = ModelSpec(
+        name="x",
+        title="X",
+        factory=models["resnet18"].factory,
+        schedules=schedules,
+        input=InputSpec(mean=mean),
+    )
+    assert spec.schedules == ("scratch",)
+    assert spec.input == InputSpec(mean=(0.5, 0.5, 0.5))
+    assert hash(spec)
 
 
 def test_model_whose_name_ends_as_a_run_does_is_refused() -> None:
