@@ -178,7 +178,11 @@ def _write_safetensors(classifier: TrackedClassifier, record: Record, folder: Pa
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
     shape = classifier.image_size, len(classifier.class_names)
     network = read_network(
-        file, record.system.backbone, shape, test_flip=classifier.network.test_flip
+        file,
+        record.system.backbone,
+        shape,
+        record.input,
+        test_flip=classifier.network.test_flip,
     )
     head = None
     if classifier.head is not None:

@@ -92,7 +92,7 @@ def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
     size = record.input.size or data.image_size
     device = find_device("auto")
     shape = size, data.num_classes
-    network = load_network(tracker, backbone, system.backbone, shape, device)
+    network = load_network(tracker, backbone, system.backbone, shape, device, record.input)
     model = models[system.model]
     head: tuple[HeadSpec, Any] | None = None
     if system.head is not None:

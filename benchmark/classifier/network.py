@@ -14,6 +14,7 @@ from benchmark.study.suite import System
 from benchmark.tracking.writer import Tracker
 from benchmark.training.inference import EMBEDDINGS_FILE, load_embeddings
 from benchmark.training.network import Network, build_network
+from registry.specs import InputSpec
 from registry.weights import StateDict
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -41,7 +42,12 @@ def read_embeddings(tracker: Tracker, run_id: str) -> tuple[NDArray[np.float32],
 
 @lru_cache(maxsize=1)
 def load_network(
-    tracker: Tracker, run_id: str, system: System, shape: tuple[int, int], device: torch.device
+    tracker: Tracker,
+    run_id: str,
+    system: System,
+    shape: tuple[int, int],
+    device: torch.device,
+    input_: InputSpec,
 ) -> Network:
     """Load a network, once for all heads that follow each other on it.
 
@@ -51,6 +57,7 @@ def load_network(
         system: What the run trained.
         shape: Side of its images in pixels, and the number of its classes.
         device: Where to.
+        input_: As what the run was shown its images.
 
     Returns:
         The network, in evaluation mode.
@@ -61,11 +68,16 @@ def load_network(
     params = tracker.client.get_run(run_id).data.params
     with tracker.artifact(run_id, WEIGHTS_FILE) as file:
         test_flip = params.get("train.test_flip") == "True"
-        return read_network(file, system, shape, test_flip=test_flip).to(device)
+        return read_network(file, system, shape, input_, test_flip=test_flip).to(device)
 
 
 def read_network(
-    file: Path, system: System, shape: tuple[int, int], *, test_flip: bool = False
+    file: Path,
+    system: System,
+    shape: tuple[int, int],
+    input_: InputSpec,
+    *,
+    test_flip: bool = False,
 ) -> Network:
     """Build a network, in evaluation mode, with the weights of a file.
 
@@ -73,12 +85,13 @@ def read_network(
         file: The weights.
         system: What was trained.
         shape: Side of its images in pixels, and the number of its classes.
+        input_: As what it was shown them: the registry may say something else by now.
         test_flip: Whether it sees images once more in the mirror.
 
     Raises:
         Exception: Of several kinds: the weights are those of another network.
     """
-    network = build_network(system.model, system.schedule, *shape)
+    network = build_network(system.model, system.schedule, *shape, input_)
     network.test_flip = test_flip
     network.load_state_dict(load_file(file))
     return network.eval()

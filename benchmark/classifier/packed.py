@@ -70,7 +70,11 @@ def open_packed(folder: Path) -> TrackedClassifier:
     size = record.input.size or data.image_size
     device = find_device("auto")
     network = read_network(
-        folder / WEIGHTS_FILE, system.backbone, (size, data.num_classes), test_flip=record.test_flip
+        folder / WEIGHTS_FILE,
+        system.backbone,
+        (size, data.num_classes),
+        record.input,
+        test_flip=record.test_flip,
     ).to(device)
     head: tuple[HeadSpec, Any] | None = None
     if system.head is not None:

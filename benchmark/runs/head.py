@@ -170,4 +170,4 @@ def _kept_backbone(spec: RunSpec, run_id: str, tracker: Tracker, device: torch.d
     if tracker.find_completed(kept) != run_id:
         raise NotImplementedError("the backbone's weights were not kept")
     shape = spec.image_size, spec.data.num_classes
-    return load_network(tracker, run_id, spec.system.backbone, shape, device)
+    return load_network(tracker, run_id, spec.system.backbone, shape, device, spec.input)

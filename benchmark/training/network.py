@@ -44,7 +44,7 @@ class Network(nn.Module):
         """Whether, out of training, images are seen once more in the mirror, and averaged."""
         self._normalizes = input_ is not None and input_.is_normalized
         if input_ is not None and self._normalizes:
-            # Not among the weights: the registry tells them.
+            # Not among the weights: the run's record tells them.
             for name, values in (("mean", input_.mean), ("std", input_.std)):
                 channels = torch.tensor(values).reshape(1, 3, 1, 1)
                 self.register_buffer(f"_{name}", channels, persistent=False)
@@ -103,7 +103,13 @@ CLASSIFIERS: Mapping[FrozenClassifier, Callable[[int, int], nn.Sequential]] = {
 }
 
 
-def build_network(model: str, schedule: Schedule, image_size: int, num_classes: int) -> Network:
+def build_network(
+    model: str,
+    schedule: Schedule,
+    image_size: int,
+    num_classes: int,
+    input_: InputSpec | None = None,
+) -> Network:
     """Make a network with fresh weights, laid out as its batches are: channels last.
 
     Args:
@@ -111,6 +117,7 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
         schedule: A frozen backbone gets the classifier that its spec names, others the linear one.
         image_size: Side of the images in pixels.
         num_classes: How many classes.
+        input_: What a run was or is to be shown; None for what the model is made for today.
 
     Raises:
         UserError: The model does not exist or does not take the image size.
@@ -119,7 +126,7 @@ def build_network(model: str, schedule: Schedule, image_size: int, num_classes: 
     backbone: Any = spec.make(image_size)
     kind = spec.frozen_classifier if schedule == "frozen" else "linear"
     classifier = CLASSIFIERS[kind](backbone.num_features, num_classes)
-    network = Network(backbone, classifier, spec.input)
+    network = Network(backbone, classifier, input_ or spec.input)
     place_depthwise(network)
     for parameter in network.parameters():
         if parameter.ndim == 4:  # otherwise each convolution turns its weights around in each step

@@ -24,6 +24,18 @@ class Others:
         return {"conv.weight": torch.ones(3)}
 
 
+def test_a_network_without_weights_is_not_frozen_at_random(config: Config, store: Store) -> None:
+    """It would stand in the table as one that was pretrained on ImageNet."""
+    models.add(replace(models["convmixer"], name="bare", schedules=("scratch", "frozen")))
+    try:
+        imagenet = config.model_copy(update={"weights": "imagenet"})
+        outcome = run(imagenet, "bare-frozen")["bare-frozen"]
+    finally:
+        models.remove("bare")
+    assert outcome.status == "skipped"
+    assert outcome.reason.startswith("bare has no ImageNet weights to start from; type: --weights")
+
+
 def test_weights_of_another_model_skip_the_run_in_one_line(config: Config, store: Store) -> None:
     odd = replace(
         models["convmixer"], name="odd", schedules=("scratch", "frozen"), weights=Others()

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from benchmark.classifier.loading import find_classifier
+from benchmark.classifier.network import load_network
 from benchmark.data.framing import make_square
 from benchmark.ranking.runs import fetch
 from benchmark.ranking.systems import rank_systems
@@ -100,3 +101,9 @@ def test_a_picture_from_outside_is_shown_to_a_network_as_in_training(
         pixels = torch.from_numpy(np.array(square)).permute(2, 0, 1)[None] / 255
         expected = network(pixels).softmax(1)[0].max()
     assert look.ranking[0][1] == pytest.approx(float(expected), abs=1e-4)
+
+    models.remove("cropped")  # and corrected: what was trained before stays what it was
+    factory = models["convmixer"].factory
+    models.add(ModelSpec(name="cropped", title="Cropped", factory=factory))
+    load_network.cache_clear()
+    assert find_classifier(store, cropped).look_at(picture).ranking == look.ranking
