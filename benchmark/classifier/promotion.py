@@ -17,7 +17,7 @@ from benchmark.ranking.statistics import accuracy, p_value
 from benchmark.tracking.registered import add_version, champion_of, log_model, promote
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from registry.errors import UserError
+from registry.errors import UserError, one_line
 from registry.printable import marked
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
         return Registered(name=name, version=champion[0], told=told, is_new=False)
     told, proven = "there was no champion before it", True
     if champion is not None:
-        told, proven = compare(tracker, run.info.run_id, champion[1])
+        told, proven = _compared(tracker, run.info.run_id, champion[1])
         told = f"{told} (models:/{name}/{champion[0]})"
     if not proven and not force:
         raise UserError(
@@ -110,6 +110,16 @@ def read_test(tracker: Tracker, run_id: str) -> Predictions:
     """
     with tracker.artifact(run_id, "predictions") as folder:
         return Predictions.load(folder, "test")
+
+
+def _compared(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
+    """Compare as far as the champion's run is there, and is one of bench's."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return compare(tracker, run_id, champion)
+    except (UserError, MlflowException) as error:
+        return f"it cannot be compared with the champion: {one_line(error)}", False
 
 
 def compare(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:

@@ -33,9 +33,9 @@ def register(
     the same test images or tied with it. mlflow models serve and mlflow.pyfunc take it from there:
     a column image of picture files' bytes, and the parameter top.
     """
-    if model is not None and not re.fullmatch(r"(?!\.*$)[^/:]+", model.strip()):
+    if model is not None and not re.fullmatch(r"(?!\.*$)[^/:@]+", model.strip()):
         raise UserError(
-            f"--as {model!r}: a model's name has no / and no :, and is neither empty nor dots"
+            f"--as {model!r}: a model's name has no /, : and @, and is neither empty nor dots"
         )
 
     from benchmark.classifier.completed import find_trained
@@ -44,15 +44,16 @@ def register(
 
     store = Store()
     run = find_trained(store, name, seed=seed, context=context)
-    model = model or re.sub(r"[/:]", "-", run.data.tags.get("data", "")) or "classifier"
+    model = model or re.sub(r"[/:@]", "-", run.data.tags.get("data", "")) or "classifier"
     found = register(store, run, model, force=force)
     click.echo(printable(f"models:/{found.name}@champion is version {found.version}: {found.told}"))
     if found.is_new:
         champion = shlex.quote(f"models:/{found.name}@champion")
+        is_told = str(store) == store.uri  # with *** for its password it reaches nothing
+        setting = f"MLFLOW_TRACKING_URI={shlex.quote(store.uri)} " if is_told else ""
         click.echo(
             printable(
-                f"bench predict PATH --model {champion}, or: "
-                f"MLFLOW_TRACKING_URI={shlex.quote(str(store))} mlflow models serve "
+                f"bench predict PATH --model {champion}, or: {setting}mlflow models serve "
                 f"-m {champion} --env-manager local"
             )
         )

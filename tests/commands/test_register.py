@@ -200,11 +200,38 @@ def test_only_what_is_better_or_tied_is_as_good_as_the_champion() -> None:
     assert tracker.client.get_model_version_by_alias("guarded", "champion").run_id != champion
 
 
+@pytest.mark.parametrize("lost", ["predictions", "run"])
+def test_a_champion_of_which_nothing_is_left_is_replaced_by_force(lost: str) -> None:
+    tracker, name = Tracker(Store()), f"lost-{lost}"
+    tracker.client.create_registered_model(name)
+    with tracker.start("other", {}) as made:
+        pass
+    tracker.client.create_model_version(name, "nowhere", made.id if lost != "run" else None)
+    tracker.client.set_registered_model_alias(name, "champion", "1")
+    refused = bench_("register", NETWORK, "--as", name)
+    assert_one_line_error(refused, "it cannot be compared with the champion: ", "--force does")
+    forced = bench_("register", NETWORK, "--as", name, "--force")
+    assert forced.exit_code == 0, forced.output
+    assert f"models:/{name}@champion is version 2: it cannot be compared" in forced.output
+
+
+def test_a_model_is_named_as_it_can_be_asked_for_and_no_command_has_a_masked_password(
+    image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(Store())
+    (run,) = tracker.search(f"attributes.run_name = '{NETWORK}'")
+    tracker.client.set_tag(run.info.run_id, "data", "cats@home")
+    monkeypatch.setattr(Store, "__str__", lambda store: "postgresql://me:***@host/mlflow")
+    told = bench_("register", NETWORK).output
+    assert "bench predict PATH --model models:/cats-home@champion, or: mlflow models serve" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["basic_cnn"], "did you mean"),
-        ([NETWORK, "--as", "a/b"], "no / and no :"),
+        ([NETWORK, "--as", "a/b"], "no /, : and @"),
+        ([NETWORK, "--as", "a@b"], "no /, : and @"),
         ([NETWORK, "--as", " "], "neither empty nor dots"),
         ([NETWORK, "--as", ".."], "neither empty nor dots"),
         (["models:/nothing/2"], "no registered model is called 'nothing'"),
