@@ -127,7 +127,7 @@ def _test_images(
     except FileNotFoundError as error:
         raise UserError(
             f"the test images of {run.info.run_name} are not in {home}, and no export is without "
-            f"its check; decode them again by: bench run {record.system.backbone.name} --data DIR"
+            "its check; to decode them again, type once more the bench run command that made it"
         ) from error
 
 
@@ -187,7 +187,7 @@ def _write_safetensors(classifier: TrackedClassifier, record: Record, folder: Pa
     head = None
     if classifier.head is not None:
         spec, fitted = classifier.head
-        head = spec, load_head(spec.name, save_head(fitted, folder))
+        head = spec, load_head(spec.name, save_head(fitted, folder), dict(record.system.params))
     again = replace(classifier, network=network, head=head)
     return lambda pixels: (again.probabilities(pixels), None)
 

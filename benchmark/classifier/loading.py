@@ -99,7 +99,7 @@ def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
         kept = {entry.path for entry in tracker.client.list_artifacts(run_id)}
         file_name = next((name for name in HEAD_FILES if name in kept), HEAD_FILES[0])
         with tracker.artifact(run_id, file_name) as file:
-            head = heads[system.head], load_head(system.head, file)
+            head = heads[system.head], load_head(system.head, file, dict(system.params))
 
     def make_explainer() -> Explainer:
         if head is None:

@@ -79,7 +79,7 @@ def open_packed(folder: Path) -> TrackedClassifier:
     head: tuple[HeadSpec, Any] | None = None
     if system.head is not None:
         file = next(folder / name for name in HEAD_FILES if (folder / name).exists())
-        head = heads[system.head], load_head(system.head, file)
+        head = heads[system.head], load_head(system.head, file, dict(system.params))
 
     def make_explainer() -> Explainer:
         if head is not None:

@@ -76,7 +76,7 @@ def _count(
     model: ModelSpec, schedule: Schedule, image_size: int, num_classes: int
 ) -> dict[str, float]:
     shape = (model.name, schedule, image_size, num_classes)
-    with model.code():
+    with model.code(), torch.random.fork_rng(devices=[]):  # it is counted in the midst of a run
         try:
             network = meta_network(*shape)
             flops = count_flops(network, image_size)

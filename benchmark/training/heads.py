@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +128,13 @@ class _Count:
         return size
 
 
-def load_head(name: str, path: Path) -> Any:
+def load_head(name: str, path: Path, params: Mapping[str, Any]) -> Any:
     """Read what `save_head` wrote.
 
     Args:
         name: Of the head.
         path: The file.
+        params: Those that it was made with: a factory may make other classifiers of others.
 
     Returns:
         The fitted classifier.
@@ -143,7 +144,7 @@ def load_head(name: str, path: Path) -> Any:
         Exception: Of several libraries: it is damaged, or another kind of file.
     """
     spec = heads[name]
-    classifier: Any = spec.make(seed=0, jobs=os.cpu_count() or 1, **spec.grid[0])
+    classifier: Any = spec.make(seed=0, jobs=os.cpu_count() or 1, **params)
     if path.suffix != ".skops":
         with spec.code():
             classifier.load_model(path)

@@ -50,14 +50,20 @@ def timm_spec(name: str) -> ModelSpec:
     """Describe any model of timm.
 
     Args:
-        name: ``timm:NAME`` with a name of ``timm.list_models()``.
+        name: ``timm:NAME`` with a name of ``timm.list_models()``, or of ``timm.list_pretrained()``,
+            which have tags.
 
     Raises:
-        UserError: timm has no such model; suggests near names.
+        UserError: timm has no such model, or no such tag of it; suggests near names.
     """
     model = name.removeprefix(PREFIX)
     if not timm.is_model(model):
         raise UserError(f"timm has no model {model!r}; {near(model, timm.list_models())}")
+    try:
+        input_ = timm_input(model)
+    except RuntimeError as error:
+        tagged = timm.list_pretrained(f"{model.partition('.')[0]}.*")
+        raise UserError(f"timm has no weights {model!r}; {near(model, tagged)}") from error
 
     def factory(image_size: int) -> nn.Module:
         return create(model, image_size)
@@ -70,5 +76,5 @@ def timm_spec(name: str) -> ModelSpec:
         schedules=("scratch", "staged", "frozen"),
         weights=TimmWeights(model=model, create=partial(create, model)),
         explanation="attention" if is_vit else "gradcam",
-        input=timm_input(model),
+        input=input_,
     )

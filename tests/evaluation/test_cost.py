@@ -8,6 +8,7 @@ from benchmark.study.config import TrainConfig
 from benchmark.study.suite import System
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.network import Network, meta_network
+from registry import ModelSpec, models
 
 
 class OneConvolution(nn.Module):
@@ -62,6 +63,23 @@ def test_attention_is_counted() -> None:
     patches = 2 * 4 * 768 * width
     network = meta_network("vit_b_16", "scratch", 32, 10)
     assert count_flops(network, 32) == attention + linear + patches + 2 * width * 10
+
+
+def test_counting_draws_no_random_numbers_of_the_run_in_whose_midst_it_is_done() -> None:
+    """Else a run's results hang on whether another of its kind was counted in that process."""
+
+    class Looks(OneConvolution):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv.weight.sum().item()  # which the meta device refuses
+
+    models.add(ModelSpec(name="looks", title="Looks", factory=lambda size: Looks()))
+    try:
+        before = torch.get_rng_state()
+        network_cost(System(model="looks", schedule="scratch"), 8, 3)
+        assert torch.get_rng_state().equal(before)
+    finally:
+        models.remove("looks")
 
 
 def test_only_the_deep_head_of_a_frozen_network_is_trainable() -> None:

@@ -229,6 +229,10 @@ def test_zoo_is_explained_by_what_its_models_have() -> None:
 def test_unknown_zoo_model_suggests_near_ones() -> None:
     with pytest.raises(ValueError, match=r"timm has no model 'resnet181'; did you mean resnet18"):
         models["timm:resnet181"]
+    with pytest.raises(
+        ValueError, match=r"no weights 'resnet50.a1_in1K'; did you mean resnet50.a1"
+    ):
+        models["timm:resnet50.a1_in1K"]
 
 
 def test_networks_with_weights_of_five_dimensions_are_built() -> None:

@@ -13,7 +13,7 @@ import pytest
 from skops.io import dump, get_untrusted_types, load
 
 from benchmark.training.heads import load_head, predict_held_out, save_head
-from registry import heads
+from registry import HeadSpec, heads
 from registry.errors import UserError
 
 EMBEDDINGS = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
@@ -33,7 +33,7 @@ def test_a_head_is_read_back_with_the_types_that_it_names_and_no_others(
     path = save_head(head, tmp_path)
     if path.suffix == ".skops":
         assert get_untrusted_types(file=path) == [*heads[name].trusted_types]
-    again = load_head(name, path)
+    again = load_head(name, path, heads[name].grid[0])
     np.testing.assert_array_equal(again.predict_proba(EMBEDDINGS), head.predict_proba(EMBEDDINGS))
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_runs_a_program_is_refused_and_runs_nothing(tmp_path: Path) 
     path = tmp_path / "head.skops"
     dump(check_output([sys.executable, "-c", f"open({str(marker)!r}, 'w')"]), path)
     with pytest.raises(UserError, match=r"holds sklearn\.utils\._testing\.check_output") as refused:
-        load_head("extra_trees", path)
+        load_head("extra_trees", path, {})
     assert "\n" not in str(refused.value)
     assert not marker.exists()
     load(path, trusted=get_untrusted_types(file=path))
@@ -64,7 +64,22 @@ def test_a_file_that_runs_a_program_is_refused_and_runs_nothing(tmp_path: Path) 
 
 def test_another_classifier_is_no_such_head(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="RandomForestClassifier, not a ExtraTreesClassifier"):
-        load_head("extra_trees", save_head(fitted("random_forest"), tmp_path))
+        load_head("extra_trees", save_head(fitted("random_forest"), tmp_path), {})
+
+
+def test_a_factory_may_make_another_classifier_of_each_point_of_its_grid(tmp_path: Path) -> None:
+    def factory(*, seed: int, jobs: int, of: str) -> Any:
+        return heads[of].make(seed=seed, jobs=jobs)
+
+    grid = ({"of": "knn"}, {"of": "logistic_regression"})
+    heads.add(HeadSpec(name="either", title="Either", factory=factory, grid=grid))
+    try:
+        for params in grid:
+            path = save_head(fitted(params["of"]), tmp_path)
+            again = load_head("either", path, params)
+            assert type(again) is type(fitted(params["of"]))
+    finally:
+        heads.remove("either")
 
 
 @pytest.mark.parametrize(
