@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,7 +11,10 @@ from benchmark.study.inputs import image_size_of
 from benchmark.study.plan import Plan
 from benchmark.study.suite import System
 from registry import ModelSpec, PluginError, UserError, heads, models
+from registry.printable import listed
 from registry.sizes import check_size
+
+logger = logging.getLogger(__name__)
 
 
 def check_definitions(
@@ -51,6 +55,25 @@ def _problem(
     except (PluginError, UserError) as error:
         return error
     return None
+
+
+def warn_of_frozen_to_the_end(plan: Plan) -> None:
+    """Warn of staged networks whose backbones are never trained, which is no fine-tuning."""
+    names: dict[tuple[int, int], dict[str, None]] = {}
+    for spec in plan:
+        numbers = spec.train.freeze_epochs, spec.train.epochs
+        if (
+            spec.system.schedule == "staged"
+            and spec.system.head is None
+            and numbers[0] >= numbers[1]
+        ):
+            names.setdefault(numbers, {})[spec.name] = None
+    for (frozen, epochs), found in names.items():
+        logger.warning(
+            "%s: frozen for %d of at most %d epochs, so that no backbone is fine-tuned; type: "
+            "--set train.freeze_epochs=%d",
+            *(listed([*found]), frozen, epochs, epochs // 2),
+        )
 
 
 def check_growing_images(plan: Plan) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmark.execution.planning import Study, plan_study
 from benchmark.study.config import Config, override
 from benchmark.study.suite import find_systems
@@ -26,3 +28,15 @@ def test_another_split_seed_divides_the_images_anew(config: Config, tmp_path: Pa
     assert set(first.data.rows("test")) != set(other.data.rows("test"))
     (pretraining, _), (same, _) = first.plan, other.plan
     assert pretraining.id == same.id
+
+
+def test_staged_fine_tuning_that_never_comes_to_its_backbone_is_told(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chosen = find_systems(["resnet18-frozen", "resnet18-staged"])
+    for epochs in (3, 2):
+        few = override(config, [f"train.epochs={epochs}", "train.freeze_epochs=2"])
+        plan_study(few, chosen, tmp_path, seeds=(0, 1))
+    (told,) = caplog.messages
+    assert told.startswith("resnet18-staged: frozen for 2 of at most 2 epochs")
+    assert told.endswith("type: --set train.freeze_epochs=1")
