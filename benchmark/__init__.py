@@ -85,11 +85,10 @@ def run(
         study: From `plan`.
         force: Whether to repeat runs that are complete.
         listener: Is told of starts, epochs and ends.
-        options: ``device``, ``weights_folder`` (with files of ImageNet weights), ``save_weights``
-            (``all``, ``best``, ``needed`` or ``none``), ``explain``, ``jobs``, ``executor``
-            (``local`` or ``ray``), ``address`` and ``gpu_share``, as for ``bench run``. More jobs
-            than one are processes that import the calling script: it needs its
-            ``if __name__ == "__main__":``.
+        options: ``device``, ``save_weights`` (``all``, ``best``, ``needed`` or ``none``),
+            ``explain``, ``jobs``, ``executor`` (``local`` or ``ray``), ``address`` and
+            ``gpu_share``, as for ``bench run``. More jobs than one are processes that import the
+            calling script: it needs its ``if __name__ == "__main__":``.
 
     Returns:
         How each run ended; one that failed has its reason, and its traceback in MLflow.

@@ -101,9 +101,7 @@ class TimmWeights:
 
     def load(self, image_size: int, folder: Path | None) -> StateDict:
         """See `Weights.load`; files in the folder are called MODEL.safetensors or MODEL.pth."""
-        names = (f"{self.model}.safetensors", f"{self.model}.pth")
-        files = [] if folder is None else [folder / name for name in names]
-        local = next((file for file in files if file.is_file()), None)
+        local = None if folder is None else self.file_in(folder)
         try:
             with _quiet("timm", "huggingface_hub"):  # what they warn of is said below, once
                 if local is not None:
@@ -111,13 +109,20 @@ class TimmWeights:
                 return self.create(image_size, pretrained=True).state_dict()
         except Exception as error:  # the hub's client raises errors of many libraries
             what = f"pretrained weights of timm's {self.model} cannot be had"
-            remedy = (
-                f"put {names[0]} into a folder and pass --weights FOLDER, or use --weights demo"
-            )
+            remedy = f"put {self._names[0]} into a folder and pass --weights FOLDER"
+            remedy += ", or use --weights demo"
             if local is not None:
                 what = f"{local} does not hold weights of timm's {self.model}"
                 remedy = "put another there, or use --weights demo"
             raise WeightsUnavailable(f"{what} ({_reason(error)}); {remedy}") from error
+
+    def file_in(self, folder: Path) -> Path | None:
+        """The file that the user keeps of these weights; None if there is none."""
+        return next((folder / name for name in self._names if (folder / name).is_file()), None)
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return f"{self.model}.safetensors", f"{self.model}.pth"
 
     def _from_file(self, path: Path, image_size: int) -> StateDict:
         """Load a file as timm does, which lets fresh weights stand where the file has none.
@@ -128,20 +133,20 @@ class TimmWeights:
         """
         import torch
 
-        tensors = read_state(path)
-
-        def state() -> StateDict:
-            loaded = {**tensors}  # timm takes its classifier out
+        def state(tensors: StateDict) -> StateDict:
             backbone = self.create(
-                image_size, pretrained=True, pretrained_cfg_overlay={"state_dict": loaded}
+                image_size, pretrained=True, pretrained_cfg_overlay={"state_dict": tensors}
             )
             return backbone.state_dict()
 
-        first = state()
+        tensors, drawn = read_state(path), torch.get_rng_state()
+        first = state({**tensors})  # timm takes its classifier out
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(torch.initial_seed() + 1)
-            second = state()
-        if fresh := [name for name, tensor in first.items() if not tensor.equal(second[name])]:
+            torch.set_rng_state(drawn)
+            second = state({name: _other(tensor) for name, tensor in tensors.items()})
+        # What is the same of another file comes of none. Whole numbers count batches, or are fixed.
+        found = {name: tensor for name, tensor in first.items() if tensor.is_floating_point()}
+        if fresh := [name for name, tensor in found.items() if tensor.equal(second[name])]:
             raise RuntimeError(f"it lacks {len(fresh)} of its {len(first)} tensors, as {fresh[0]}")
         return first
 
@@ -204,6 +209,11 @@ def read_state(path: Path) -> StateDict:
     return state
 
 
+def _other(tensor: Tensor) -> Tensor:
+    """Other numbers than a tensor's, also than those that weights begin with: 0, 1 and -1."""
+    return 2 * tensor.detach() + 0.7 if tensor.is_floating_point() else tensor
+
+
 @contextmanager
 def _quiet(*libraries: str) -> Iterator[None]:
     """Let libraries log nothing but errors in the ``with`` block."""
@@ -224,9 +234,14 @@ def _reason(error: Exception) -> str:
     return (rest[0] if first.endswith(":") and rest else first) or type(error).__name__
 
 
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _check_hash(path: Path) -> None:
     published = re.search(r"-([0-9a-f]{8,})\.", path.name)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_hash(path)
     if published and not digest.startswith(published[1]):
         raise RuntimeError(f"{path} is damaged, delete it: its SHA-256 begins with {digest[:8]}")

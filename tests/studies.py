@@ -38,7 +38,6 @@ def launch(
     config: Config,
     *names: str,
     save_weights: SaveWeights = "needed",
-    weights_folder: Path | None = None,
 ) -> Launch:
     home = Path("home")
     return Launch(
@@ -46,7 +45,6 @@ def launch(
         home=home,
         device="cpu",
         save_weights=save_weights,
-        weights_folder=weights_folder,
     )
 
 
@@ -55,10 +53,9 @@ def run(
     *names: str,
     force: bool = False,
     save_weights: SaveWeights = "needed",
-    weights_folder: Path | None = None,
     listener: Quiet | None = None,
 ) -> dict[str, Outcome]:
-    launched = launch(config, *names, save_weights=save_weights, weights_folder=weights_folder)
+    launched = launch(config, *names, save_weights=save_weights)
     outcomes = launched.execute(listener or Quiet(), force=force)
     return {outcome.spec.name: outcome for outcome in outcomes}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.file_proxy import FileProxy
 
-from benchmark.cli import main
+from benchmark.cli import _Lines, main
 from benchmark.study.suite import systems
 from benchmark.tracking.store import Store
 from registry import models
@@ -263,3 +267,16 @@ def test_a_renamed_folder_is_the_same_data(
     again = bench("run", "convmixer", "--data", "renamed", *TINY)
     assert "renamed: 42 images" in again.output
     assert "convmixer-scratch: complete from before" in again.output
+
+
+def test_a_warning_stands_above_live_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen, raw = Terminal(), Terminal()
+    monkeypatch.setattr("sys.stderr", FileProxy(Console(file=screen), raw))
+    _Lines().emit(
+        logging.makeLogRecord({"levelno": logging.WARNING, "msg": "wait", "levelname": "WARNING"})
+    )
+    assert (screen.getvalue(), raw.getvalue()) == ("Warning: wait\n", "")

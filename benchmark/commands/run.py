@@ -79,7 +79,6 @@ def run(
     if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
     check_executor(**how)
-    how["weights_folder"] = asked.weights_folder
 
     from benchmark.study.suite import find_systems, systems
 

@@ -76,6 +76,7 @@ class StudyOptions:
             classes_at=self.classes_at,
             exclude=self.exclude,
             weights="imagenet" if self.weights_folder else self.weights,
+            weights_folder=self.weights_folder,
             seed=self.seed,
         )
 

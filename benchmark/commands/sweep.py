@@ -99,7 +99,6 @@ def sweep(
         return
     only = _searched(names, sampler, axes, space)
     check_executor(**how)
-    how["weights_folder"] = asked.weights_folder
 
     from benchmark.sweep.names import resolve
 

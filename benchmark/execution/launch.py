@@ -39,7 +39,6 @@ class LaunchOptions(TypedDict, total=False):
     """How to run a study; see `Launch`."""
 
     device: str
-    weights_folder: Path | None
     save_weights: SaveWeights
     explain: bool
     jobs: Jobs
@@ -58,7 +57,6 @@ class Launch:
         study: Data and plan.
         home: Folder of the image stores.
         device: Name of the device, or ``auto``.
-        weights_folder: Where the user keeps pretrained weights.
         save_weights: Whose weights to keep.
         explain: Whether to draw explanations.
         jobs: How many runs at once, or ``auto``; on a cluster, on each machine like this one.
@@ -72,7 +70,6 @@ class Launch:
     study: Study
     home: Path
     device: str = "auto"
-    weights_folder: Path | None = None
     save_weights: SaveWeights = "best"
     explain: bool = True
     jobs: Jobs = 1
@@ -107,7 +104,7 @@ class Launch:
         Raises:
             UserError: The device is not there.
         """
-        plan = self.study.plan
+        plan, folder = self.study.plan, self.study.config.weights_folder
         return RunOptions(
             store=Store(),
             home=self.home,
@@ -115,7 +112,7 @@ class Launch:
             device=self.device if self.executor == "ray" else str(find_device(self.device)),
             preset=self.study.config.preset,
             studied=is_studied(self.study.data.class_names),
-            weights_folder=self.weights_folder,
+            weights_folder=None if folder is None else Path(folder),
             save_weights=weights_ids(plan, self.save_weights),
             keep_best=self.save_weights == "best",
             save_embeddings=embedding_ids(plan),

@@ -15,13 +15,17 @@ from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.remembered import remembered
 from benchmark.data.selection import select_images
 from benchmark.data.sources import Source, demo_source
-from benchmark.study.checks import check_definitions, check_growing_images
+from benchmark.study.checks import (
+    check_definitions,
+    check_growing_images,
+    warn_of_frozen_to_the_end,
+)
 from benchmark.study.config import Config, DataConfig
 from benchmark.study.expansion import PRETRAINING_SEED, find_teachers, is_pretrained, make_plan
 from benchmark.study.inputs import input_of
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import EMBEDDED, System
-from registry import ModelSpec, PluginError, models
+from registry import ModelSpec, PluginError, UserError, models
 from registry.sizes import check_size
 
 logger = logging.getLogger(__name__)
@@ -75,6 +79,7 @@ def plan_study(
         UserError: The data or the image size does not fit; says what to type.
         PluginError: Nothing of what was chosen can be made.
     """
+    _check_weights(config)
     everything = [*chosen, *find_teachers(chosen, config).values()]
     _tell_broken(everything, config, home)
     view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
@@ -87,7 +92,18 @@ def plan_study(
     drawn_spec = None if pretraining is None else pretraining.spec
     plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
     check_growing_images(plan)
+    warn_of_frozen_to_the_end(plan)
     return Study(config=config, data=data, plan=plan)
+
+
+def _check_weights(config: Config) -> None:
+    folder = config.weights_folder
+    if folder is None:
+        return
+    if config.weights != "imagenet":
+        raise UserError("weights_folder holds ImageNet weights; leave it out, or weights=demo")
+    if not folder or not Path(folder).is_dir():
+        raise UserError(f"weights_folder={folder} is no folder")
 
 
 def _tell_broken(chosen: Sequence[System], config: Config, home: Path) -> None:

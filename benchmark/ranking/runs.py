@@ -68,10 +68,14 @@ _PARAMS = {
     "seed": "seed",
 }
 """MLflow's params in every table, and what they are called there."""
+_MODEL = "system.model"
 _SCHEDULE = "system.schedule"
 _OWN_SIZE = "input.size"
 """Of what was made for a size, in place of ``data.image_size``."""
-_HASHES = ("data.fingerprint", "needs")
+_WEIGHTS_ID = "weights_id"
+_CODE_ID = "code_id"
+_BESIDES = (_MODEL, _SCHEDULE, _OWN_SIZE, _WEIGHTS_ID, _CODE_ID)
+_HASHES = ("data.fingerprint", "needs", _WEIGHTS_ID, _CODE_ID)
 """Params that are no numbers, even if they look like some."""
 _COUNTS = (
     "params_total",
@@ -83,8 +87,8 @@ _COUNTS = (
     "epochs_run",
 )
 TRIAL_GROUP = "sweep trial"
-IDENTITY = ("context", "run", "weights", "seed")
-"""Of runs alike in these, the newest counts."""
+IDENTITY = ("context", "run", "weights", "image_size_px", "seed")
+"""Of runs alike in these, the newest counts; of several codes of a plugin, so do its seeds."""
 
 
 def fetch(store: Store, among: Collection[str] | None = None) -> pd.DataFrame:
@@ -121,7 +125,7 @@ def read_rows(
 
     Args:
         store: Where.
-        tags: Which; those of `IDENTITY` and ``group`` are among them.
+        tags: Which; ``context``, ``weights`` and ``group`` are among them.
         metrics: Which.
         among: Ids of contexts; None for the runs of all.
 
@@ -132,7 +136,7 @@ def read_rows(
     Raises:
         UserError: The store has no such runs.
     """
-    columns = Columns(metrics=metrics, params=(*_PARAMS, _SCHEDULE, _OWN_SIZE), tags=tags)
+    columns = Columns(metrics=metrics, params=(*_PARAMS, *_BESIDES), tags=tags)
     of_them = {} if among is None else {"context": among}
     runs = read_runs(store, columns, {**COMPLETED, **of_them})
     runs = runs[runs["tags.group"].isin(GROUPS)]
@@ -146,7 +150,19 @@ def read_rows(
     runs["image_size_px"] = own_sizes.fillna(pd.to_numeric(runs["image_size_px"]))
     numbers = [*_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric).round().astype("Int64")
-    return runs.drop_duplicates([*IDENTITY]).reset_index(drop=True)
+    runs["weights"] = _told_apart(runs)
+    repeats = [name for name in IDENTITY if name != "seed"]
+    code = runs[_CODE_ID].fillna("")
+    newest = code.groupby([runs[name] for name in repeats], dropna=False).transform("first")
+    return runs[code == newest].drop_duplicates([*IDENTITY]).reset_index(drop=True)
+
+
+def _told_apart(runs: pd.DataFrame) -> pd.Series[str]:
+    """Names of weights; with the id behind the name where several of a model are called alike."""
+    ids = runs[_WEIGHTS_ID].fillna("")
+    alike = [runs[name] for name in ("context", _MODEL, "weights")]
+    several = ids.groupby(alike, dropna=False).transform("nunique") > 1
+    return runs["weights"].where(~several | (ids == ""), runs["weights"] + " " + ids.str[:6])
 
 
 def with_settings(runs: pd.DataFrame, store: Store) -> pd.DataFrame:

@@ -67,16 +67,18 @@ def seed_error(means: NDArray[np.float64]) -> float:
     return float(stats.sem(means)) if len(means) > 1 else float("nan")
 
 
-def resample(systems: list[Correct], groups: Groups) -> NDArray[np.float64]:
-    """(DRAWS, S) accuracies of the systems in paired resamplings of the groups.
+def resample(
+    systems: list[Correct], groups: Groups
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(DRAWS, S) accuracies of the systems in paired resamplings of the groups, and with seeds.
 
-    From `RECIPE_SEEDS` seeds on, a system's seeds are drawn anew, too.
+    In the second, from `RECIPE_SEEDS` seeds on, a system's seeds are drawn anew, too.
     """
     rng = np.random.default_rng(0)
     sizes = group_sums(np.ones(len(groups)), groups)
     count = len(sizes)
     by_seed = [np.stack([group_sums(row, groups) for row in one], axis=1) for one in systems]
-    drawn = np.empty((DRAWS, len(systems)))
+    drawn, with_seeds = np.empty((2, DRAWS, len(systems)))
     first = count * np.arange(CHUNK)[:, None]
     for start in range(0, DRAWS, CHUNK):
         # How often each group is drawn; a multinomial's numbers take four times as long to make.
@@ -86,13 +88,12 @@ def resample(systems: list[Correct], groups: Groups) -> NDArray[np.float64]:
         images = times @ sizes.astype(np.float32)
         for place, sums in enumerate(by_seed):
             seeds = sums.shape[1]
-            right = times @ sums.astype(np.float32)
+            right = times @ sums.astype(np.float32) / images[:, None]
+            chunk = slice(start, start + CHUNK)
+            drawn[chunk, place] = with_seeds[chunk, place] = right.mean(axis=1)
             if seeds >= RECIPE_SEEDS:
                 # One fewer than there are, so that means vary as much as those of other seeds.
                 chances = np.full(seeds, 1 / seeds)
                 weights = rng.multinomial(seeds - 1, chances, size=CHUNK) / (seeds - 1)
-                share = (right * weights).sum(axis=1)
-            else:
-                share = right.mean(axis=1)
-            drawn[start : start + CHUNK, place] = share / images
-    return drawn
+                with_seeds[chunk, place] = (right * weights).sum(axis=1)
+    return drawn, with_seeds

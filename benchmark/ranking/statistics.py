@@ -179,12 +179,12 @@ def rank(systems: Mapping[str, Correct], groups: Groups, reference: str) -> pd.D
         between recipes those of the t test);
         ``p`` and ``p_holm``, corrected over the rows (Holm 1979), missing for the reference;
         ``verdict`` (reference, better, worse or tied); ``rank_low`` and ``rank_high``, the 95%
-        interval of its rank, from the same resamplings.
+        interval of its rank, from such resamplings in which seeds are drawn anew, too.
     """
     names = list(systems)
     table = pd.DataFrame([vars(accuracy(systems[name], groups)) for name in names], index=names)
     place = names.index(reference)
-    draws = resample([systems[name] for name in names], groups)
+    draws, with_seeds = resample([systems[name] for name in names], groups)
     apart = draws - draws[:, [place]]
     tails = [100 * _ALPHA / 2, 100 * (1 - _ALPHA / 2)]
     table["difference"] = table["mean"] - table["mean"].iloc[place]
@@ -207,7 +207,7 @@ def rank(systems: Mapping[str, Correct], groups: Groups, reference: str) -> pd.D
         ["reference", "better", "worse"],
         "tied",
     )
-    ranks = stats.rankdata(-draws, axis=1, method="min")
+    ranks = stats.rankdata(-with_seeds, axis=1, method="min")
     low, high = np.percentile(ranks, tails, axis=0, method="nearest")
     table["rank_low"], table["rank_high"] = low.astype(int), high.astype(int)
     return table

@@ -16,7 +16,7 @@ from benchmark.tracking.store import Store
 BEST, TIED, BETTER, WORSE = "best", "tied", "better", "worse"
 """Verdicts on a row. The best has the highest validation accuracy, so that the images on which the
 others are compared with it did not choose it; one that is not worse on them is tied with it."""
-SYSTEM_KEYS = ["system", "group", "weights", "model", "head"]
+SYSTEM_KEYS = ["system", "group", "weights", "image_size_px", "model", "head"]
 Row = Mapping[str, Any]
 """A row of a ranking, by its columns."""
 MEANS = (

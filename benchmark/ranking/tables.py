@@ -46,6 +46,7 @@ _COLUMNS = (
     "settings",
     "params_total",
     "weights",
+    "image_size_px",
     "inference_ms",
     "fit_seconds",
 )

@@ -187,7 +187,7 @@ def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]
         )
     twice = {name for name in names if names.count(name) > 1}
     told = [
-        f"{name} ({row['weights']})" if name in twice else name
+        f"{name} ({row['weights']}, {row['image_size_px']} px)" if name in twice else name
         for name, row in zip(names, ranked, strict=True)
     ]
     return [

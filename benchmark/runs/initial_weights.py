@@ -8,6 +8,7 @@ import torch
 
 from benchmark.classifier.network import read_weights
 from benchmark.runs.options import RunOptions
+from benchmark.study.expansion import file_id
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.tracked_run import Skipped
 from benchmark.tracking.writer import Tracker
@@ -36,10 +37,20 @@ def start_network(spec: RunSpec, options: RunOptions, tracker: Tracker) -> Netwo
         )
     torch.manual_seed(spec.seed)
     system, size = spec.system, spec.image_size
-    network = build_network(system.model, system.schedule, size, spec.data.num_classes)
-    network.test_flip = spec.train.test_flip
     source = models[system.model].weights
+    if spec.weights == "imagenet" and source is None:
+        raise Skipped(
+            f"{system.model} has no ImageNet weights to start from; type: --weights demo, or name "
+            "some where it is registered: weights=..."
+        )
+    network = build_network(system.model, system.schedule, size, spec.data.num_classes, spec.input)
+    network.test_flip = spec.train.test_flip
     if spec.weights == "imagenet" and source is not None:
+        if file_id(spec, options.weights_folder) != spec.weights_id:
+            raise Skipped(
+                f"the weights of {system.model} in {options.weights_folder} are not those that "
+                "this was planned with; put the same file there on each machine"
+            )
         try:
             state = source.load(size, options.weights_folder)
         except WeightsUnavailable as error:

@@ -80,7 +80,11 @@ class DataConfig(Section):
         description="Leave out classes of fewer different images, or without one in a part; none "
         "is an error if there are such.",
     )
-
+    near_copies: bool = Field(
+        True,
+        description="Whether resized, recompressed, mirrored and cropped copies of an image share "
+        "a part, as those of the same bytes do; false where classes differ by no more than that.",
+    )
     exclude: str | None = Field(
         None,
         min_length=1,
@@ -183,6 +187,9 @@ class Config(Section):
     pretrain: PretrainConfig = PretrainConfig()
     weights: Literal["imagenet", "demo"] = Field(
         "imagenet", description="Pretrained weights of fine-tuned networks; see --weights."
+    )
+    weights_folder: str | None = Field(
+        None, description="Folder with files of ImageNet weights, looked at first; --weights DIR."
     )
     seed: int = Field(
         0, ge=0, le=MAX_SEED, description="Of the initial weights, the batches and the trees."

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
+from pathlib import Path
 
 from benchmark.study.config import Config, TrainConfig
 from benchmark.study.inputs import input_of
 from benchmark.study.plan import DataSpec, Plan, RunSpec, WeightsName, content_hash
 from benchmark.study.suite import System, find_systems
-from registry import UserError, models
+from registry import UserError, heads, models
+from registry.code import code_id
+from registry.weights import TimmWeights, file_hash
 
 PRETRAINING_SEED = 0
 """Of its division, weights and batches: all repeats start from the same weights."""
@@ -67,24 +70,27 @@ class _Expansion:
         backbone = self._network(system.backbone, seed)
         if system.head is None:
             return backbone
-        return self._add(replace(backbone, system=system, needs=(backbone.id,)))
+        code = code_id(heads[system.head].factory)
+        return self._add(replace(backbone, system=system, needs=(backbone.id,), code_id=code))
 
     def _network(self, system: System, seed: int) -> RunSpec:
         train = self._config.train_of(system.name)
         if system.name in self._untaught:
             train = train.model_copy(update={"teacher": None})
-        return self._add(
-            RunSpec(
-                system=system,
-                data=self._data,
-                train=train,
-                seed=seed,
-                input=input_of(system.model, self._config),
-                weights=initial_weights(system, self._config),
-                needs=tuple(spec.id for spec in self._needs(system, train, seed)),
-                shared=shared_settings(self._config),
-            )
+        needs = [spec.id for spec in self._needs(system, train, seed)]
+        spec = RunSpec(
+            system=system,
+            data=self._data,
+            train=train,
+            seed=seed,
+            input=input_of(system.model, self._config),
+            weights=initial_weights(system, self._config),
+            needs=tuple(needs),
+            shared=shared_settings(self._config),
+            code_id=code_id(models[system.model].factory),
         )
+        weights_id = spec.pretraining_id or file_id(spec, self._config.weights_folder)
+        return self._add(replace(spec, weights_id=weights_id))
 
     def _needs(self, system: System, train: TrainConfig, seed: int) -> Iterator[RunSpec]:
         if is_pretrained(system, self._config):
@@ -98,8 +104,10 @@ class _Expansion:
 
 
 def shared_settings(config: Config) -> str:
-    """Hash what the rows of a table share where systems have recipes of their own."""
-    return content_hash(config.train.model_dump(), config.recipes) if config.recipes else ""
+    """Hash what the rows of a table share where not all are trained alike."""
+    if not config.recipes and config.train.teacher is None:
+        return ""
+    return content_hash(config.train.model_dump(), config.recipes)
 
 
 def find_teachers(systems: Iterable[System], config: Config) -> dict[str, System]:
@@ -134,6 +142,7 @@ def _pretraining(system: System, config: Config, data: DataSpec) -> RunSpec:
         train=train,
         seed=PRETRAINING_SEED,
         pretraining=True,
+        code_id=code_id(models[system.model].factory),
     )
 
 
@@ -143,6 +152,23 @@ def initial_weights(system: System, config: Config) -> WeightsName:
         return "none"
     source = models[system.model].weights
     return "imagenet" if source is not None and source.installed else config.weights
+
+
+def file_id(spec: RunSpec, folder: Path | str | None) -> str:
+    """Hash the user's file of a network's weights, whose name does not tell what it holds.
+
+    Args:
+        spec: Of the network.
+        folder: Where the user keeps such files.
+
+    Returns:
+        Its SHA-256; empty if there is none.
+    """
+    source = models[spec.system.model].weights
+    if spec.weights != "imagenet" or folder is None or not isinstance(source, TimmWeights):
+        return ""
+    file = source.file_in(Path(folder))
+    return "" if file is None else file_hash(file)
 
 
 def is_pretrained(system: System, config: Config) -> bool:

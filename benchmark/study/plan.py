@@ -13,7 +13,7 @@ from benchmark.study.config import TrainConfig
 from benchmark.study.suite import BEYOND, System
 from registry.specs import STUDY_INPUT, InputSpec
 
-SPEC_VERSION = 8
+SPEC_VERSION = 9
 """Raise it when the same spec would give other results: no earlier run is then reused."""
 
 PRETRAINING = "pretraining"
@@ -66,7 +66,10 @@ class RunSpec:
             its pretraining, a network that has a teacher that, as the last.
         pretraining: Whether it only makes weights for other runs.
         shared: Hash of the settings that its table shares, where systems have recipes of their
-            own; empty where its own settings are those of all.
+            own or a teacher; empty where its own settings are those of all.
+        weights_id: Which weights of that name: the id of the pretraining, or the SHA-256 of the
+            user's file; empty where the name tells it. A head carries its backbone's.
+        code_id: Hash of the code of the plugin that its model, or its head, is of; else empty.
     """
 
     system: System
@@ -78,6 +81,8 @@ class RunSpec:
     needs: tuple[str, ...] = ()
     pretraining: bool = False
     shared: str = ""
+    weights_id: str = ""
+    code_id: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -102,6 +107,8 @@ class RunSpec:
             "needs": list(self.needs),
             "pretraining": self.pretraining,
             "shared": self.shared,
+            "weights_id": self.weights_id,
+            "code_id": self.code_id,
         }
 
     @property

@@ -77,7 +77,7 @@ def changes(config: Config) -> list[str]:
 
 
 _STUDIED = ("data.", "train.", "weights")
-_WHICH = ("data.source", "data.split_seed", "data.classes_at", "data.min_images")
+_WHICH = ("data.source", "data.split_seed", "data.classes_at", "data.min_images", "weights_folder")
 
 
 def _told(key: str, value: Any) -> Any:

@@ -81,7 +81,7 @@ def readable(ranking: Ranking) -> pd.DataFrame:
         columns["study_accuracy"] = table["study_accuracy"]
         columns["points_to_the_study"] = _against(table, "study_difference")
         columns["published"] = table["study_verdict"]
-    for name in ("backbone", "experiment", "settings", "parameters", "weights"):
+    for name in ("backbone", "experiment", "settings", "parameters", "weights", "image_size_px"):
         columns[name] = table[name]
     columns["ms_an_image"] = table["inference_ms"]
     columns["fit_seconds"] = table["fit_seconds"]

@@ -33,6 +33,7 @@ SPARE = (
     "params_trainable",
     "group",
     "experiment",
+    "image_size_px",
     "fit_seconds",
     "published",
     "points_to_the_study",

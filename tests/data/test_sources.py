@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
+from benchmark.commands.study_options import make_config
 from benchmark.data.demo import DemoSpec, species_names, write_demo
 from benchmark.data.sources import demo_source, open_source
 from benchmark.study.config import Config, DataConfig, DemoConfig
@@ -23,6 +24,18 @@ def test_source_is_called_like_its_folder(tmp_path: Path, monkeypatch: pytest.Mo
     source = opened(".", tmp_path)
     assert source.name == "monsters"
     assert labels(source.files) == FLAT
+
+
+def test_a_folder_called_demo_is_not_taken_for_what_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert make_config("demo", None, ()).data.source == "demo"
+    write_tree(tmp_path / "demo", FLAT)
+    assert opened("./demo", tmp_path).name == "demo (a folder)"
+    assert make_config(None, None, ()).data.source == "demo"
+    with pytest.raises(UserError, match=r"type \./demo for the folder"):
+        make_config("demo", None, ())
 
 
 @pytest.mark.parametrize("name", ["gone", "gone.zip", "file.jpg"])

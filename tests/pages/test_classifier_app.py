@@ -20,9 +20,11 @@ from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.pages import classifier_app as app_module
 from benchmark.pages.classifier_app import classifier_app
 from benchmark.pages.request_limits import MAX_UPLOAD
+from registry.errors import UserError
 from tests.pages.colours import CLASSES, COLOURS, colour_classifier, picture, served
 from tests.performance.load import form, hostile, measure, send
 
+JSON = {"content-type": "application/json"}
 HOST = {"host": "127.0.0.1:8000"}
 
 
@@ -158,7 +160,10 @@ def test_too_much_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert "pixels" in many.json()["error"]
 
 
-def test_who_sends_far_too_much_at_once_is_answered_and_not_cut_off() -> None:
+def test_who_sends_far_too_much_at_once_is_answered_and_not_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmark.pages.request_limits.PATIENCE_SECONDS", 0.5)
     with served(colour_classifier()) as address:
         host, port = address.removeprefix("http://").split(":")
         answers = [send((host, int(port)), form(bytes(4 * MAX_UPLOAD))) for _ in range(3)]
@@ -197,6 +202,22 @@ def test_who_asks_when_too_many_wait_is_told_to_come_again(
         statuses = [future.result()[0] for future in futures]
         assert set(statuses) == {200, 503}
         assert send(("127.0.0.1", port), request)[0] == 200
+
+
+def test_whatever_fails_is_told_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    with client_of(colour_classifier()) as client:
+        sent = client.post("/invocations", content=b'{"inputs": [', headers=JSON)
+        assert sent.status_code == 422
+        assert sent.json()["error"].startswith("the request: JSON decode error")
+        for error, status in ((UserError("the store is away"), 503), (KeyError("x"), 500)):
+
+            def fail(self: TrackedClassifier, picture: Any, error: Exception = error) -> None:
+                raise error
+
+            monkeypatch.setattr(TrackedClassifier, "look_at", fail)
+            found = client.post("/explain", files=upload(picture(COLOURS["red"])))
+            assert found.status_code == status
+            assert str(error) in found.json()["error"]
 
 
 def test_a_fault_of_ours_ends_one_request_and_no_other() -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import subprocess
+import sys
 import zlib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -17,7 +22,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from benchmark.cli import main
-from benchmark.pages.server import save_views, serving
+from benchmark.pages.server import _wait_for, save_views, serving
 from benchmark.ranking.contexts import choose
 from benchmark.ranking.systems import rank_systems
 from benchmark.ranking.tables import summary
@@ -137,4 +142,21 @@ def test_a_busy_port_is_told_in_one_line(store: Store) -> None:
         port = other.getsockname()[1]
         result = CliRunner().invoke(main, ["ui", "--port", str(port)])
     assert result.exit_code == 2
-    assert result.stderr == f"Error: port {port} is in use; type: bench ui --port {port + 1}\n"
+    assert result.stderr == f"Error: port {port} is in use; name another: bench ui … --port {port + 1}\n"
+
+
+def test_no_proxy_is_asked_for_what_listens_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Ready) as listening, TemporaryFile() as log:
+        Thread(target=listening.handle_request, daemon=True).start()
+        with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(5)"]) as ends:
+            _wait_for(ends, f"http://127.0.0.1:{listening.server_port}/health", log)
+            ends.kill()

@@ -196,3 +196,13 @@ def test_temporary_files_of_a_killed_process_are_removed_by_the_next(
         assert left != file.parent.name
     assert names(tmp_path) == ["bench-marks"]
     assert tempfile.gettempdir() == str(tmp_path)
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    with temporary_folder():
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"].endswith(f"torchinductor_{os.getuid()}")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import starmap
+
 import pytest
 
 from benchmark.ranking.contexts import choose, choose_one
@@ -7,10 +9,11 @@ from benchmark.ranking.runs import fetch
 from benchmark.study.plan import SPEC_VERSION
 from benchmark.terminal.console import make_console
 from benchmark.terminal.progress import print_other_contexts
+from benchmark.tracking.items import Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
-from tests.ranking.test_tables import NETWORK_TAGS, log
+from tests.ranking.test_tables import NETWORK_TAGS, PARAMS, log
 
 
 @pytest.fixture
@@ -66,3 +69,11 @@ def test_of_many_sets_a_few_are_named_and_the_others_counted(
         choose(store, "zz")
     assert raised.value.args[0].count("images of") == 5
     assert raised.value.args[0].endswith(" and 7 more")
+
+
+def test_a_set_names_all_sizes_that_its_networks_saw(store: Store) -> None:
+    for name, own in (("convmixer-scratch", None), ("net-frozen", 224)):
+        tags = {"context": "a1", "data": "mine", "group": "from scratch", "weights": "none"}
+        with Tracker(store).start(name, tags) as run:
+            run.log(*starmap(Param, {**PARAMS, "input.size": own}.items()))
+    assert ", 64, 224 px, " in choose(store, None).contexts[0].title

@@ -222,6 +222,16 @@ def test_the_interval_of_a_difference_between_recipes_agrees_with_its_p() -> Non
     assert 2 < sum(sure) < 8
 
 
+def test_seeds_of_one_side_alone_widen_no_interval_of_images() -> None:
+    """Its p is of images, too: an interval with the spread of five seeds would hold 0."""
+    rng = np.random.default_rng(0)
+    five = (rng.random((RECIPE_SEEDS, 1000)) < [[0.5], [0.6], [0.7], [0.8], [0.9]]).astype(float)
+    one = (rng.random((1, 1000)) < 0.62).astype(float)
+    row = rank({"five": five, "one": one}, np.arange(1000), "five").loc["one"]
+    assert row["verdict"] == "worse"
+    assert row["difference_high"] < 0
+
+
 def test_a_single_group_of_copies_tells_nothing() -> None:
     ones = np.ones((RECIPE_SEEDS, 3))
     assert p_value(ones, 0 * ones, np.zeros(3, int)) > 0.9

@@ -1,4 +1,5 @@
 from io import StringIO
+from itertools import starmap
 from typing import Literal
 
 import pandas as pd
@@ -17,6 +18,7 @@ from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
 
 NETWORK_TAGS = {"system": "ConvMixer Model", "group": "from scratch", "model": "convmixer"}
+ALIKE = {"weights": "none", "head": "", "data": "mine", "context": "a1"}
 PARAMS = {
     "data.num_images": 100,
     "data.num_classes": 5,
@@ -211,6 +213,43 @@ def test_rows_with_other_weights_stand_side_by_side(tracker: Tracker, store: Sto
         tags = {**NETWORK_TAGS, "weights": weights}
         log(tracker, "resnet18-frozen", tags, test_accuracy=0.1, best_val_accuracy=0.1)
     assert sorted(summary(rank_systems(store, fetch(store)))["weights"]) == ["demo", "imagenet"]
+
+
+def test_rows_of_several_backbones_are_not_averaged(tracker: Tracker, store: Store) -> None:
+    for model, accuracy in (("resnet18", 0.2), ("vit_b_16", 0.4)):
+        tags = {"group": "experiment 1", "head": "extra_trees", "head_params": "n=1"}
+        tags |= {"system": f"Extra Trees on {model}", "model": model}
+        log(tracker, f"{model}-staged/extra_trees-n1", tags, test_accuracy=accuracy)
+    table = trees(fetch(store))
+    assert table["model"].tolist() == ["resnet18", "vit_b_16"]
+    assert table["accuracy_exp1"].tolist() == [0.2, 0.4]
+
+
+def test_rows_of_another_image_size_stand_side_by_side(tracker: Tracker, store: Store) -> None:
+    for own, accuracy in ((224, 0.9), (None, 0.5), (224, 0.8)):
+        with tracker.start("net-frozen", NETWORK_TAGS | ALIKE) as run:
+            run.log(*starmap(Param, {**PARAMS, "input.size": own}.items()))
+            run.log(*starmap(Metric, {"test_accuracy": accuracy, "best_val_accuracy": 0.5}.items()))
+    board = summary(rank_systems(store, fetch(store))).set_index("image_size_px")
+    assert board["test_accuracy"].to_dict() == {224: 0.8, 64: 0.5}
+
+
+def test_weights_of_one_name_are_told_apart_by_their_ids(tracker: Tracker, store: Store) -> None:
+    for id_, seed in (("aaaaaaaa", 0), ("bbbbbbbb", 0), ("bbbbbbbb", 1)):
+        with tracker.start("net-frozen", NETWORK_TAGS | ALIKE | {"weights": "demo"}) as run:
+            values = {**PARAMS, "seed": seed, "weights_id": id_, "system.model": "net"}
+            run.log(*starmap(Param, values.items()), Metric("test_accuracy", 0.5))
+    table = summary(rank_systems(store, fetch(store))).set_index("weights")
+    assert table["seeds"].to_dict() == {"demo bbbbbb": 2, "demo aaaaaa": 1}
+
+
+def test_seeds_of_a_plugins_earlier_code_are_no_repeats(tracker: Tracker, store: Store) -> None:
+    for code, seed in (("old", 0), ("old", 1), ("new", 0)):
+        with tracker.start("net-scratch", NETWORK_TAGS | ALIKE) as run:
+            run.log(*starmap(Param, {**PARAMS, "seed": seed, "code_id": code}.items()))
+            run.log(Metric("test_accuracy", 0.5 if code == "old" else 0.7))
+    runs = fetch(store)
+    assert runs["test_accuracy"].tolist() == [0.7]
 
 
 def test_a_repeated_run_counts_once_with_its_newest_result(tracker: Tracker, store: Store) -> None:

@@ -19,6 +19,7 @@ from benchmark.report.charts import (
     pareto,
     scatter,
 )
+from benchmark.report.curves import _ticks
 from benchmark.report.labels import Box, Spot, place
 from benchmark.terminal.numbers import count
 
@@ -116,3 +117,17 @@ def test_a_distribution_stacks_parts() -> None:
         "M0.1 1h.8v3h-.8zM1.1 3h.8v1h-.8z",
         "M0.1 0h.8v1h-.8zM1.1 2h.8v1h-.8z",
     ]
+
+
+@pytest.mark.parametrize(
+    ("top", "ticks"),
+    [
+        (0.69, [0, 0.2, 0.4, 0.6]),
+        (1.0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (4.6, [0, 1, 2, 3, 4]),
+        (10.0, [0, 2, 4, 6, 8, 10]),
+        (14.9, [0, 5, 10]),
+    ],
+)
+def test_a_loss_has_some_round_ticks_however_low_it_is(top: float, ticks: list[float]) -> None:
+    assert _ticks(top) == pytest.approx(ticks)

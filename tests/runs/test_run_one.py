@@ -240,8 +240,8 @@ def test_imagenet_weights_from_a_folder_are_what_the_frozen_backbone_keeps(
         url=f"http://127.0.0.1:9/tiny-{digest}.pth", adapt=spec.weights.adapt
     )
     monkeypatch.setitem(models._specs, "resnet18", ModelSpec(**{**vars(spec), "weights": weights}))
-    imagenet = config.model_copy(update={"weights": "imagenet"})
-    outcomes = run(imagenet, FROZEN, save_weights="all", weights_folder=tmp_path)
+    given = {"weights": "imagenet", "weights_folder": str(tmp_path)}
+    outcomes = run(config.model_copy(update=given), FROZEN, save_weights="all")
     assert outcomes[FROZEN].status == "completed"
     (found,) = tracked(store, FROZEN)
     assert found.data.tags["weights"] == "imagenet"
@@ -290,7 +290,7 @@ def test_a_network_that_looks_into_the_mirror_does_so_when_it_is_loaded(
     study = plan_study(config, find_systems(["convmixer"]), Path("home"))
     (spec,) = study.plan
     cpu = torch.device("cpu")
-    network = load_network(tracker, found.info.run_id, spec.system, (32, 3), cpu)
+    network = load_network(tracker, found.info.run_id, spec.system, (32, 3), cpu, spec.input)
     assert network.test_flip
     images = image_examples(study.data, cpu)
     embeddings = embed(network, images, images.rows("test"), config.train)

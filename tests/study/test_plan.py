@@ -1,5 +1,7 @@
+import hashlib
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -169,9 +171,21 @@ def test_an_id_is_the_same_for_the_same_content_and_in_another_process() -> None
         name: spec.id for name, spec in second.items()
     }
     spec = first["convmixer-scratch"]
-    restored: RunSpec = pickle.loads(pickle.dumps(spec))
+    restored: RunSpec = replace(pickle.loads(pickle.dumps(spec)))  # anew: it takes its id along
+    assert "id" not in vars(restored)
     assert restored == spec
     assert restored.id == spec.id
+
+
+def test_ids_stay_what_they_are() -> None:
+    """If one changes, all results of users are made again: raise SPEC_VERSION, and say so."""
+    planned = by_name(plan(config=Config(seed=3)))
+    names = ("convmixer-scratch", "resnet18-staged", "resnet18-staged/extra_trees-n100-d10")
+    assert [planned[name].id for name in names] == [
+        "9e0e23956c9d39c1",
+        "aad75c6add54a4eb",
+        "c24b3a4cd8ab099f",
+    ]
 
 
 def test_whatever_changes_a_result_changes_the_ids_of_all_that_build_on_it() -> None:
@@ -184,6 +198,29 @@ def test_whatever_changes_a_result_changes_the_ids_of_all_that_build_on_it() -> 
     assert "convmixer-scratch" not in changed
     for other in (Config(seed=1), Config(train=TrainConfig(lr=0.1))):
         assert by_name(plan(config=other))["basic_cnn-scratch"].id != before["basic_cnn-scratch"].id
+
+
+def test_own_weights_are_known_by_their_content(tmp_path: Path) -> None:
+    def planned(folder: Path | None) -> RunSpec:
+        config = Config(weights_folder=None if folder is None else str(folder))
+        return by_name(plan(["timm:resnet10t-frozen"], config))["timm:resnet10t-frozen"]
+
+    found = [planned(None)]
+    for content in (b"one", b"other", b"one"):
+        (tmp_path / "resnet10t.pth").write_bytes(content)
+        found.append(planned(tmp_path))
+    assert [one.weights for one in found] == ["imagenet"] * 4
+    assert found[0].weights_id == ""
+    assert found[1].weights_id == hashlib.sha256(b"one").hexdigest()
+    assert found[1].id == found[3].id
+    assert len({one.id for one in found}) == 3
+    assert len({one.context for one in found}) == 1
+
+
+def test_a_student_and_its_teacher_stand_in_one_table() -> None:
+    planned = plan(["convmixer"], Config(train=TrainConfig(teacher=TEACHER)))
+    assert {spec.name for spec in planned} > {"convmixer-scratch", TEACHER}
+    assert len({spec.context for spec in planned}) == 1
 
 
 def test_a_table_holds_runs_of_one_context_whatever_their_weights() -> None:

@@ -9,8 +9,10 @@ import optuna
 import pytest
 
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.names import resolve
 from benchmark.sweep.space import SettingSpace
 from registry import heads
+from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
 from tests.sweep.synthetic import base, head_space, make_growth
 
@@ -110,3 +112,8 @@ def test_wrong_axes(axes: list[str], message: str) -> None:
 def test_a_setting_that_the_space_lacks() -> None:
     with pytest.raises(ValueError, match="did you mean max_depth"):
         head_space("extra_trees", "max_deph")
+
+
+def test_a_glob_of_grid_points_alone_is_no_network() -> None:
+    with pytest.raises(UserError, match="no head or network is called '\\*n100\\*'"):
+        resolve(["*n100*"])

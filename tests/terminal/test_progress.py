@@ -103,6 +103,17 @@ def test_live_lines_fit_the_terminal_and_begin_with_what_matters(
     assert max(len(run), len(everything)) <= 80
 
 
+def test_runs_side_by_side_share_the_time_that_is_left(config: Config, workplace: Path) -> None:
+    plan = plan_study(config, find_systems(["convmixer", "basic_cnn"]), Path("home")).plan
+    forecast = Forecast()
+    for one in plan:
+        forecast.learn(one, seconds=100)
+    display = ProgressDisplay(Console(file=io.StringIO(), width=80), plan, forecast)
+    for one in plan:
+        display.started(one)
+    assert display.lines()[-1].plain.endswith(f"about {duration(100)} left in all")
+
+
 def test_a_pipe_is_told_after_each_run_how_long_all_takes(config: Config, workplace: Path) -> None:
     plan = plan_study(config, find_systems(["convmixer", "basic_cnn"]), Path("home")).plan
     first, second = plan

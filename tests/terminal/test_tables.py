@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.terminal.numbers import bar, sparkline
+from benchmark.terminal.numbers import bar, count, duration, sparkline
 from benchmark.terminal.tables import Format, show
 
 RUNS = pd.DataFrame(
@@ -161,3 +161,24 @@ def test_a_long_table_shows_its_first_rows_and_a_file_has_all() -> None:
     file = io.StringIO()
     show(frame, "csv", Console(file=file))
     assert len(file.getvalue().splitlines()) == 1 + 1234
+
+
+def test_a_column_named_with_a_formats_word_may_hold_texts() -> None:
+    frame = pd.DataFrame({"class": ["abra"], "again-net": ["abra"], "my_shared_net": [0.5]})
+    assert "abra" in " ".join(shown(80, frame=frame))
+    assert "50.00%" in " ".join(shown(80, frame=frame))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(999.4, "999"), (999.6, "1K"), (999_600, "1M"), (704_151, "704K"), (29_600_000, "29.6M")],
+)
+def test_counts_take_the_unit_that_they_round_to(value: float, told: str) -> None:
+    assert count(value) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(9.97, "10 s"), (59.4, "59 s"), (59.7, "1 min 00 s"), (9.94, "9.9 s")]
+)
+def test_durations_take_the_unit_that_they_round_to(seconds: float, told: str) -> None:
+    assert duration(seconds) == told
