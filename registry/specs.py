@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
+from registry.code import module_of
 from registry.core import near
 from registry.errors import UserError, code_of, is_ours
 from registry.protocols import Contributions, Growth
@@ -156,11 +156,13 @@ class ModelSpec:
     @property
     def of_plugin(self) -> bool:
         """Whether a plugin registered it."""
-        return not is_ours(_module(self.factory))
+        return not is_ours(module_of(self.factory))
 
     def code(self, *, called_directly: bool = True) -> AbstractContextManager[None]:
         """Name the plugin where its model fails in a ``with`` block; see `code_of`."""
-        return code_of(f"model {self.name}", _module(self.factory), called_directly=called_directly)
+        return code_of(
+            f"model {self.name}", module_of(self.factory), called_directly=called_directly
+        )
 
     def make(self, image_size: int) -> nn.Module:
         """Make a backbone with fresh weights, in evaluation or training mode as it comes.
@@ -265,11 +267,11 @@ class HeadSpec:
     @property
     def of_plugin(self) -> bool:
         """Whether a plugin registered it."""
-        return not is_ours(_module(self.factory))
+        return not is_ours(module_of(self.factory))
 
     def code(self) -> AbstractContextManager[None]:
         """Name the plugin where its classifier fails in a ``with`` block; see `code_of`."""
-        return code_of(f"head {self.name}", _module(self.factory))
+        return code_of(f"head {self.name}", module_of(self.factory))
 
     def make(self, *, seed: int, jobs: int, device: str = "cpu", **params: Any) -> ClassifierMixin:
         """Make an unfitted classifier, on a device if it can compute there.
@@ -285,12 +287,6 @@ class HeadSpec:
 def _check_name(kind: str, name: str) -> None:
     if not re.fullmatch(r"[\w.:-]+", name):
         raise UserError(f"{kind} {name!r}: a name is of letters, digits, '_', '-', '.' and ':'")
-
-
-def _module(factory: Callable[..., Any]) -> str:
-    while isinstance(factory, partial):
-        factory = factory.func
-    return factory.__module__
 
 
 def _promised(made: T, members: Sequence[str]) -> T:

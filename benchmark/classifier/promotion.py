@@ -14,9 +14,12 @@ from benchmark.classifier.loading import Record, load_classifier, read_record
 from benchmark.classifier.packed import pack
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.statistics import accuracy, p_value
+from benchmark.study.suite import System
 from benchmark.tracking.registered import add_version, champion_of, log_model, promote
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from registry import HeadSpec, ModelSpec, heads, models
+from registry.code import module_of
 from registry.errors import UserError, one_line
 from registry.printable import marked
 
@@ -84,7 +87,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / pyfunc_model.FOLDER
         pack(tracker, run, packed)
-        log_model(tracker, run, packed, Path(pyfunc_model.__file__))
+        log_model(tracker, run, packed, Path(pyfunc_model.__file__), _plugins_of(record.system))
     version = add_version(
         tracker,
         run,
@@ -100,6 +103,14 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
     )
     promote(tracker, name, version)
     return Registered(name=name, version=version, told=told, is_new=True)
+
+
+def _plugins_of(system: System) -> list[str]:
+    """The modules of plugins whose code a classifier is made of."""
+    parts: list[ModelSpec | HeadSpec] = [models[system.model]]
+    if system.head is not None:
+        parts.append(heads[system.head])
+    return [module_of(part.factory) for part in parts if part.of_plugin]
 
 
 def read_test(tracker: Tracker, run_id: str) -> Predictions:

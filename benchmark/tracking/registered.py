@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,16 +92,23 @@ def registered_runs(store: Store) -> set[str]:
     return {str(version.run_id) for version in versions if version.run_id}
 
 
-def requirements() -> list[str]:
-    """What a registered model needs, in the versions that are installed here: no extras."""
-    from importlib.metadata import requires, version
+def requirements(modules: Iterable[str] = ()) -> list[str]:
+    """What a registered model needs, in the versions that are installed here: no extras.
+
+    Args:
+        modules: Of plugins, whose packages it needs besides; of what no package brings, none.
+    """
+    from importlib.metadata import packages_distributions, requires, version
 
     wanted = [one for one in requires("classifier-bench") or () if "extra ==" not in one]
     names = [re.split(r"[\s>=<;\[]", one)[0] for one in wanted]
-    return [f"{name}=={version(name)}" for name in names]
+    if tops := [module.partition(".")[0] for module in modules]:
+        packages = packages_distributions()
+        names += [name for top in tops for name in packages.get(top, ())]
+    return [f"{name}=={version(name)}" for name in dict.fromkeys(names)]
 
 
-def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
+def log_model(tracker: Tracker, run: Run, packed: Path, code: Path, modules: Iterable[str]) -> None:
     """Log a pyfunc of a packed classifier to its run, as the artifact `MODEL_FOLDER`.
 
     Args:
@@ -109,6 +116,7 @@ def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
         run: The classifier's.
         packed: Its folder.
         code: File that MLflow runs to load it; the packages that it imports go along.
+        modules: Of the plugins that made it; see `requirements`.
     """
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import save_model
@@ -138,7 +146,7 @@ def log_model(tracker: Tracker, run: Run, packed: Path, code: Path) -> None:
             artifacts={packed.name: str(packed)},
             code_paths=[str(home / "benchmark"), str(home / "registry")],
             signature=signature,
-            pip_requirements=requirements(),
+            pip_requirements=requirements(modules),
         )
         tracker.client.log_artifacts(run.info.run_id, str(place), MODEL_FOLDER)
 

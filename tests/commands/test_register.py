@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from benchmark.evaluation.predictions import Predictions
 from benchmark.tracking.items import Artifact
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from registry import HeadSpec
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
 
@@ -135,6 +137,18 @@ def test_card_tells_figures_intervals_data_and_classes() -> None:
     assert version.tags["run"] == NETWORK
     again = bench_("register", NETWORK, "--as", "carded")
     assert "is version 1: basic_cnn-scratch is the champion already" in again.output
+
+
+def test_a_plugins_package_is_among_what_its_model_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HeadSpec, "of_plugin", True)
+    monkeypatch.setattr("benchmark.classifier.promotion.module_of", lambda factory: "_pytest.mark")
+    assert bench_("register", HEAD, "--as", "plugged").exit_code == 0
+    tracker = Tracker(Store())
+    (run,) = tracker.search(f"attributes.run_name = '{HEAD}'")
+    with tracker.artifact(run.info.run_id, "model/requirements.txt") as file:
+        needed = file.read_text().splitlines()
+    assert f"pytest=={version('pytest')}" in needed
+    assert f"timm=={version('timm')}" in needed
 
 
 def test_what_cannot_be_loaded_is_no_champion() -> None:
