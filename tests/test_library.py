@@ -182,6 +182,7 @@ def test_many_pictures_are_taken_at_once(outcomes: list[Outcome]) -> None:
         ({"gpu_share": 0}, "gpu_share=0 is no share above 0"),
     ],
 )
+@pytest.mark.usefixtures("workplace")
 def test_options_that_no_command_line_has_checked_are_refused_at_once(
     options: Any, message: str, image_folder: Path
 ) -> None:

@@ -20,7 +20,7 @@ def bench(*arguments: str) -> Result:
     return result
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("store")
 def test_two_seeds_are_compared_with_pictures_and_without_the_images(image_folder: Path) -> None:
     short = ("--set", "train.epochs=1", "--set", "train.lr=1e-9")
     ran = bench("run", "basic_cnn", "--data", str(image_folder), *TINY, *short, "--seeds", "0,7")

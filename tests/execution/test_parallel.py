@@ -104,12 +104,17 @@ def two_threads() -> Iterator[None]:
 
 
 def test_two_at_once_give_what_one_after_the_other_gives(
-    config: Config, workplace: Path, two_threads: None, monkeypatch: pytest.MonkeyPatch
+    config: Config,
+    workplace: Path,
+    store: Store,
+    two_threads: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["basic_cnn-scratch", "resnet18-frozen/extra_trees"]
     study = plan_study(config, find_systems(names), workplace / "home")
     launches, outcomes, ears = {}, {}, {}
     for jobs in (2, 1):
+        torch.set_num_threads(2 // (3 - jobs))  # each of two has a half, as one alone has then
         monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"by {jobs}")
         ears[jobs] = Ear()
         launches[jobs] = Launch(
@@ -119,11 +124,10 @@ def test_two_at_once_give_what_one_after_the_other_gives(
     assert {one.status for one in outcomes[2]} == {"completed"}
     assert accuracies(outcomes[2]) == accuracies(outcomes[1])
     both, alone = (figures(launches[jobs].options.store) for jobs in (2, 1))
-    assert {threads for _, threads in both.values()} == {"1"}
-    assert {threads for _, threads in alone.values()} == {"2"}
     assert both.keys() == alone.keys()
-    for name, (own, _) in both.items():  # one thread sums in another order than two
-        assert own == pytest.approx(alone[name][0], rel=0.01, abs=0.01), name
+    for name, (own, threads) in both.items():  # forests sum their trees in any order
+        assert own == pytest.approx(alone[name][0], abs=1e-12), name
+        assert threads == alone[name][1] == "1"
     heard = ears[2].heard
     assert {name for name, epoch in heard if epoch is None} == {spec.name for spec in study.plan}
     assert ("basic_cnn-scratch", 2) in heard
@@ -145,7 +149,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(
 def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
     config: Config, workplace: Path, store: Store
 ) -> None:
-    long = config.train.model_copy(update={"epochs": 500, "patience": 500})
+    long = config.train.model_copy(update={"epochs": 100_000, "patience": None})
     config = config.model_copy(update={"train": long})
     names = ["basic_cnn-scratch", "convmixer-scratch"]
     plan = plan_study(config, find_systems(names), workplace / "home").plan
@@ -179,16 +183,15 @@ def test_a_dead_or_late_run_ends_no_other_while_the_store_is_away(
     away.end()
 
 
-def test_a_run_may_take_years(config: Config, workplace: Path) -> None:
+def test_a_run_may_take_years(config: Config, workplace: Path, store: Store) -> None:
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
     launch = Launch(study=study, home=workplace / "home", device="cpu", explain=False, timeout=1e9)
     (outcome,) = launch.execute(Listener(), force=False)
     assert outcome.status == "completed"
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_takes_too_long_is_ended_and_its_row_says_why(
-    config: Config, workplace: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
+    config: Config, workplace: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = 0.0
 
@@ -202,7 +205,7 @@ def test_a_run_that_takes_too_long_is_ended_and_its_row_says_why(
     long = config.train.model_copy(update={"epochs": 100_000, "patience": None})
     config = config.model_copy(update={"train": long})
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
-    launch = Launch(study=study, home=workplace / "home", device="cpu", jobs=jobs, timeout=400)
+    launch = Launch(study=study, home=workplace / "home", device="cpu", timeout=400)
     (outcome,) = launch.execute(Hurry(), force=False)
     assert outcome.status == "failed"
     assert outcome.reason == "it took longer than 400 s (--timeout), and was ended"

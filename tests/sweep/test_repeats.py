@@ -18,7 +18,7 @@ def bench(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("store")
 def test_the_best_is_found_with_one_seed_and_scored_with_all(image_folder: Path) -> None:
     head = "basic_cnn-scratch/extra_trees"
     images = ["--data", str(image_folder), *TINY]
