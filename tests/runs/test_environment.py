@@ -13,9 +13,10 @@ import torch
 from benchmark.runs.environment import PACKAGES, describe_environment
 
 
-def git(*arguments: str | Path) -> None:
+def git(*arguments: str | Path) -> str:
     who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+    done = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def test_the_commit_is_the_codes_and_nothing_of_the_current_folder_is_run(
@@ -32,6 +33,26 @@ def test_the_commit_is_the_codes_and_nothing_of_the_current_folder_is_run(
     assert not Path("it ran").exists()
     git("status")
     assert Path("it ran").exists()  # so it would have
+
+
+def test_the_commit_is_told_with_what_was_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> str:
+        return describe_environment(torch.device("cpu"))["git_commit"]
+
+    code = tmp_path / "code.py"
+    code.touch()
+    monkeypatch.setattr("benchmark.runs.environment.__file__", str(code))
+    assert told() == "none"
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    git("add", "code.py")
+    git("commit", "--quiet", "--message", "x")
+    git("tag", "v1")
+    assert told() == git("rev-parse", "HEAD")
+    code.write_text("changed")
+    assert told() == git("rev-parse", "HEAD") + "-dirty"
 
 
 def test_a_plain_install_has_all_packages_that_are_told_of() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import optuna
 import pytest
 from click.testing import CliRunner
+from optuna.storages import JournalStorage
 
 from benchmark.cli import main
 from benchmark.sweep.storage import RedisJournal, open_storage, study_states
@@ -117,8 +120,37 @@ def test_a_password_of_a_storage_is_not_told(tmp_path: Path) -> None:
     assert "secret" not in str(told.value)
 
 
-def test_nothing_pickled_is_read_from_redis() -> None:
-    journal = object.__new__(RedisJournal)
-    journal._redis = SimpleNamespace(get=lambda name: b"pickled", set=lambda name, value: 1 / 0)
-    journal.save_snapshot(b"pickled")
-    assert journal.load_snapshot() is None
+class Redis:
+    """As much of one as a journal needs, with what somebody else put there."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {":snapshot": b"pickled"}
+
+    def get(self, name: str) -> Any:
+        return self.held.get(name)
+
+    def set(self, name: str, value: Any) -> None:
+        self.held[name] = value
+
+    def setnx(self, name: str, value: int) -> None:
+        self.held.setdefault(name, value)
+
+    def eval(self, script: str, keys: int, prefix: str, line: str) -> None:
+        self.held[f"{prefix}:log_number"] += 1
+        self.held[f"{prefix}:log:{self.held[f'{prefix}:log_number']}"] = line
+
+
+def test_nothing_pickled_is_read_from_redis_nor_put_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    redis = Redis()
+    client = SimpleNamespace(Redis=SimpleNamespace(from_url=lambda url: redis))
+    optunas = "optuna.storages.journal._redis"
+    monkeypatch.setattr(f"{optunas}._imports", SimpleNamespace(check=lambda: None))
+    monkeypatch.setattr(f"{optunas}.redis", client, raising=False)
+    monkeypatch.setattr(pickle, "loads", lambda *some: 1 / 0)
+    monkeypatch.setattr("optuna.storages.journal._storage.SNAPSHOT_INTERVAL", 2)
+    for total in (4, 8):
+        storage = JournalStorage(RedisJournal("redis://nowhere"))
+        study = optuna.create_study(study_name="x", storage=storage, load_if_exists=True)
+        study.optimize(lambda trial: 1.0, n_trials=4)
+        assert len(study.trials) == total
+    assert redis.held[":snapshot"] == b"pickled"
