@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import requires
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -170,17 +171,33 @@ class PackagedWeights:
     def load(self, image_size: int, folder: Path | None) -> StateDict:
         """See `Weights.load`; a file of the same name in the folder goes before the package's."""
         try:
-            packaged = Path(str(distribution(self.package).locate_file(self.file)))
-            own = None if folder is None else folder / packaged.name
-            path = own if own and own.is_file() else packaged
+            own = None if folder is None else folder / Path(self.file).name
+            path = own if own and own.is_file() else self._packaged()
             _check_hash(path)
             state = read_state(path)
-        except (PackageNotFoundError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
+            is_ours = any(
+                one.startswith(self.package) for one in requires("classifier-bench") or ()
+            )
+            how = "type: uv sync --inexact --reinstall-package" if is_ours else "reinstall"
             raise WeightsUnavailable(
                 f"the ImageNet weights of the package {self.package} cannot be had "
-                f"({_reason(error)}); type: uv sync --reinstall-package {self.package}"
+                f"({_reason(error)}); {how} {self.package}"
             ) from error
         return self.adapt(state, image_size)
+
+    def _packaged(self) -> Path:
+        """The package's file, wherever it lies: an editable install's in the user's own folder.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        top, _, below = self.file.partition("/")
+        found = find_spec(top)  # which runs none of its code
+        for folder in (found and found.submodule_search_locations) or ():
+            if (file := Path(folder, below)).is_file():
+                return file
+        raise FileNotFoundError(f"{self.file} is not installed")
 
 
 def read_state(path: Path) -> StateDict:

