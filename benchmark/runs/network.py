@@ -93,6 +93,8 @@ class NetworkRun:
         images = image_examples(self.data, self.device)
         images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
+        if spec.pretraining:
+            trainer.lr_setting = "pretrain.lr"
         trainer.checkpoint = checkpoint_of(spec, self.options)
         pooling = 0.0
         if trainer.frozen_epochs:

@@ -30,7 +30,9 @@ class RecipeConfig(BaseModel):
         0.0, ge=0, lt=1, description="Share of the steps in which the rate rises to train.lr."
     )
     decay_norms: bool = Field(
-        True, description="Whether weight decay pulls on biases and normalisation, too."
+        True,
+        description="Whether weight decay pulls on biases and normalisation, too; never with a "
+        "train.layer_decay below 1.",
     )
     layer_decay: float = Field(
         1.0,

@@ -74,6 +74,8 @@ class Trainer:
         """Into how many pieces batches had to be divided to fit into memory."""
         self.checkpoint: Checkpoint | None = None
         """Where an interrupted training goes on, if it is to."""
+        self.lr_setting = "train.lr"
+        """Which setting is the rate, for who is to change it."""
         self.resumed: tuple[EpochResult, ...] = ()
         """Epochs that an interrupted training had done."""
         self.progress = Progress()
@@ -145,7 +147,8 @@ class Trainer:
                     self.checkpoint.remove()
                 raise Diverged(
                     f"the loss is no longer finite in epoch {epoch + 1} (train {train_loss}, "
-                    f"val {val_loss}); try a lower rate: --set train.lr={self.config.lr / 10:g}"
+                    f"val {val_loss}); try a lower rate: "
+                    f"--set {self.lr_setting}={self.config.lr / 10:g}"
                 )
             self.best.offer(result, course.kept, prefix)
             progress.add(result, self.config.monitor)

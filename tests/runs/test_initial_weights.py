@@ -36,6 +36,21 @@ def test_a_network_without_weights_is_not_frozen_at_random(config: Config, store
     assert outcome.reason.startswith("bare has no ImageNet weights to start from; type: --weights")
 
 
+def test_a_pretraining_that_diverges_names_its_own_rate(config: Config, store: Store) -> None:
+    def factory(image_size: int) -> torch.nn.Module:
+        network = models["basic_cnn"].factory(image_size)
+        with torch.no_grad():
+            next(network.parameters()).fill_(float("nan"))
+        return network
+
+    models.add(replace(models["basic_cnn"], name="nan", schedules=("frozen",), factory=factory))
+    try:
+        outcome = run(config, "nan-frozen")["nan-pretrained"]
+    finally:
+        models.remove("nan")
+    assert outcome.reason.endswith(f"--set pretrain.lr={config.pretrain.lr / 10:g}")
+
+
 def test_weights_of_another_model_skip_the_run_in_one_line(config: Config, store: Store) -> None:
     odd = replace(
         models["convmixer"], name="odd", schedules=("scratch", "frozen"), weights=Others()
