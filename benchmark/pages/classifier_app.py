@@ -115,16 +115,17 @@ class Desk:
             raise HTTPException(400, f"{called} cannot be read: {error}") from error
         return decoded.pixels
 
-    async def predict(self, data: bytes, name: str) -> Verdict:
-        """Judge a file."""
+    async def predict(self, file: UploadFile | bytes, name: str) -> Verdict:
+        """Judge a file, which is read when its turn comes: until then it may lie on the disk."""
         async with self._decoding:
-            pixels = await self.decode(data, name)
+            pixels = await self.decode(await _read(file), name)
         probabilities = await self.batches.classify(pixels)
         return judge(probabilities, self.classifier.class_names, self.classifier.calibration)
 
-    async def explain(self, data: bytes, name: str) -> Explanation:
+    async def explain(self, file: UploadFile, name: str) -> Explanation:
         """Draw where the classifier looked."""
         async with self._decoding:
+            data = await _read(file)
             await self.decode(data, name)
         look = await self.batches.alone(lambda: self.classifier.look_at(data))
         over = None if look.heat is None else _shown(overlay(look.pixels, look.heat), look.size)
@@ -135,6 +136,10 @@ class Desk:
             seen=_shown(Image.fromarray(look.pixels), look.size),
             overlay=over,
         )
+
+
+async def _read(file: UploadFile | bytes) -> bytes:
+    return file if isinstance(file, bytes) else await file.read()
 
 
 def _shown(image: Image.Image, size: tuple[int, int]) -> str:
@@ -218,7 +223,7 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
     @app.post("/predict", responses=answers)
     async def predict(image: UploadFile, top: Top = TOP) -> Prediction:
         """Classify a picture: any format that bench reads, HEIC and AVIF included."""
-        verdict = await desk.predict(await image.read(), image.filename or "")
+        verdict = await desk.predict(image, image.filename or "")
         return Prediction(
             label=verdict.label,
             probability=verdict.probability,
@@ -231,7 +236,7 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
     @app.post("/explain", responses=answers)
     async def explain(image: UploadFile) -> Explanation:
         """Draw where the classifier looked for its most probable class."""
-        return await desk.explain(await image.read(), image.filename or "")
+        return await desk.explain(image, image.filename or "")
 
     @app.post("/invocations", responses=answers)
     async def invocations(rows: Rows) -> dict[str, list[dict[str, Any]]]:
