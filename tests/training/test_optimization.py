@@ -10,7 +10,7 @@ from torch.optim import SGD, Adam, AdamW
 from benchmark.study.config import TrainConfig
 from benchmark.study.recipe import Optimizer
 from benchmark.training.network import Network, build_network
-from benchmark.training.optimization import Course, make_optimizer, parameter_groups, rate
+from benchmark.training.optimization import Course, make_optimizer, rate
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,12 @@ def settings(**recipe: object) -> TrainConfig:
 
 
 def by_name(network: Network, config: TrainConfig) -> dict[str, tuple[float, float]]:
-    """The rate and the weight decay of each weight."""
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    """The rate and the weight decay with which each weight is stepped."""
+    # By where it lies: the optimizer may hold a view of it.
+    names = {parameter.data_ptr(): name for name, parameter in network.named_parameters()}
     found = {
-        names[id(parameter)]: (group["lr"], group["weight_decay"])
-        for group in parameter_groups(network, config)
+        names[parameter.data_ptr()]: (group["lr"], group["weight_decay"])
+        for group in make_optimizer(network, config).param_groups
         for parameter in group["params"]
     }
     assert found.keys() == set(names.values())
@@ -80,6 +81,18 @@ def test_lower_layers_learn_slower(network: Network) -> None:
     assert len(set(rates)) > 4
     assert found["classifier.0.weight"][0] == 0.1
     assert found["backbone.layer4.1.conv2.weight"][0] == pytest.approx(0.1 * 0.5 * 0.5)
+
+
+def test_lower_blocks_of_a_transformer_learn_slower() -> None:
+    vit = build_network("vit_b_16", "scratch", 32, 3)
+    found = by_name(vit, settings(layer_decay=0.5, optimizer="adamw"))
+    blocks = [
+        found[f"backbone.encoder.layers.encoder_layer_{block}.mlp.0.weight"] for block in range(12)
+    ]
+    assert blocks == [(pytest.approx(0.1 * 0.5 ** (12 - block)), 0.5) for block in range(12)]
+    assert found["classifier.0.weight"] == (0.1, 0.5)
+    assert found["backbone.encoder.layers.encoder_layer_11.ln_1.weight"][1] == 0
+    assert found["backbone.encoder.pos_embedding"][0] < blocks[0][0]
 
 
 @pytest.mark.parametrize("name", get_args(Optimizer))
@@ -134,6 +147,19 @@ def test_the_rate_rises_then_falls_to_nothing_or_stays() -> None:
 def course(module: nn.Module, steps: int, **recipe: object) -> Course:
     optimizer = torch.optim.SGD(module.parameters(), lr=1)
     return Course(optimizer, module, settings(**recipe), steps)
+
+
+def test_every_group_follows_the_course_at_its_own_rate() -> None:
+    module = nn.Linear(2, 1)
+    groups = [{"params": [module.weight], "lr": 0.5}, {"params": [module.bias], "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups)
+    going = Course(optimizer, module, settings(lr_schedule="cosine", warmup=0.2), 10)
+    for step in range(10):
+        share = rate(step, rising=2, steps=10, course="cosine")
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates == pytest.approx([0.5 * share, 0.1 * share])
+        going.step()
+    assert rates[1] < 0.01  # nearly at the end of half a cosine
 
 
 def test_a_long_gradient_is_cut() -> None:
