@@ -33,7 +33,7 @@ from tests.performance.measure import (
     run_once,
     show,
 )
-from tests.performance.stored import Report, UnlikeReport, read_report
+from tests.performance.stored import BOUND, Report, UnlikeReport, read_report
 
 CASES = (
     "startup",
@@ -78,7 +78,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, metavar="N", help="of each side [default: 5]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
     parser.add_argument(
-        "--against", type=Path, metavar="FILE", help="fail if a ratio has fallen since that report"
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help=f"fail if a ratio has fallen by more than {BOUND:.0%} since that report",
     )
     parser.add_argument("--table", type=Path, metavar="FILE", help="print a report as Markdown")
     parser.add_argument("--timm-script", type=Path, metavar="PATH", help="train.py, for peer")

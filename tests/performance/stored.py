@@ -48,7 +48,7 @@ class Report:
         """Say, in a line each, which ratios have fallen by more than `BOUND` since another report.
 
         Raises:
-            UnlikeReport: That was of another machine, or of other sizes.
+            UnlikeReport: That was of another machine or of other sizes, or has no ratio of these.
         """
         for name in SAME:
             if self.machine[name] != before.machine[name]:
@@ -58,10 +58,13 @@ class Report:
                 )
         if self.small != before.small:
             raise UnlikeReport("one of both was measured with --small")
-        old = _ratios(before.found)
+        old, new = _ratios(before.found), _ratios(self.found)
+        if new and not old.keys() & new.keys():
+            there = ", ".join(sorted({case for case, _, _ in old})) or "none"
+            raise UnlikeReport(f"it has no ratio of what was measured here; its cases: {there}")
         return [
             f"{' / '.join(key)}: ratio {ratio:.2f}, was {old[key]:.2f}"
-            for key, ratio in _ratios(self.found).items()
+            for key, ratio in new.items()
             if key in old and ratio < (1 - BOUND) * old[key]
         ]
 
