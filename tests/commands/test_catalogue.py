@@ -9,12 +9,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 import benchmark as bench
+from benchmark.classifier.verdict import Verdict
 from benchmark.cli import main
+from benchmark.report.catalogue import SIDE, Entry, write_table
 from tests.conftest import COLOURS
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
@@ -62,7 +65,6 @@ def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
     assert {"album/blue-1.png", "album/<b>blue & co.jpg"} in same
     assert len(copies) == 2
     doubtful = [row["doubtful"] for row in rows]
-    assert doubtful == sorted(doubtful, reverse=True)  # yes before no
     page = Path("catalogue/catalogue.html").read_text()
     assert "<b>blue" not in page
     assert "&lt;b&gt;blue &amp; co.jpg" in page
@@ -76,6 +78,28 @@ def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
     loaded = bench.load(NETWORK).predict([*predicted])
     assert dict(zip(loaded["image"], loaded["predicted"], strict=True)) == predicted
     assert catalogue("album").exit_code == 0  # its own files may be replaced
+
+
+def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) -> None:
+    def entry(name: str, share: float, *possible: str) -> Entry:
+        ranking = [("red", share), ("blue", 1 - share)]
+        verdict = Verdict(ranking=ranking, p_value=1.0, unknown=False, possible=[*possible])
+        small = np.random.default_rng(len(name)).random((SIDE, SIDE), np.float32)
+        return Entry(name=name, link="", verdict=verdict, thumbnail=b"", small=small, digest=name)
+
+    entries = [
+        entry("sure", 0.6, "red"),
+        entry("in doubt", 0.9, "red", "blue"),
+        entry("in more doubt", 0.7, "red", "blue"),
+    ]
+    write_table(tmp_path / "table.csv", entries, [])
+    with (tmp_path / "table.csv").open() as file:
+        rows = [(row["image"], row["doubtful"], row["reason"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("in more doubt", "yes", "or blue"),
+        ("in doubt", "yes", "or blue"),
+        ("sure", "no", ""),
+    ]
 
 
 def test_with_too_few_val_images_to_tell_the_margin_says_what_is_doubtful() -> None:
