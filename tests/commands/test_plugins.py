@@ -156,8 +156,8 @@ def test_plan_shows_what_cannot_be_made(
     data = ["--data", str(image_folder), *PLAIN, *SMALL]
     result = bench("run", "none", "tiny", *data, "--dry-run")
     assert result.exit_code == 0, result.output
-    assert "none-scratch  cannot be made" in result.stdout
-    assert "tiny-scratch  319 parameters" in result.stdout
+    assert "none-scratch  beyond the study, cannot be made" in result.stdout
+    assert "tiny-scratch  beyond the study, 319 parameters" in result.stdout
 
 
 def test_runs_of_a_plugin_that_fails_keep_its_reason_and_the_rest_go_on(
