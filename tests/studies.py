@@ -91,5 +91,6 @@ def own_store(folder: Path, database: Path) -> Iterator[None]:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", str(folder / "artifacts"))
         patch.setenv("MLFLOW_EXPERIMENT_NAME", "tests")
+        patch.delenv("COLUMNS", raising=False)  # a table is as wide as it is
         Path("mlflow.db").write_bytes(database.read_bytes())
         yield

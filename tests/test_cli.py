@@ -21,6 +21,7 @@ from benchmark.study.suite import systems
 from benchmark.tracking.store import Store
 from registry import models
 from registry.specs import ModelSpec
+from tests.studies import own_store
 
 TINY = [
     *("--weights", "demo", "--device", "cpu"),
@@ -52,16 +53,17 @@ def assert_usual_permissions(folder: Path) -> None:
     assert {file.name for file in kept if file.stat().st_mode != usual} == set()
 
 
-@pytest.fixture
-def run_once(store: Store, image_folder: Path) -> Result:
-    """`bench run` of a network and a head on the coloured images."""
+@pytest.fixture(scope="module")
+def run_once(
+    image_folder: Path, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Result]:
+    """`bench run` of a network and a head on the coloured images, in a folder for all tests."""
     data = ["--data", str(image_folder)]
-    return bench("run", "convmixer", "resnet18-frozen/extra_trees-n100-d10", *data, *TINY)
+    with own_store(tmp_path_factory.mktemp("studied"), empty_database):
+        yield bench("run", "convmixer", "resnet18-frozen/extra_trees-n100-d10", *data, *TINY)
 
 
-def test_a_run_tells_what_it_does_and_shows_the_leaderboard(
-    run_once: Result, workplace: Path
-) -> None:
+def test_a_run_tells_what_it_does_and_shows_the_leaderboard(run_once: Result) -> None:
     assert run_once.exit_code == 0, run_once.output
     output = run_once.output
     assert "42 images of 3 classes at 32 x 32 pixels (30 train, 6 val, 6 test)" in output
@@ -72,7 +74,7 @@ def test_a_run_tells_what_it_does_and_shows_the_leaderboard(
     assert "71.09%" not in output  # the study's ConvMixer told other things apart
     assert "not the study as published" not in output
     assert "4 completed" in output
-    assert_usual_permissions(workplace)
+    assert_usual_permissions(Path.cwd())
 
 
 def test_the_study_stands_beside_data_of_its_kind(store: Store, image_folder: Path) -> None:
@@ -85,7 +87,7 @@ def test_the_study_stands_beside_data_of_its_kind(store: Store, image_folder: Pa
     assert "0.66%" in output  # the study's basic CNN
 
 
-def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> None:
+def test_the_leaderboard_has_every_format(run_once: Result) -> None:
     table = bench("leaderboard")
     assert "ConvMixer Model" in table.output
     assert "images of 3 classes, 32 px" in table.output
@@ -100,7 +102,7 @@ def test_the_leaderboard_has_every_format(run_once: Result, workplace: Path) -> 
     assert "| system" in markdown
     result = bench("leaderboard", "--view", "all", "--csv", "board.csv")
     assert result.exit_code == 0
-    written = pd.read_csv(workplace / "board.csv")
+    written = pd.read_csv("board.csv")
     assert set(written["run"]) == {
         "convmixer-scratch",
         "resnet18-frozen",
@@ -158,12 +160,14 @@ def test_a_dry_run_shows_the_plan_and_runs_nothing(workplace: Path, image_folder
     assert list(workplace.iterdir()) == []
 
 
+@pytest.mark.usefixtures("workplace")
 def test_the_command_for_the_real_thing_names_the_data(image_folder: Path) -> None:
     quick = ("--preset", "quick", "--set", "train.epochs=1", "--dry-run")
     output = bench("run", "basic_cnn", "--data", str(image_folder), *TINY, *quick).output
     assert f"The real thing: bench run --all --data {image_folder}" in output
 
 
+@pytest.mark.usefixtures("workplace")
 def test_one_epoch_is_not_called_epochs(image_folder: Path) -> None:
     options = ("--data", str(image_folder), *TINY, "--set", "train.epochs=1", "--dry-run")
     output = bench("run", "basic_cnn", *options).output
@@ -188,7 +192,7 @@ def failing() -> Iterator[None]:
 
 
 def test_a_failure_gives_exit_code_1_and_the_rest_goes_on(
-    workplace: Path, image_folder: Path, failing: None
+    store: Store, image_folder: Path, failing: None
 ) -> None:
     result = bench("run", "failing", "basic_cnn", "--data", str(image_folder), *TINY)
     assert result.exit_code == 1
@@ -198,7 +202,7 @@ def test_a_failure_gives_exit_code_1_and_the_rest_goes_on(
 
 
 def test_a_run_in_which_everything_was_skipped_is_no_success(
-    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(workplace))  # an empty cache, and no network
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -260,10 +264,8 @@ def test_empty_and_contradicting_options_are_refused(
     assert list(workplace.iterdir()) == []
 
 
-def test_a_renamed_folder_is_the_same_data(
-    run_once: Result, workplace: Path, image_folder: Path
-) -> None:
-    shutil.copytree(image_folder, workplace / "renamed")
+def test_a_renamed_folder_is_the_same_data(run_once: Result, image_folder: Path) -> None:
+    shutil.copytree(image_folder, "renamed")
     again = bench("run", "convmixer", "--data", "renamed", *TINY)
     assert "renamed: 42 images" in again.output
     assert "convmixer-scratch: complete from before" in again.output
