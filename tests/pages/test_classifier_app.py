@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.pages import classifier_app as app_module
 from benchmark.pages.classifier_app import classifier_app
+from benchmark.pages.request_batches import RequestBatches
 from benchmark.pages.request_limits import MAX_UPLOAD
 from registry.errors import UserError
 from tests.pages.colours import CLASSES, COLOURS, colour_classifier, picture, served
@@ -97,10 +98,25 @@ def test_mlflows_format_in_all_its_forms(client: TestClient) -> None:
         assert told in answer.json()["error"]
 
 
-def test_requests_at_the_same_time_share_batches() -> None:
+def opened_after(count: int, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A gate that opens once so many pictures are there, or refused since too many wait."""
+    gate, classify = threading.Event(), RequestBatches.classify
+    left = iter(range(count - 1, -1, -1))
+
+    async def counting(batches: RequestBatches, pixels: Any) -> Any:
+        if next(left, 0) == 0:
+            gate.set()
+        return await classify(batches, pixels)
+
+    monkeypatch.setattr(RequestBatches, "classify", counting)
+    return gate
+
+
+def test_requests_at_the_same_time_share_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = colour_classifier()
     sizes: list[int] = []
-    gate = threading.Event()
+    colours = [*COLOURS.items()] * 20
+    gate = opened_after(len(colours), monkeypatch)
 
     class Watched(TrackedClassifier):
         def probabilities(self, pixels: Any) -> Any:
@@ -110,14 +126,12 @@ def test_requests_at_the_same_time_share_batches() -> None:
             return super().probabilities(pixels)
 
     watched = Watched(**vars(classifier))
-    colours = [*COLOURS.items()] * 20
     with served(watched) as address, ThreadPoolExecutor(len(colours)) as clients:
         port = int(address.rpartition(":")[2])
         futures = [
             clients.submit(send, ("127.0.0.1", port), form(picture(colour)))
             for _, colour in colours
         ]
-        threading.Timer(2, gate.set).start()
         answers = [future.result() for future in futures]
     labels = [json.loads(body)["label"] for _, body in answers]
     assert labels == [label for label, _ in colours]
@@ -151,6 +165,7 @@ def test_too_much_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch
         yield form(bytes(MAX_UPLOAD))[1]
         yield bytes(1_000_000)
 
+    monkeypatch.setattr("benchmark.pages.request_limits.PATIENCE_SECONDS", 0.5)
     _, _, headers = form(b"")
     endless_form = client.post("/predict", content=endless(), headers=headers)
     assert endless_form.status_code == 413
@@ -160,10 +175,7 @@ def test_too_much_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert "pixels" in many.json()["error"]
 
 
-def test_who_sends_far_too_much_at_once_is_answered_and_not_cut_off(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("benchmark.pages.request_limits.PATIENCE_SECONDS", 0.5)
+def test_who_sends_far_too_much_at_once_is_answered_and_not_cut_off() -> None:
     with served(colour_classifier()) as address:
         host, port = address.removeprefix("http://").split(":")
         answers = [send((host, int(port)), form(bytes(4 * MAX_UPLOAD))) for _ in range(3)]
@@ -183,7 +195,7 @@ def test_who_asks_when_too_many_wait_is_told_to_come_again(
 ) -> None:
     monkeypatch.setattr(app_module, "WAITING", 1)
     classifier = colour_classifier()
-    gate = threading.Event()
+    gate = opened_after(12, monkeypatch)
     calls: list[int] = []
 
     class Slow(TrackedClassifier):
@@ -198,7 +210,6 @@ def test_who_asks_when_too_many_wait_is_told_to_come_again(
         port = int(address.rpartition(":")[2])
         request = form(picture(COLOURS["red"]))
         futures = [clients.submit(send, ("127.0.0.1", port), request) for _ in range(12)]
-        threading.Timer(2, gate.set).start()
         statuses = [future.result()[0] for future in futures]
         assert set(statuses) == {200, 503}
         assert send(("127.0.0.1", port), request)[0] == 200
@@ -237,7 +248,10 @@ def test_a_fault_of_ours_ends_one_request_and_no_other() -> None:
         assert client.post("/predict", files=upload(picture((1, 2, 3)))).status_code == 200
 
 
-def test_hostile_requests_are_refused_and_good_ones_answered_beside_them() -> None:
+def test_hostile_requests_are_refused_and_good_ones_answered_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmark.pages.request_limits.PATIENCE_SECONDS", 3)
     good = form(picture(COLOURS["red"]))
     requests = [(good, True)] * 60 + [(one, False) for one in islice(hostile(good[1]), 60)]
     with served(colour_classifier()) as address:

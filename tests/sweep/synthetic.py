@@ -139,6 +139,9 @@ def work(place: str, trials: str, jobs: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()  # so that several begin at once, however long their imports take
     for line in work(*sys.argv[1:]):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

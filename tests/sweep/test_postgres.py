@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.sweep.synthetic import open_study
-from tests.sweep.test_study import start
+from tests.sweep.test_study import let_begin, start
 from tests.tracking.postgres import new_database, server
 
 
@@ -19,7 +19,8 @@ def place() -> Iterator[str]:
 
 
 def test_two_coordinators_that_begin_at_once_make_each_trial_once(place: str) -> None:
-    processes = [start(place, "grid") for _ in range(2)]  # both make the tables
+    processes = [start(place, "grid") for _ in range(2)]
+    let_begin(*processes)  # both make the tables
     told = [process.communicate(timeout=120)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert all(told), "one process did everything"

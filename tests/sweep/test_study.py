@@ -35,7 +35,19 @@ def finished(place: str) -> list[FrozenTrial]:
 
 def start(place: str, trials: str, jobs: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.sweep.synthetic", place, trials, str(jobs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def let_begin(*processes: subprocess.Popen[str]) -> None:
+    """Wait until all are ready, and let them begin together."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def test_points_come_first_and_trials_count_in_all(place: str, tmp_path: Path) -> None:
@@ -149,6 +161,7 @@ def test_a_small_space_is_searched_until_it_has_nothing_new_although_there_is_ti
 
 def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
     processes = [start(place, "grid") for _ in range(2)]
+    let_begin(*processes)
     told = [process.communicate(timeout=120)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert all(told), "one process did everything"
@@ -165,6 +178,7 @@ def test_two_processes_share_a_grid(place: str, tmp_path: Path) -> None:
 def test_two_processes_make_so_many_trials_in_all(tmp_path: Path) -> None:
     place = str(tmp_path / "study.journal")
     processes = [start(place, "14") for _ in range(2)]
+    let_begin(*processes)
     told = [process.communicate(timeout=120)[0].split() for process in processes]
     assert all(told)
     assert len(finished(place)) == 14
