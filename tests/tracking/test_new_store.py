@@ -27,22 +27,21 @@ def store(workplace: Path) -> Store:
 
 
 def open_at_once(store: Store, all_there: Barrier, name: str) -> None:
-    all_there.wait()
+    all_there.wait(60)
     with Tracker(store).start(name, {}):
         pass
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_many_that_begin_at_once_share_a_new_store(store: Store, attempt: int) -> None:
+def test_many_that_begin_at_once_share_a_new_store(store: Store) -> None:
     all_there = FORK.Barrier(AT_ONCE)
     processes = [
-        FORK.Process(target=open_at_once, args=(store, all_there, f"run {i}"))
+        FORK.Process(daemon=True, target=open_at_once, args=(store, all_there, f"run {i}"))
         for i in range(AT_ONCE)
     ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(120)
     assert [process.exitcode for process in processes] == [0] * AT_ONCE
     found = Tracker(store).search("")
     assert sorted(run.info.run_name or "" for run in found) == [f"run {i}" for i in range(AT_ONCE)]
@@ -58,9 +57,9 @@ def test_a_new_store_that_is_killed_half_made_stands_in_nobodys_way(
 
     with monkeypatch.context() as patch:
         patch.setattr(new_store, "let_readers_in", killed)  # the last step before it is whole
-        process = FORK.Process(target=Tracker, args=(store,))
+        process = FORK.Process(daemon=True, target=Tracker, args=(store,))
         process.start()
-        process.join()
+        process.join(120)
     assert process.exitcode == -signal.SIGKILL
     assert store.file is not None
     assert not store.file.exists()

@@ -48,7 +48,7 @@ def store(
 
 
 def write(store: Store, all_there: Barrier, writer: int, folder: Path) -> None:
-    all_there.wait()
+    all_there.wait(60)
     tracker = Tracker(store)
     end_dead_runs(tracker)
     for number in range(RUNS):
@@ -71,13 +71,13 @@ def test_eight_writers_of_a_new_store_lose_nothing(store: Store, workplace: Path
     (workplace / "note.txt").write_text("hello")
     all_there = FORK.Barrier(WRITERS)
     processes = [
-        FORK.Process(target=write, args=(store, all_there, writer, workplace))
+        FORK.Process(daemon=True, target=write, args=(store, all_there, writer, workplace))
         for writer in range(WRITERS)
     ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(120)
     assert [process.exitcode for process in processes] == [0] * WRITERS
     tracker = Tracker(store)
     found = tracker.search("tags.completed = 'true'")
@@ -108,15 +108,20 @@ def tag_and_rank(store: Store, all_there: Barrier) -> None:
 
 
 def test_writers_that_say_the_same_of_a_run_do_not_clash(store: Store) -> None:
-    first = FORK.Process(target=begin, args=(store,))  # a fork would share its connections
+    first = FORK.Process(
+        daemon=True, target=begin, args=(store,)
+    )  # a fork would share its connections
     first.start()
-    first.join()
+    first.join(120)
     all_there = FORK.Barrier(WRITERS)
-    processes = [FORK.Process(target=tag_and_rank, args=(store, all_there)) for _ in range(WRITERS)]
+    processes = [
+        FORK.Process(daemon=True, target=tag_and_rank, args=(store, all_there))
+        for _ in range(WRITERS)
+    ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(120)
     assert [process.exitcode for process in processes] == [0] * WRITERS
     tags = Tracker(store).search("")[0].data.tags
     assert {f"tag {number}" for number in range(EPOCHS)} <= {*tags}
