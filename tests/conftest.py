@@ -78,7 +78,7 @@ def store(workplace: Path, empty_database: Path) -> Store:
     return Store()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config(image_folder: Path) -> Config:
     """A study of the coloured images that takes seconds."""
     return Config(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +18,44 @@ from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.tracking.store import Store
 from tests.conftest import COLOURS
-from tests.studies import FROZEN, HEAD, artifact, run, tracked
+from tests.studies import FROZEN, HEAD, artifact, own_store, run, tracked
 from tests.test_cli import assert_one_line_error
 
 BOOSTED = "resnet18-frozen/xgboost-n100-d10"
+UNKEPT = "resnet18-frozen/extra_trees-n200-d16"
 
 
 def explain(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["explain", *arguments])
 
 
+@pytest.fixture(scope="module")
+def trained(
+    config: Config, empty_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A folder with a store of a network and heads on it, of which one was not kept."""
+    folder = tmp_path_factory.mktemp("trained")
+    with own_store(folder, empty_database):
+        run(config, HEAD, BOOSTED, save_weights="all")
+        run(config, UNKEPT)
+        yield folder
+
+
 @pytest.fixture
-def pictures(workplace: Path, image_folder: Path) -> list[str]:
-    """Copies of an image of each class, under names of their own."""
+def pictures(trained: Path, image_folder: Path) -> Iterator[list[str]]:
+    """Copies of an image of each class, under names of their own; what is drawn goes again."""
+    before = {*trained.iterdir()}
     for name in COLOURS:
         shutil.copy(image_folder / name / "03.png", f"my {name}.png")
-    return [f"my {name}.png" for name in COLOURS]
+    yield [f"my {name}.png" for name in COLOURS]
+    for path in {*trained.iterdir()} - before:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_networks_and_heads_classify_and_draw_ones_own_pictures(
-    config: Config, store: Store, pictures: list[str], workplace: Path, image_folder: Path
+    pictures: list[str], trained: Path, image_folder: Path
 ) -> None:
-    run(config, HEAD, BOOSTED, save_weights="all")
+    store = Store()
     tracker = open_tracker(store)
     for name, kind in ((FROZEN, "LayerCAM"), (HEAD, "Feature contr"), (BOOSTED, "Feature contr")):
         result = explain(*pictures, "--model", name)
@@ -53,30 +70,31 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
         assert float(best[0].rstrip("%")) / 100 == pytest.approx(row["probability"], abs=1e-3)
         assert kind in result.output
         file = f"my blue-{name.replace('/', '-')}.png"
-        with Image.open(workplace / file) as panels:
+        with Image.open(trained / file) as panels:
             np.testing.assert_allclose(
                 np.asarray(panels)[100:240, 10:230].mean((0, 1)), COLOURS["blue"], atol=12
             )
-    before = (workplace / file).stat().st_mtime_ns
+    before = (trained / file).stat().st_mtime_ns
     assert explain(pictures[0], "--model", BOOSTED, "--class", "red").exit_code == 0
-    assert (workplace / file).stat().st_mtime_ns > before  # its own file may be replaced
+    assert (trained / file).stat().st_mtime_ns > before  # its own file may be replaced
     explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
-    assert [path.name for path in (workplace / "drawn").iterdir()] == [file]
-    shutil.copy(pictures[0], workplace / "drawn" / file)  # by another program
+    assert [path.name for path in (trained / "drawn").iterdir()] == [file]
+    shutil.copy(pictures[0], trained / "drawn" / file)  # by another program
     result = explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
     assert_one_line_error(result, file, "not by bench", "--out DIR")
 
 
 def test_mistakes_say_what_to_type(
-    config: Config, store: Store, pictures: list[str], workplace: Path
+    pictures: list[str], trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert_one_line_error(explain(pictures[0], "--model", FROZEN), "bench run --all")
-    run(config, HEAD)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/none.db")
+        assert_one_line_error(explain(pictures[0], "--model", FROZEN), "bench run --all")
     assert_one_line_error(
         explain(pictures[0], "--model", "resnet19-frozen"), "did you mean", FROZEN
     )
-    again = f"bench run {HEAD} --save-weights all --force"
-    assert_one_line_error(explain(pictures[0], "--model", HEAD), again)
+    again = f"bench run {UNKEPT} --save-weights all --force"
+    assert_one_line_error(explain(pictures[0], "--model", UNKEPT), again)
     wrong_class = explain(pictures[0], "--model", FROZEN, "--class", "bleu")
     assert_one_line_error(wrong_class, "did you mean blue?")
     assert_one_line_error(explain("nowhere.png", "--model", FROZEN), "nowhere.png", "No such file")
@@ -87,7 +105,7 @@ def test_mistakes_say_what_to_type(
     shutil.copy(pictures[0], "other")
     twice = explain(pictures[0], f"other/{pictures[0]}", "--model", FROZEN)
     assert_one_line_error(twice, "one at a time")
-    theirs = workplace / f"my blue-{FROZEN}.png"
+    theirs = trained / f"my blue-{FROZEN}.png"
     shutil.copy(pictures[1], theirs)
     content = theirs.read_bytes()
     assert_one_line_error(explain(pictures[0], "--model", FROZEN), theirs.name, "--out DIR")
@@ -95,9 +113,9 @@ def test_mistakes_say_what_to_type(
 
 
 def test_a_file_that_is_something_else_is_told_in_one_line(
-    config: Config, store: Store, pictures: list[str]
+    pictures: list[str],
 ) -> None:
-    run(config, HEAD, BOOSTED, save_weights="all")
+    store = Store()
     tracker = open_tracker(store)
     for name, file in (
         (FROZEN, "weights.safetensors"),
