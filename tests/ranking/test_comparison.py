@@ -55,9 +55,17 @@ def test_of_several_weights_the_best_on_validation_is_compared(
     ids: dict[str, str], store: Store, tmp_path: Path
 ) -> None:
     for weights, skill in (("demo", 0.2), ("imagenet", 0.9), ("mine", 0.5)):
-        tags = {"context": "a1", "weights": weights, "head": "trees", "system": "Trees on Net"}
-        folder = tmp_path / weights
-        log(Tracker(store), "net-frozen/trees-n1", skill, skill, folder, **tags)
+        log(
+            Tracker(store),
+            "net-frozen/trees-n1",
+            skill,
+            skill,
+            tmp_path / weights,
+            context="a1",
+            weights=weights,
+            head="trees",
+            system="Trees on Net",
+        )
     for name in ("trees on net", "net-frozen/trees", "net-frozen/trees-n1"):
         found = table("poor-scratch", name)["system"][1]
         assert found == f"{name} (weights imagenet)"

@@ -77,8 +77,13 @@ def test_the_summary_is_the_leaderboards(studied: Store, page: Page, material: M
 def test_the_trees_are_the_leaderboards(studied: Store, page: Page) -> None:
     table = trees(fetch(studied))
     rows = page.table("Test accuracy of the tree heads")
-    assert [(row[1], row[3], row[5]) for row in rows] == [
-        (row["settings"], percent(row["accuracy_exp1"]), percent(row["accuracy_exp2"]))
+    assert [(row[1], row[2], row[4], row[6]) for row in rows] == [
+        (
+            row["model"],
+            row["settings"],
+            percent(row["accuracy_exp1"]),
+            percent(row["accuracy_exp2"]),
+        )
         for _, row in table.iterrows()
     ]
     assert len(rows) == 2
