@@ -38,6 +38,7 @@ def launch(
     config: Config,
     *names: str,
     save_weights: SaveWeights = "needed",
+    explain: bool = False,
 ) -> Launch:
     home = Path("home")
     return Launch(
@@ -45,6 +46,7 @@ def launch(
         home=home,
         device="cpu",
         save_weights=save_weights,
+        explain=explain,
     )
 
 
@@ -53,9 +55,10 @@ def run(
     *names: str,
     force: bool = False,
     save_weights: SaveWeights = "needed",
+    explain: bool = False,
     listener: Quiet | None = None,
 ) -> dict[str, Outcome]:
-    launched = launch(config, *names, save_weights=save_weights)
+    launched = launch(config, *names, save_weights=save_weights, explain=explain)
     outcomes = launched.execute(listener or Quiet(), force=force)
     return {outcome.spec.name: outcome for outcome in outcomes}
 

@@ -28,7 +28,7 @@ def test_networks_and_heads_explain_the_same_images_and_their_own_mistakes(
     config: Config, store: Store
 ) -> None:
     untrained = config.train.model_copy(update={"epochs": 1, "freeze_epochs": 1, "lr": 1e-9})
-    run(config.model_copy(update={"train": untrained}), HEAD, "basic_cnn")
+    run(config.model_copy(update={"train": untrained}), HEAD, "basic_cnn", explain=True)
     tracker = open_tracker(store)
     found = {name: tracked(store, name)[0] for name in ("basic_cnn-scratch", FROZEN, HEAD)}
     told = {}
@@ -92,7 +92,7 @@ def assert_told_as_predicted(tracker: Tracker, run: Run, told: dict[str, Any]) -
 
 
 def test_a_head_whose_backbone_kept_no_weights_says_so(config: Config, store: Store) -> None:
-    outcomes = run(config, HEAD, save_weights="none")
+    outcomes = run(config, HEAD, save_weights="none", explain=True)
     assert outcomes[HEAD].status == "completed"
     (head,) = tracked(store, HEAD)
     assert head.data.tags["no_explanations"] == "the backbone's weights were not kept"
@@ -103,7 +103,7 @@ def test_an_explanation_that_fails_costs_no_run(config: Config, store: Store) ->
     """Of a network and of a head: the layer to show does not exist, as a plugin may mistake it."""
     models.add(replace(models["resnet18"], name="mistaken", cam_layer="nowhere"))
     try:
-        outcomes = run(config, "mistaken-frozen/extra_trees")
+        outcomes = run(config, "mistaken-frozen/extra_trees", explain=True)
         picture = next(Path(config.data.source).glob("*/*.png"))
         look = find_classifier(store, "mistaken-frozen").look_at(picture)
         assert sum(probability for _, probability in look.ranking) == pytest.approx(1)

@@ -69,7 +69,7 @@ def test_the_val_accuracy_of_a_run_is_that_of_the_weights_that_it_keeps(
 
 
 def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> None:
-    outcomes = run(config, "basic_cnn")
+    outcomes = run(config, "basic_cnn", explain=True)
     assert [outcome.status for outcome in outcomes.values()] == ["completed"]
     (found,) = tracked(store, "basic_cnn-scratch")
     tracker = open_tracker(store)
@@ -159,7 +159,8 @@ def test_beyond_the_study_heads_get_a_backbones_own_features_of_real_weights(
     config: Config, store: Store
 ) -> None:
     name = "efficientnet_lite0-frozen"
-    outcomes = run(config, f"{name}/logistic_regression", f"{name}/knn", save_weights="all")
+    heads = [f"{name}/logistic_regression", f"{name}/knn"]
+    outcomes = run(config, *heads, save_weights="all", explain=True)
     assert len(outcomes) == 7
     assert {outcome.status for outcome in outcomes.values()} == {"completed"}
     (backbone,) = tracked(store, name)

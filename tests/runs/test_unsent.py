@@ -49,7 +49,9 @@ def test_a_run_whose_server_is_gone_is_sent_by_the_next_start(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", served.store.experiment)
     served.start()
 
-    began = run(config, "basic_cnn", FROZEN, HEAD, save_weights="best", listener=TakesAway(served))
+    names = ["basic_cnn", FROZEN, HEAD]
+    taking = TakesAway(served)
+    began = run(config, *names, save_weights="best", explain=True, listener=taking)
     frozen, head = began[FROZEN], began[HEAD]
     assert frozen.status == "unsent"
     [kept] = UNSENT.iterdir()
@@ -68,7 +70,7 @@ def test_a_run_whose_server_is_gone_is_sent_by_the_next_start(
     [waits] = [line for line in planned if "its results wait to be sent" in line]
     assert frozen.spec.label in waits
     listener = Quiet()
-    ended = run(config, "basic_cnn", FROZEN, HEAD, save_weights="best", listener=listener)
+    ended = run(config, *names, save_weights="best", explain=True, listener=listener)
     assert caplog.messages == [f"sent the results of 1 run that the store did not take: {FROZEN}"]
     assert [*UNSENT.iterdir()] == []
     assert listener.begun == [HEAD]
