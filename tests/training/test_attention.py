@@ -57,7 +57,7 @@ class Attends(nn.Module):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         dtype = torch.mm(x[0, 0], x[0, 0]).dtype
         if self.training:
-            self.seen.add((dtype, torch.backends.cuda.flash_sdp_enabled()))
+            self.seen.add((dtype, torch._C._get_flash_sdp_enabled()))
         return x
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = True) -> torch.Tensor:
