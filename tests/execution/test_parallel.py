@@ -183,6 +183,27 @@ def test_a_dead_or_late_run_ends_no_other_while_the_store_is_away(
     away.end()
 
 
+def test_a_gpu_has_room_for_one_network_and_for_heads_beside_it(
+    plan: Plan, workplace: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = make_options(plan, store, workplace / "home")
+    network = next(spec for spec in plan if spec.system.head is None)
+    head = next(spec for spec in plan if spec.system.head is not None)
+    cases: list[tuple[list[RunSpec], str, bool, bool]] = [
+        ([], "cuda", True, True),
+        ([network], "cuda", False, True),
+        ([head], "cuda", True, True),
+        ([network, head], "cuda", False, True),
+        ([head, head, head], "cuda", False, False),
+        ([network, network], "cpu", True, True),
+    ]
+    for running, device, another_network, another_head in cases:
+        runs = _Runs(3, replace(options, device=device), Listener(), force=False)
+        monkeypatch.setattr(runs, "_running", {i: (one, 0.0) for i, one in enumerate(running)})
+        assert runs.has_room(network) is another_network
+        assert runs.has_room(head) is another_head
+
+
 def test_a_run_may_take_years(config: Config, workplace: Path, store: Store) -> None:
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
     launch = Launch(study=study, home=workplace / "home", device="cpu", explain=False, timeout=1e9)

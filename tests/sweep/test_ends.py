@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,30 @@ def test_the_trials_that_go_on_here_outlive_a_long_outage(tmp_path: Path) -> Non
     states = [trial.state for trial in study.trials]
     assert states == [TrialState.RUNNING, TrialState.FAIL]
     assert theirs.number == 1
+
+
+def test_a_trial_that_takes_longer_than_hearts_may_stop_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmark.sweep.resuming.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("benchmark.sweep.storage.GRACE_SECONDS", 1)
+    place, grow = f"sqlite:///{tmp_path}/study.db", SharedGrowth.grow
+    states: list[TrialState] = []
+
+    def grow_slowly(*args: Any) -> list[float]:
+        if not states:
+            time.sleep(3)  # SQLite tells seconds
+            with monkeypatch.context() as patch:
+                elsewhere = replace(this_process(), host="elsewhere")
+                patch.setattr("benchmark.sweep.resuming.this_process", lambda: elsewhere)
+                study = open_study(place)
+                fail_dead(study, set())
+                states.extend(trial.state for trial in study.trials)
+        return grow(*args)
+
+    monkeypatch.setattr(SharedGrowth, "grow", grow_slowly)
+    list(make_search(place, budget=Budget(trials=1, pruner="none")).run())
+    assert states == [TrialState.RUNNING]
 
 
 @pytest.mark.parametrize("pruner", ["median", "none"])

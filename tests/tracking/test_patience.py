@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from requests import HTTPError, Response
 from sqlalchemy.exc import OperationalError
 
 from benchmark.execution.executor import without_running
@@ -51,6 +52,19 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("benchmark.tracking.patience.time", clock)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     return slept
+
+
+@pytest.mark.parametrize(
+    ("status", "waits"), [(500, True), (503, True), (400, False), (401, False), (404, False)]
+)
+def test_a_server_that_fails_is_waited_for_and_one_that_refuses_is_not(
+    status: int, waits: bool
+) -> None:
+    response = Response()
+    response.status_code = status
+    error = MlflowException("it did not work")
+    error.__cause__ = HTTPError(response=response)
+    assert is_away(error) is waits
 
 
 def away(*args: Any, **kwargs: Any) -> Any:
