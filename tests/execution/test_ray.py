@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class Saboteur(Listener):
 
 
 def test_a_cluster_gives_what_one_process_gives_and_writes_no_password_down(
-    config: Config, workplace: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+    config: Config, workplace: Path, store: Store, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = plan(config, workplace, *NAMES)
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
@@ -120,7 +121,7 @@ def test_a_cluster_gives_what_one_process_gives_and_writes_no_password_down(
 def test_a_run_whose_node_is_removed_is_made_again_on_another(
     config: Config, workplace: Path, store: Store, cluster: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    study = plan(config, workplace, "basic_cnn-scratch", "convmixer-scratch", epochs=40)
+    study = plan(config, workplace, "basic_cnn-scratch", "convmixer-scratch", epochs=150)
     (node,) = cluster.worker_nodes
     saboteur = Saboteur(lambda: cluster.remove_node(node, allow_graceful=False), at=2)
     outcomes = list(launch(study, workplace, cluster).execute(saboteur, force=False))
@@ -144,19 +145,20 @@ def test_a_run_that_takes_too_long_is_ended_and_the_next_is_made(
 
 
 def test_messages_that_are_lost_with_their_queue_end_no_run(
-    config: Config, workplace: Path, cluster: Any
+    config: Config, workplace: Path, store: Store, cluster: Any
 ) -> None:
     session = cluster.head_node.get_session_dir_path()
 
     def kill() -> None:
-        for process in psutil.process_iter():
-            is_queue = "_QueueActor" in "".join(process.cmdline())
-            if is_queue and session in "".join((process.parent() or process).cmdline()):
-                process.kill()
-                killed.append(process.pid)
+        for process in psutil.process_iter(["cmdline"]):
+            with suppress(psutil.Error):  # others begin and end meanwhile
+                is_queue = "_QueueActor" in "".join(process.info["cmdline"] or ())
+                if is_queue and session in "".join((process.parent() or process).cmdline()):
+                    process.kill()
+                    killed.append(process.pid)
 
     killed: list[int] = []
-    study = plan(config, workplace, "basic_cnn-scratch", epochs=40)
+    study = plan(config, workplace, "basic_cnn-scratch", epochs=150)
     (outcome,) = launch(study, workplace, cluster).execute(Saboteur(kill), force=False)
     assert outcome.status == "completed", str(outcome)
     assert len(killed) == 1
@@ -166,7 +168,7 @@ def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
     config: Config, workplace: Path, store: Store, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmark.execution.ray.QUEUED_AGAIN", 1)
-    study = plan(config, workplace, "basic_cnn-scratch", epochs=60)
+    study = plan(config, workplace, "basic_cnn-scratch", epochs=100_000)
 
     def kill() -> None:
         running = [run for run in all_runs(store) if run.info.status == "RUNNING"]
@@ -184,8 +186,10 @@ def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
     command += ["--data", study.config.data.source, "--weights", "demo"]
     command += ["--set", "data.image_size=32", "--set", "train.epochs=5000"]
     with subprocess.Popen([*command, "--set", "train.patience=none"]) as driver:
-        maker = _wait_for_maker(store)
-        driver.kill()
+        try:
+            maker = _wait_for_maker(store)
+        finally:
+            driver.kill()
     _, alive = psutil.wait_procs([maker], timeout=60)
     assert not alive  # the cluster ended it with its driver
     end_dead_runs(open_tracker(store))
