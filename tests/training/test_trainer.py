@@ -3,13 +3,14 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from benchmark.ranking.remarks import DEAD
 from benchmark.study.config import TrainConfig
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, batches, shuffled
+from benchmark.training.loss import Loss, Targets
 from benchmark.training.network import Network, build_network, linear_classifier
 from benchmark.training.trainer import Trainer
 from registry.specs import Schedule
@@ -174,12 +175,23 @@ def test_a_recipe_of_everything_trains_and_keeps_the_average(
         validated.append(copy.deepcopy(arguments[1].state_dict()))  # type: ignore[attr-defined]
         return evaluate(*arguments)  # type: ignore[arg-type]
 
+    mixed: list[Tensor] = []
+    mix = Loss.mix
+
+    def mix_and_tell(loss: Loss, images: Tensor, targets: Targets) -> tuple[Tensor, Targets]:
+        both = mix(loss, images, targets)
+        mixed.extend(both[1].labels)
+        return both
+
     monkeypatch.setattr(network, "pool", pool)
     monkeypatch.setattr(Trainer, "_evaluate", watch)
+    monkeypatch.setattr(Loss, "mix", mix_and_tell)
     config = settings(epochs=8, freeze_epochs=2, patience=None, **everything)
     trainer = Trainer(network, examples, config, "staged", 0)
     assert len(list(trainer.fit())) == 8
     assert {16, 24, 32} <= set(sides)
+    assert len(mixed) == 6 * 30  # but for the two epochs on stored features
+    assert any(0 < labels.max() < 1 for labels in mixed)
     assert trainer.best.result is not None
     assert trainer.best.result.epoch > 2
     assert trainer.best.result.val_accuracy > 0.6
