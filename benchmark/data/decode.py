@@ -40,6 +40,9 @@ SUFFIXES = frozenset(
 )
 """Endings of image files, in small letters."""
 _PHOTOMETRIC, _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 262, 258, 281  # tags of TIFF
+_NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+_REDUCED = 1
+"""Bit of the former: another page of the file has the picture in full."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _OTHERS = {
     b"\xff\x0a": "JPEG XL",
@@ -57,6 +60,10 @@ T = TypeVar("T")
 
 class Undecodable(Exception):
     """The bytes are no image that can be used; the message says why."""
+
+
+class Unreadable(Undecodable):
+    """It is not the bytes that are to blame: another time they may be read, and decoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +108,8 @@ def read_file(path: Path) -> bytes:
     """Read a file that should be an image, without waiting for one that never ends.
 
     Raises:
-        Undecodable: It is no plain file, larger than `MAX_BYTES`, or cannot be read.
+        Unreadable: It cannot be read.
+        Undecodable: It is no plain file, or larger than `MAX_BYTES`.
     """
     try:
         with _open(path) as file:
@@ -112,7 +120,7 @@ def read_file(path: Path) -> bytes:
                 raise Undecodable(f"{status.st_size / 1e9:,.1f} GB: too large for an image")
             return file.read(status.st_size + 1)  # what has no size is a device in disguise
     except OSError as error:
-        raise Undecodable(f"it cannot be read: {error.strerror}") from error
+        raise Unreadable(f"it cannot be read: {error.strerror}") from error
 
 
 def is_image(path: Path) -> bool:
@@ -175,6 +183,7 @@ def open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
         take: Called once with the picture, which is closed afterwards.
 
     Raises:
+        Unreadable: There is not enough memory.
         Undecodable: They are no image, a damaged one, or a decompression bomb.
     """
     try:
@@ -184,6 +193,8 @@ def open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
         raise Undecodable(f"{other}; convert it" if other else "not an image") from error
     except Image.DecompressionBombError as error:
         raise Undecodable("too many pixels: a decompression bomb") from error
+    except MemoryError as error:
+        raise Unreadable("there is not enough memory to decode it") from error
     except Undecodable:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
@@ -198,11 +209,23 @@ def _open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
         pixels = image.width * image.height
         if pixels > MAX_PIXELS:
             raise Undecodable(f"{image.width} x {image.height} pixels: too large")
+        if _is_raw(image, data):
+            raise Undecodable("a camera's raw file, of which a preview alone is read; convert it")
         bits, kind = _bits(image), image.format or ""
         with large(pixels > LARGE_PIXELS):
             image.load()
             _turn_upright(image)
             return take(Opened(picture=_rgb(image), bits=bits, kind=kind))
+
+
+def _is_raw(image: Image.Image, data: bytes) -> bool:
+    """Whether what Pillow takes for a TIFF file is a camera's, which begins with a preview."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    if not tags:
+        return False
+    kind = tags.get(_NEW_SUBFILE_TYPE)
+    reduced = isinstance(kind, int) and kind & _REDUCED
+    return bool(reduced) or _DNG_VERSION in tags or data[8:10] == b"CR"
 
 
 def large(is_large: bool) -> AbstractContextManager[object]:

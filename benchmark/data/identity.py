@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from benchmark.data.decode import Undecodable, read_file
+from benchmark.data.decode import Undecodable, Unreadable, read_file
 from benchmark.data.findings import LeftOut
 from benchmark.data.layout import ImageFile
 from benchmark.data.sources import Source
+from registry.errors import UserError
 
 STORE_VERSION = 3
 """Raise it when decoding or the search for copies changes: it is part of every fingerprint."""
@@ -31,6 +32,15 @@ def identify(source: Source) -> Source:
         else:
             files.append(replace(file, digest=digest, group=file.group or digest))
     return replace(source, files=tuple(files), left_out=(*source.left_out, *left_out))
+
+
+def gone(file: ImageFile, error: OSError | Unreadable) -> UserError:
+    """What to tell if a file that was identified cannot be read: nothing may be kept without it."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    return UserError(
+        f"{file.path} could be read a moment ago, and no longer ({reason}); "
+        "type the same again, or leave it out: --exclude FILE"
+    )
 
 
 def fingerprint(source: Source) -> str:

@@ -15,9 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.decode import LARGE_BYTES, Shade, Undecodable, decode, large, read_file
+from benchmark.data.decode import (
+    LARGE_BYTES,
+    Shade,
+    Undecodable,
+    Unreadable,
+    decode,
+    large,
+    read_file,
+)
 from benchmark.data.disk import reserve
 from benchmark.data.findings import LeftOut
+from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
 from benchmark.data.splits import Split
 from benchmark.processes.leftovers import unfinished
@@ -70,6 +79,9 @@ def decode_all(
         store: The folder that is to be.
         progress: Called with (images done, images in all).
         keep: Whether to write the images; else it is the index alone.
+
+    Raises:
+        UserError: A file cannot be read; nothing is written.
     """
     assert input_.size is not None
     # The rows of files that turn out undecodable stay unused, at the end.
@@ -146,8 +158,8 @@ def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np
         with large(file.path.stat().st_size > LARGE_BYTES):
             data = read_file(file.path)
             decoded = decode(data, input_.size, input_)
-    except OSError as error:
-        return LeftOut(name=file.name, reason=f"it cannot be read: {error.strerror}")
+    except (OSError, Unreadable) as error:
+        raise gone(file, error) from error
     except Undecodable as error:
         return LeftOut(name=file.name, reason=str(error))
     width, height = decoded.size

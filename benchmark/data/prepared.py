@@ -113,7 +113,7 @@ def prepare(
         input_: What the network was made for.
 
     Raises:
-        UserError: Nothing can be read, or everything was left out.
+        UserError: Nothing can be read, everything was left out, or a file is gone meanwhile.
     """
     if not source.files:
         raise _nothing_left(source)
