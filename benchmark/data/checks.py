@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from benchmark.data.findings import Finding
 from benchmark.data.image_store import Sample
@@ -36,12 +36,29 @@ def check_classes(data: PreparedData) -> None:
             reasons.setdefault(small[label], []).append(repr(label))
         told = "; ".join(f"{reason}: {listed(names, _NAMED)}" for reason, names in reasons.items())
         noun = "class has" if len(small) == 1 else "classes have"
+        shared, near = _contested(data, small)
         enough_left = len(data.class_names) - len(small) >= 2
         advice = ", or leave such classes out: --set data.min_images=3" if enough_left else ""
+        if near:
+            advice += ", or take near copies for images of their own: --set data.near_copies=false"
         raise UserError(
-            f"{len(small)} {noun} too few images for a train, a val and a test part ({told}); "
-            f"add different images{advice}"
+            f"{len(small)} {noun} too few images for a train, a val and a test part ({told}"
+            f"{shared}); add different images{advice}"
         )
+
+
+def _contested(data: PreparedData, labels: Collection[str]) -> tuple[str, bool]:
+    """Say how many images of some classes are also in another, and whether as near copies."""
+    classes: dict[str, set[str]] = {}
+    digests: dict[str, set[str]] = {}
+    for sample in data.samples:
+        classes.setdefault(sample.group, set()).add(sample.label)
+        digests.setdefault(sample.group, set()).add(sample.digest)
+    own = [one for one in data.samples if one.label in labels and len(classes[one.group]) > 1]
+    if not own:
+        return "", False
+    told = f"; {counted(len(own), 'image')} of theirs also in another class, and thus for train"
+    return told, any(len(digests[one.group]) > 1 for one in own)
 
 
 def audit(data: PreparedData) -> list[Finding]:

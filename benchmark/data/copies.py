@@ -10,23 +10,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from benchmark.data.alignment import Floats, align, correlation, details, sample, wholes
+
 Ints = NDArray[np.int64]
 
 SIDE = 48
 """Of a thumbnail in pixels: the whole picture, squashed."""
 MOST = 100_000
 """In larger data sets only copies of the same bytes are found: all pairs would take hours."""
-_CROPS_OF_ALL = 10_000
+CROPS_OF_ALL = 10_000
 """In larger data sets, cropped copies are looked for among the images of a class."""
 _BITS = 12
 """By so many of 64 bits the hashes of a copy may differ; of unlike pictures it is half of them."""
+_NEAREST = 64
+"""So many of what is near to an image are compared with it: a film's frames all are."""
+_ENOUGH = 12
+"""Images that both were found to be copies so often are not compared with each other."""
 _SHARES = (1.0, 0.9, 0.8, 0.7)
 _STEP = 0.1
 """Cropped copies have at least such shares of the width and the height, at any place."""
@@ -36,7 +41,6 @@ _PROMISING, _NEARLY, _ALIKE, _FINE = 0.65, 0.85, 0.97, 0.9
 """Correlation before one is laid onto the other, after that roughly and closely, and of details."""
 _CROPPED = 0.95
 """Smaller shares of a picture are called cropped."""
-_STEPS = 5
 _CHUNK = 1024
 _QUERIES, _KEYS = 16, 4096
 """Hashes that are compared at once: a core's caches hold what becomes of them."""
@@ -60,24 +64,28 @@ class Pair:
     alike: float
     how: str
 
-    def among(self, rows: Sequence[int]) -> Pair:
-        """The same pair by the numbers that its rows have elsewhere."""
-        return replace(self, first=rows[self.first], second=rows[self.second])
-
 
 def find_copies(thumbnails: NDArray[np.uint8], labels: Sequence[str]) -> list[Pair]:
-    """Find all pairs of near copies, the surest first.
+    """Find pairs of near copies, the surest first: all, unless an image has a great many.
 
     Args:
-        thumbnails: (N, SIDE, SIDE, 3), RGB.
+        thumbnails: (N, SIDE, SIDE, 3), RGB; those of one colour are copies of none.
         labels: Class of each image.
     """
-    grey: Floats = thumbnails.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    uneven = np.flatnonzero(grey.std(axis=(1, 2)) > _FLAT)
+    grey = np.empty(thumbnails.shape[:3], np.float32)
+    for some in _chunks(len(grey)):
+        grey[some] = thumbnails[some].astype(np.float32) @ _LUMA
+    spread = [grey[some].std(axis=(1, 2)) for some in _chunks(len(grey))]
+    uneven = np.flatnonzero(np.concatenate([np.zeros(0), *spread]) > _FLAT)
+    keys = _hashes(grey, uneven, WINDOWS)
+    of_class = np.asarray(labels)[uneven]
     best: dict[frozenset[int], Pair] = {}
     for mirrored in (False, True):
-        pairs = _candidates(grey, uneven, labels, mirrored=mirrored)
-        for pair in _confirm(thumbnails, grey, pairs, mirrored=mirrored):
+        queries = _hashes(grey[:, :, ::-1], uneven, WINDOWS[:1]) if mirrored else keys
+        first, second, window = _candidates(queries[0], keys, of_class)
+        candidates = uneven[first], uneven[second], window
+        confirmed = _confirm(thumbnails, grey, candidates, mirrored=mirrored)
+        for pair in sorted(confirmed, key=lambda pair: (pair.first, pair.second)):
             rows = frozenset((pair.first, pair.second))
             if rows not in best or best[rows].alike < pair.alike:
                 best[rows] = pair
@@ -121,6 +129,23 @@ def _shrink(start: float, length: float, count: int) -> Floats:
 _COSINES = scipy.fft.dct(np.eye(_GRID), axis=0)[:8].astype(np.float32)
 
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def _chunks(count: int) -> list[slice]:
+    return [slice(start, start + _CHUNK) for start in range(0, count, _CHUNK)]
+
+
+def _hashes(grey: Floats, rows: Ints, windows: Sequence[_Window]) -> NDArray[np.uint64]:
+    """(W, R) hashes of parts of some pictures of (N, SIDE, SIDE)."""
+    hashes = np.empty((len(windows), len(rows)), np.uint64)
+    for some in _chunks(len(rows)):
+        seen = grey[rows[some]]
+        for window, own in zip(windows, hashes, strict=True):
+            own[some] = _hash(seen, window)
+    return hashes
+
+
 def _hash(grey: Floats, window: _Window) -> NDArray[np.uint64]:
     """(N,) perceptual hashes of a part of pictures (N, SIDE, SIDE)."""
     across = _COSINES @ _shrink(window.left, window.width, _GRID)
@@ -131,53 +156,75 @@ def _hash(grey: Floats, window: _Window) -> NDArray[np.uint64]:
 
 
 def _candidates(
-    grey: Floats, rows: Ints, labels: Sequence[str], *, mirrored: bool
+    queries: NDArray[np.uint64], keys: NDArray[np.uint64], labels: NDArray[np.str_]
 ) -> tuple[Ints, Ints, Ints]:
-    """Pairs whose hashes are near: (P,) rows, rows of what they may be part of, windows."""
-    seen = grey[rows]
-    queries = _hash(seen[:, :, ::-1] if mirrored else seen, WINDOWS[0])
-    keys = np.stack([_hash(seen, window) for window in WINDOWS])
-    near = [_near(queries, keys[:1])]
-    cuts = np.arange(1, len(WINDOWS))
-    for own in _among(np.asarray(labels)[rows]):
-        first, second, window, distance = _near(queries[own], keys[np.ix_(cuts, own)])
-        near.append((own[first], own[second], window + 1, distance))
-    first, second, window, distance = (np.concatenate(part) for part in zip(*near, strict=True))
-    order = np.lexsort((window, distance, second, first))  # of a pair, the nearest window
-    first, second, window = first[order], second[order], window[order]
-    new = np.r_[True, (np.diff(first) != 0) | (np.diff(second) != 0)][: len(order)]
-    new &= first != second
-    return rows[first[new]], rows[second[new]], window[new]
+    """Pairs whose hashes are near: (P,) pictures, what they may be part of, windows.
+
+    Args:
+        queries: (N,) hashes of whole pictures.
+        keys: (W, N) hashes of what each window shows of them.
+        labels: (N,).
+
+    Returns:
+        The nearest of each picture come first, then the second of each, and so on.
+    """
+    parts = [_near(queries, keys[:1])]
+    for own in _among(labels):
+        part = _near(queries[own], keys[1:, own])
+        part[:2] = own[part[:2]]
+        part[2] += 1
+        parts.append(part)
+    near = np.concatenate(parts, axis=1)
+    near = near[:, np.lexsort((near[2], near[3], near[1], near[0]))]  # the nearest window first
+    new = np.ones(near.shape[1], bool)
+    new[1:] = (np.diff(near[:2]) != 0).any(axis=0)
+    near = near[:, new & (near[0] != near[1])]
+    near = near[:, np.lexsort((np.abs(near[1] - near[0]), near[3], near[0]))]
+    place = np.arange(near.shape[1]) - np.searchsorted(near[0], near[0])
+    first, second, window = near[:3, np.lexsort((near[0], place))]
+    return first, second, window
 
 
 def _among(labels: NDArray[np.str_]) -> Iterator[Ints]:
-    if len(labels) <= _CROPS_OF_ALL:
+    if len(labels) <= CROPS_OF_ALL:
         yield np.arange(len(labels))
         return
     for label in np.unique(labels):
         yield np.flatnonzero(labels == label)
 
 
-def _near(queries: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[Ints, Ints, Ints, Ints]:
-    """Compare hashes (Q,) with hashes (W, K): query, key, window and distance of what is near."""
-    flat = keys.ravel()
+def _near(queries: NDArray[np.uint64], keys: NDArray[np.uint64]) -> Ints:
+    """Compare hashes (Q,) with hashes (W, K) of as many windows of each picture.
 
-    def search(start: int) -> NDArray[np.int64]:
+    Returns:
+        (4, P): query, key, window and distance of the nearest of what is near.
+    """
+    count = keys.shape[1]
+
+    def search(start: int) -> Ints:
         some = queries[start : start + _QUERIES, None]
-        found = [np.zeros((3, 0), np.int64)]
-        for first in range(0, len(flat), _KEYS):
-            differ = np.bitwise_count(some ^ flat[first : first + _KEYS])
-            near = differ <= _BITS
-            if near.any():  # far sooner known than where
-                query, key = np.nonzero(near)
-                found.append(np.stack([query + start, key + first, differ[query, key]]))
+        least = np.full((len(some), count), _BITS + 1, np.uint8)
+        window = np.zeros((len(some), count), np.uint8)
+        for number, hashes in enumerate(keys):
+            for first in range(0, count, _KEYS):
+                part = np.s_[:, first : first + _KEYS]
+                differ = np.bitwise_count(some ^ hashes[first : first + _KEYS])
+                nearer = differ < least[part]
+                if nearer.any():  # far sooner known than where
+                    least[part][nearer] = differ[nearer]
+                    window[part][nearer] = number
+        found = [np.zeros((4, 0), np.int64)]
+        for query, (distance, number_of) in enumerate(zip(least, window, strict=True), start):
+            key = np.flatnonzero(distance <= _BITS)
+            order = np.lexsort((np.abs(key - query), distance[key]))  # a film's frames are in order
+            key = key[order[:_NEAREST]]
+            told = np.full(len(key), query), key, number_of[key], distance[key]
+            found.append(np.stack(told).astype(np.int64))
         return np.concatenate(found, axis=1)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(search, range(0, len(queries), _QUERIES)))
-    query, key, distance = np.concatenate([np.zeros((3, 0), np.int64), *parts], axis=1)
-    count = keys.shape[1]
-    return query, key % max(count, 1), key // max(count, 1), distance
+    return np.concatenate([np.zeros((4, 0), np.int64), *parts], axis=1)
 
 
 def _confirm(
@@ -192,24 +239,27 @@ def _confirm(
     grey = grey[..., None]
     table = np.array([[w.left, w.width, w.top, w.height] for w in WINDOWS], np.float32)
     flip = slice(None, None, -1 if mirrored else 1)
-    for start in range(0, len(pairs[0]), _CHUNK):
-        first, second, window = (part[start : start + _CHUNK] for part in pairs)
-        parts = table[window]
+    met = np.zeros(len(grey), np.int64)
+    for some in _chunks(len(pairs[0])):
+        first, second, window = (part[some] for part in pairs)
+        wanted = (met[first] < _ENOUGH) | (met[second] < _ENOUGH)
+        first, second, parts = first[wanted], second[wanted], table[window[wanted]]
         for pictures, count, before, after in (
             (small, _COARSE, _PROMISING, _NEARLY),
             (grey, _GRID, _NEARLY, _NEARLY),
         ):
-            whole = _sample(pictures[first][:, :, flip], _whole(len(first)), count)
-            near = _correlation(whole, _sample(pictures[second], parts, count)) >= before
-            first, second, parts, whole = first[near], second[near], parts[near], whole[near]
-            parts = _align(whole, pictures[second], parts, count)
-            near = _correlation(whole, _sample(pictures[second], parts, count)) >= after
+            seen = sample(pictures[first][:, :, flip], wholes(len(first)), count)
+            near = correlation(seen, sample(pictures[second], parts, count)) >= before
+            first, second, parts, seen = first[near], second[near], parts[near], seen[near]
+            parts = align(seen, pictures[second], parts, count)
+            near = correlation(seen, sample(pictures[second], parts, count)) >= after
             first, second, parts = first[near], second[near], parts[near]
-        one = _sample(thumbnails[first][:, :, flip].astype(np.float32), _whole(len(first)), _GRID)
-        other = _sample(thumbnails[second].astype(np.float32), parts, _GRID)
-        alike = _correlation(one, other)
-        same = (alike >= _ALIKE) & (_correlation(_details(one), _details(other)) >= _FINE)
+        one = sample(thumbnails[first][:, :, flip].astype(np.float32), wholes(len(first)), _GRID)
+        other = sample(thumbnails[second].astype(np.float32), parts, _GRID)
+        alike = correlation(one, other)
+        same = (alike >= _ALIKE) & (correlation(details(one), details(other)) >= _FINE)
         cropped = parts[:, 1] * parts[:, 3] < _CROPPED
+        np.add.at(met, np.r_[first[same], second[same]], 1)
         for place in np.flatnonzero(same):
             ways = [
                 way for way, true in (("mirrored", mirrored), ("cropped", cropped[place])) if true
@@ -220,71 +270,3 @@ def _confirm(
                 alike=round(min(float(alike[place]), 1.0), 4),
                 how=" and ".join(ways) or "same picture",
             )
-
-
-def _whole(count: int) -> Floats:
-    return np.tile(np.array([0, 1, 0, 1], np.float32), (count, 1))
-
-
-def _places(count: int) -> Floats:
-    """Middles of so many equal pieces of a line from 0 to 1."""
-    return ((np.arange(count) + 0.5) / count).astype(np.float32)
-
-
-def _sample(pictures: Floats, parts: Floats, count: int) -> Floats:
-    """Look at parts (M, 4) of pictures (M, S, S, C) at ``count`` x ``count`` places."""
-    side = pictures.shape[1]
-    which = np.arange(len(pictures))[:, None]
-    seen = pictures
-    for start, length in ((2, 3), (0, 1)):  # rows, then columns
-        place = (parts[:, start, None] + parts[:, length, None] * _places(count)) * side - 0.5
-        place = place.clip(0, side - 1.001)
-        before = place.astype(np.int64)
-        share = (place - before)[:, :, None, None].astype(np.float32)
-        seen = seen[which, before] * (1 - share) + seen[which, before + 1] * share
-        seen = seen.transpose(0, 2, 1, 3)
-    return seen
-
-
-def _align(whole: Floats, pictures: Floats, parts: Floats, count: int) -> Floats:
-    """Move parts (M, 4) of pictures to where they are most like others, by Gauss-Newton steps."""
-    across = _places(count)[None, None, :, None]
-    down = across.transpose(0, 2, 1, 3)
-    best, parts = parts, parts.copy()
-    least = np.full(len(parts), np.inf)
-    for _ in range(_STEPS):
-        seen = _sample(pictures, parts, count)
-        rest = whole - seen
-        error = (rest**2).mean(axis=(1, 2, 3))
-        better = error < least
-        least = np.where(better, error, least)
-        best = np.where(better[:, None], parts, best)
-        x = np.gradient(seen, axis=2) * count / parts[:, 1, None, None, None]
-        y = np.gradient(seen, axis=1) * count / parts[:, 3, None, None, None]
-        slopes = np.stack([x, x * across, y, y * down], axis=-1).reshape(-1, count**2, 4)
-        turned = slopes.transpose(0, 2, 1)
-        normal = turned @ slopes
-        normal += (1 + 1e-3 * np.trace(normal, axis1=1, axis2=2))[:, None, None] * np.eye(4)
-        step = np.linalg.solve(normal, turned @ rest.reshape(-1, count**2, 1))
-        parts = parts + step[:, :, 0].clip(-0.06, 0.06).astype(np.float32)
-        parts[:, 1::2] = parts[:, 1::2].clip(0.6, 1.02)
-        parts[:, ::2] = parts[:, ::2].clip(-0.02, 1.02 - parts[:, 1::2])
-    return best.astype(np.float32)
-
-
-def _details(seen: Floats) -> Floats:
-    """What is left of pictures without what a fourth of the resolution shows."""
-    count, side, _, channels = seen.shape
-    blocks = seen.reshape(count, side // 4, 4, side // 4, 4, channels)
-    details: Floats = blocks - blocks.mean(axis=(2, 4), keepdims=True)
-    return details.reshape(seen.shape)
-
-
-def _correlation(one: Floats, other: Floats) -> Floats:
-    """(M,) correlation of pictures (M, H, W, C), each channel around its own mean."""
-    one = one - one.mean(axis=(1, 2), keepdims=True)
-    other = other - other.mean(axis=(1, 2), keepdims=True)
-    both = (one * other).sum(axis=(1, 2, 3))
-    size = np.sqrt((one**2).sum(axis=(1, 2, 3)) * (other**2).sum(axis=(1, 2, 3)))
-    correlation: Floats = (both / np.maximum(size, 1e-6)).astype(np.float32)
-    return correlation

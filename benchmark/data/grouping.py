@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from benchmark.data.cache import cache_folder, read_kept
-from benchmark.data.copies import MOST, Pair, find_copies
-from benchmark.data.findings import LeftOut
+from benchmark.data.copies import CROPS_OF_ALL, MOST, Pair, find_copies
+from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.identity import fingerprint, identify
 from benchmark.data.layout import ImageFile
 from benchmark.data.looks import Look, look_at
+from benchmark.data.names import counted, natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import PRIORITY
 from benchmark.processes.leftovers import unfinished
@@ -50,16 +49,21 @@ def examine(
         source: The files.
         home: Folder where it is kept.
         progress: Called with (images done, images in all) while they are decoded.
+
+    Raises:
+        UserError: A file cannot be read any more.
     """
     source = identify(source)
     folder = cache_folder(home, "data") / f"{fingerprint(source)}-looks"
     known = read_kept(folder, _read)
     if known is None:
-        looks, thumbnails = look_at(source.files, progress)
-        large = [look is not None and min(look.width, look.height) >= _TINY for look in looks]
-        rows = np.flatnonzero(large) if len(looks) <= MOST else np.zeros(0, np.int64)
-        labels = [source.files[row].label for row in rows]
-        pairs = [pair.among(rows.tolist()) for pair in find_copies(thumbnails[rows], labels)]
+        compared = len(source.files) <= MOST
+        looks, thumbnails = look_at(source.files, progress, thumbnails=compared)
+        pairs: list[Pair] = []
+        if compared:
+            tiny = [look is not None and min(look.width, look.height) < _TINY for look in looks]
+            thumbnails[tiny] = 0  # of one colour: a copy of none
+            pairs = find_copies(thumbnails, [file.label for file in source.files])
         with unfinished(folder) as partial:
             partial.mkdir()
             told = {
@@ -84,15 +88,21 @@ def group_copies(examined: Examined) -> Source:
 
     Where the data set brings its own parts, what would straddle them is left out: of a group in
     several parts, all but those of the test (or of val), and of the same image in two classes,
-    those of val and test.
+    those of val and test. If the source wants no near copies, those of the same bytes are.
 
     Returns:
         The source whose files name their group, the least digest in it.
     """
     files = examined.source.files
     groups = _Groups(files)
-    for pair in examined.pairs:
-        groups.join(pair.first, pair.second)
+    findings: list[Finding] = []
+    if examined.source.near_copies:
+        alike = _alike_classes(files, examined.pairs)
+        for pair in examined.pairs:
+            labels = {files[pair.first].label, files[pair.second].label}
+            if len(labels) == 1 or not labels & alike.keys():
+                groups.join(pair.first, pair.second)
+        findings = [*_alike(alike), *_not_looked_for(len(files))]
     members = groups.members()
     named = list(files)
     reasons: dict[int, str] = {}
@@ -110,11 +120,47 @@ def group_copies(examined: Examined) -> Source:
     return replace(
         examined.source,
         files=tuple(file for row, file in enumerate(named) if row not in reasons),
+        findings=(*examined.source.findings, *findings),
         left_out=(
             *examined.source.left_out,
             *(LeftOut(name=files[row].name, reason=reason) for row, reason in reasons.items()),
         ),
     )
+
+
+def _alike_classes(files: Sequence[ImageFile], pairs: Iterable[Pair]) -> dict[str, int]:
+    """Classes of which too many images have near copies in others to be copies, and how many.
+
+    Such classes look like each other: the one is the other in the mirror, or with a small defect.
+    """
+    rows = {
+        row
+        for pair in pairs
+        if files[pair.first].label != files[pair.second].label
+        and files[pair.first].digest != files[pair.second].digest
+        for row in (pair.first, pair.second)
+    }
+    sizes = Counter(file.label for file in files)
+    counts = Counter(files[row].label for row in rows)
+    return {label: n for label, n in counts.items() if n > max(2, sizes[label] // _SHARE)}
+
+
+def _alike(classes: dict[str, int]) -> Iterator[Finding]:
+    for label in sorted(classes, key=natural_key):
+        like = f"{counted(classes[label], 'image')} nearly as in other classes"
+        yield Finding(
+            kind="class like another", name=label, detail=f"{like}: not taken for copies of them"
+        )
+
+
+def _not_looked_for(count: int) -> Iterator[Finding]:
+    """Say which near copies are not looked for among so many files."""
+    if count > MOST:
+        name = f"not looked for among more than {MOST:,} images"
+        yield Finding(kind="near copies", name=name, detail="those of the same bytes are found")
+    elif count > CROPS_OF_ALL:
+        name = f"looked for within classes among more than {CROPS_OF_ALL:,} images"
+        yield Finding(kind="cropped copies", name=name, detail="other copies are found across them")
 
 
 def _straddling(own: list[ImageFile]) -> dict[int, str]:

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.data.copies import SIDE
-from benchmark.data.decode import Opened, Undecodable, open_picture, read_file
+from benchmark.data.decode import Opened, Undecodable, Unreadable, open_picture, read_file
+from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
 
 _CLOSE = 256
 """Longest side in pixels at which sharpness is told: what is in focus there is sharp enough."""
+_AHEAD = 4096
+"""So many files are handed to the threads at once: each that waits takes memory."""
 _BORDER = 2
 """Width of a thumbnail's border in pixels."""
 
@@ -53,37 +56,46 @@ class Look:
 
 
 def look_at(
-    files: Sequence[ImageFile], progress: Callable[[int, int], None]
+    files: Sequence[ImageFile], progress: Callable[[int, int], None], *, thumbnails: bool
 ) -> tuple[list[Look | None], NDArray[np.uint8]]:
     """Look at each file.
 
     Args:
-        files: What to look at.
+        files: What to look at, once it is identified.
         progress: Called with (images done, images in all).
+        thumbnails: Whether to make any.
 
     Returns:
-        A look for each, None where it cannot be decoded, and thumbnails (N, SIDE, SIDE, 3).
+        A look for each, None where it cannot be decoded, and thumbnails (N, SIDE, SIDE, 3), black
+        there; N is 0 if none are made.
+
+    Raises:
+        UserError: A file cannot be read.
     """
     looks: list[Look | None] = []
-    thumbnails = np.zeros((len(files), SIDE, SIDE, 3), np.uint8)
+    made = np.zeros((len(files) * thumbnails, SIDE, SIDE, 3), np.uint8)
     # Warning filters belong to the process, so no thread may set them.
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.simplefilter("ignore")
         try:
-            for row, seen in enumerate(pool.map(_look, files)):
-                looks.append(None if seen is None else seen[0])
-                if seen is not None:
-                    thumbnails[row] = seen[1]
-                progress(row + 1, len(files))
+            for first in range(0, len(files), _AHEAD):
+                some = files[first : first + _AHEAD]
+                for row, seen in enumerate(pool.map(_look, some), first):
+                    looks.append(None if seen is None else seen[0])
+                    if thumbnails and seen is not None:
+                        made[row] = seen[1]
+                    progress(row + 1, len(files))
         finally:
             pool.shutdown(cancel_futures=True)
-    return looks, thumbnails
+    return looks, made
 
 
 def _look(file: ImageFile) -> tuple[Look, NDArray[np.uint8]] | None:
     try:
         data = read_file(file.path)
         return open_picture(data, partial(_describe, len(data)))
+    except Unreadable as error:
+        raise gone(file, error) from error
     except Undecodable:  # told when it is decoded to be kept
         return None
 

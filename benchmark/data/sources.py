@@ -36,6 +36,7 @@ class Source:
         left_out: Files that may be images and are not among them.
         findings: What is doubtful about the classes.
         min_images: Classes with fewer different images are left out; None to take all.
+        near_copies: Whether near copies are kept together, or those of the same bytes alone.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Source:
     left_out: tuple[LeftOut, ...] = ()
     findings: tuple[Finding, ...] = ()
     min_images: int | None = None
+    near_copies: bool = True
 
     def without(self, classes: Mapping[str, str]) -> Source:
         """The same without some classes, each for a reason."""
@@ -155,6 +157,7 @@ def folder_source(
         left_out=tuple(sorted(passed_over, key=lambda one: one.name)),
         findings=tuple(layout.findings),
         min_images=config.min_images,
+        near_copies=config.near_copies,
     )
     counts = Counter(file.label for file in source.files)
     least = config.min_images or 0

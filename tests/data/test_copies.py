@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmark.data import copies
+from benchmark.data import alignment, copies
 from benchmark.data.copies import SIDE, Pair, find_copies
 from tests.data.planted import TAMPERED, scene
 
@@ -61,7 +61,7 @@ def test_the_same_shape_in_another_colour_is_no_copy() -> None:
 def test_crops_are_looked_for_within_classes_if_there_are_many_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(copies, "_CROPS_OF_ALL", 3)
+    monkeypatch.setattr(copies, "CROPS_OF_ALL", 3)
     pictures = [crop(scene(seed)) for seed in (1, 2) for crop in (TAMPERED["cropped"], lambda p: p)]
     pairs = find_copies(thumbnails(pictures), ["a", "a", "a", "b"])
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 1)]
@@ -71,6 +71,38 @@ def test_crops_are_looked_for_within_classes_if_there_are_many_images(
         frozenset((0, 2)),
         frozenset((1, 3)),
     }
+
+
+def film(frames: int) -> list[Image.Image]:
+    """A camera that does not move; something small does, slowly."""
+    pictures = [scene(1) for _ in range(frames)]
+    for i, picture in enumerate(pictures):
+        picture.paste((255, 0, 0), (i, 20, i + 6, 26))
+    return pictures
+
+
+def test_a_film_is_compared_with_few_frames_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    aligned = 0
+
+    def counted(*arguments: NDArray[np.float32] | int) -> NDArray[np.float32]:
+        nonlocal aligned
+        aligned += len(arguments[0])  # type: ignore[arg-type]
+        return alignment.align(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(copies, "align", counted)
+    frames = 60
+    found(film(frames))
+    all_ = aligned
+    monkeypatch.setattr(copies, "_NEAREST", 8)
+    aligned = 0
+    told = {frozenset((pair.first, pair.second)) for pair in found(film(frames))}
+    assert aligned <= 2 * frames * 8 < all_
+    assert all(any(row in rows for rows in told) for row in range(frames))
+    monkeypatch.setattr(copies, "_ENOUGH", 2)
+    monkeypatch.setattr(copies, "_CHUNK", frames)
+    aligned = 0
+    assert found(film(frames))
+    assert aligned <= 2 * frames * 3
 
 
 def test_windows_cover_every_corner() -> None:

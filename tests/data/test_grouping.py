@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from benchmark.data.checks import audit, warnings
+from benchmark.data import grouping
+from benchmark.data.checks import audit, check_classes, warnings
 from benchmark.data.grouping import examine, group_copies
 from benchmark.data.identity import fingerprint
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.selection import select_images
 from benchmark.data.sources import Source, folder_source
 from benchmark.study.config import Config, DataConfig
+from registry.errors import UserError
 from tests.data.planted import TAMPERED, scene
 
 CLASSES = {"abra": 0, "kadabra": 100, "zubat": 200}
@@ -124,6 +126,70 @@ def test_a_film_does_not_become_one_group(tmp_path: Path) -> None:
     assert max(map(groups.count, groups)) == 30 // 5
     data = divided(source, tmp_path)
     assert data.too_small() == {}
+
+
+def hands(folder: Path, mirrored: int) -> Path:
+    """Two classes of 20; so many of the second are of the first, in the mirror."""
+    for i in range(20):
+        write(folder, f"left/{i:02}.png", scene(i))
+        right = ImageOps.mirror(scene(i)) if i < mirrored else scene(100 + i)
+        write(folder, f"right/{i:02}.png", right)
+    return folder
+
+
+@pytest.mark.parametrize(("mirrored", "kept_out"), [(20, 0), (4, 4)])
+def test_classes_that_are_like_each_other_are_no_copies(
+    tmp_path: Path, mirrored: int, kept_out: int
+) -> None:
+    data = divided(selected(hands(tmp_path / "hands", mirrored), tmp_path), tmp_path)
+    check_classes(data)
+    found = audit(data)
+    across = [one.name for one in found if one.kind == "near copy in another class"]
+    assert len(across) == kept_out
+    alike = [(one.name, one.detail) for one in found if one.kind == "class like another"]
+    told = "20 images nearly as in other classes: not taken for copies of them"
+    assert alike == ([] if kept_out else [("left", told), ("right", told)])
+
+
+def test_near_copies_can_be_let_alone(folder: Path, home: Path) -> None:
+    data = divided(selected(folder, home, near_copies=False), home)
+    told = [(one.kind, one.name) for one in audit(data) if "copy" in one.kind]
+    assert told == [("copy in another class", "zubat/taken.png")]
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_classes_too_small_since_others_have_their_images_say_so(
+    tmp_path: Path, near: bool
+) -> None:
+    folder = tmp_path / "mine"
+    for i in range(4):
+        write(folder, f"a/{i}.png", scene(i))
+        write(folder, f"b/{i}.png", scene(i) if i < 3 else scene(10 + i))
+    if near:
+        write(folder, "b/1.png", TAMPERED["smaller"](scene(1)))
+    data = divided(selected(folder, tmp_path), tmp_path)
+    with pytest.raises(UserError) as refused:
+        check_classes(data)
+    told = "; 6 images of theirs also in another class, and thus for train); add different"
+    assert told in str(refused.value)
+    assert ("near_copies=false" in str(refused.value)) == near
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind", "told"),
+    [
+        ("MOST", "near copies", "not looked for among more than 5 images"),
+        ("CROPS_OF_ALL", "cropped copies", "looked for within classes among more than 5 images"),
+    ],
+)
+def test_what_is_not_looked_for_among_so_many_images_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, kind: str, told: str
+) -> None:
+    monkeypatch.setattr(grouping, limit, 5)
+    data = divided(selected(folder, tmp_path), tmp_path)
+    assert warnings(data)[0] == f"{kind}: {told}"
+    near = [one for one in audit(data) if one.kind == "near copy"]
+    assert bool(near) == (limit != "MOST")
 
 
 @pytest.fixture(scope="module")
