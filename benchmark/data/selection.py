@@ -24,5 +24,9 @@ def select_images(
     Raises:
         UserError: There is no such source, or its classes cannot be told; says what to type.
     """
-    source = group_copies(examine(open_source(config, home), home, progress))
-    return limit_training(source, config.data.images_per_class, config.data.split_seed)
+    examined = examine(open_source(config, home), home, progress)
+    seen = zip(examined.source.files, examined.looks, strict=True)
+    undecodable = {file.name for file, look in seen if look is None}
+    source = group_copies(examined)
+    limit, seed = config.data.images_per_class, config.data.split_seed
+    return limit_training(source, limit, seed, undecodable)

@@ -7,8 +7,9 @@ import pytest
 from benchmark.data.demo import DemoSpec
 from benchmark.data.limits import limit_training
 from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.selection import select_images
 from benchmark.data.sources import Source, demo_source, folder_source
-from benchmark.study.config import DataConfig
+from benchmark.study.config import Config, DataConfig
 from tests.data.images import write_tree
 
 
@@ -49,6 +50,19 @@ def test_a_small_test_part_that_is_given_stays_whole(tmp_path: Path) -> None:
     few = names(prepared(limit_training(source, 2, 0), tmp_path))
     assert {split: len(own) for split, own in few.items()} == {"train": 4, "val": 8, "test": 6}
     assert all(name.startswith("test/") for name in few["test"])
+
+
+def test_files_that_are_no_images_take_no_place(tmp_path: Path) -> None:
+    """With eight broken files of twelve, a part of all may be broken ones alone."""
+    folder = write_tree(tmp_path / "mine", {"a": 12, "b": 12})
+    for i in range(8):
+        (folder / f"a/{i:03d}.png").write_bytes(b"broken")
+    for seed in range(3):
+        settings = DataConfig(source=str(folder), images_per_class=2, split_seed=seed)
+        data = prepared(select_images(Config(data=settings), tmp_path), tmp_path)
+        assert data.too_small() == {}
+        assert sum(sample.label == "a" for sample in data.samples) == 4
+        assert len(data.left_out) == 8
 
 
 def test_drawn_species_bring_test_images_of_their_own(tmp_path: Path) -> None:
