@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -66,7 +67,11 @@ def _read(exclusions: Path) -> dict[str, str]:
                     f"--exclude {exclusions} has no column called image; "
                     "bench data DIR --audit --fix FILE writes such a list"
                 )
-            return {row["image"]: row.get("reason") or "" for row in rows if row["image"]}
+            return {
+                unicodedata.normalize("NFC", row["image"]): row.get("reason") or ""
+                for row in rows
+                if row["image"]
+            }
     except OSError as error:
         raise UserError(f"--exclude {exclusions} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:

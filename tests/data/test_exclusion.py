@@ -35,6 +35,13 @@ def test_what_a_list_names_is_left_out_with_its_reason(folder: Path) -> None:
     assert (folder / "abra/000.png").exists()
 
 
+def test_a_name_may_be_written_with_accents_apart(folder: Path) -> None:
+    (folder / "abra/000.png").rename(folder / "abra/caf\N{LATIN SMALL LETTER E WITH ACUTE}.png")
+    exclusions = folder.parent / "fix.csv"
+    exclusions.write_text("image\nabra/cafe\N{COMBINING ACUTE ACCENT}.png\n", encoding="utf-8")
+    assert labels(excluded(folder, exclusions).files)["abra"] == FLAT["abra"] - 1
+
+
 def test_it_is_part_of_the_datas_identity(folder: Path, tmp_path: Path) -> None:
     exclusions = tmp_path / "fix.csv"
     exclusions.write_text("image\nabra/000.png\n")
