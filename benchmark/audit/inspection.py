@@ -96,11 +96,9 @@ def inspect_source(
     examined = examine(source, home, progress)
     data = probe_images(group_copies(examined), seed, home, progress)
     looks = {
-        file.name: look
-        for file, look in zip(examined.source.files, examined.looks, strict=True)
-        if look is not None
+        file.name: look for file, look in zip(examined.source.files, examined.looks, strict=True)
     }
-    own = [looks[sample.name] for sample in data.samples]
+    own = [looks.get(sample.name) for sample in data.samples]
     embeddings = embed_images(data)
     probabilities = held_out_probabilities(embeddings, data.labels, data.groups, seed)
     rows = [
@@ -112,7 +110,9 @@ def inspect_source(
     return Inspection(
         data=data,
         table=pd.DataFrame(rows, columns=list(COLUMNS)),
-        shortcuts=find_shortcuts(own, data.labels, data.splits == "train", seed),
+        shortcuts=find_shortcuts(
+            own, data.labels, data.splits == "train", seed, groups=data.groups
+        ),
         probe_accuracy=float((probabilities.argmax(axis=1) == data.labels).mean()),
     )
 
@@ -146,8 +146,10 @@ def _of_labels(data: PreparedData, suspicions: list[Suspicion]) -> Iterator[Row]
         }
 
 
-def _odd(data: PreparedData, looks: list[Look]) -> Iterator[Row]:
+def _odd(data: PreparedData, looks: list[Look | None]) -> Iterator[Row]:
     for sample, look in zip(data.samples, looks, strict=True):
+        if look is None:
+            continue
         told = {"name": sample.name, "label": sample.label}
         if look.contrast < _BLANK:
             yield {"kind": "blank", "detail": f"contrast {look.contrast:.1f} of 255", **told}

@@ -38,42 +38,56 @@ FRAMING = ("width", "height", "file size", "format")
 """Those of them that cannot be the subject's own."""
 
 
+_COLUMNS = [
+    *("property", "accuracy", "accuracy_low", "accuracy_high"),
+    *("chance_share", "images", "p", "tells_the_class"),
+]
+
+
 def _number(kind: str) -> float:
     """A number for each file format."""
     return float(int.from_bytes(kind.encode()[:6], "big"))
 
 
 def find_shortcuts(
-    looks: Sequence[Look],
+    looks: Sequence[Look | None],
     labels: NDArray[np.int64],
     trained: NDArray[np.bool_],
     seed: int,
     properties: Iterable[str] = tuple(PROPERTIES),
+    groups: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Try to tell the class of held-out images by one property alone, with a small forest.
 
     Args:
-        looks: Of each image.
+        looks: Of each image; None are left out.
         labels: (N,).
         trained: (N,) whether the forest is fitted to an image; on the others it is tested.
         seed: Of the forest.
         properties: Which of `PROPERTIES`.
+        groups: (N,) the same for copies of an image, of which one is taken; empty if none are.
 
     Returns:
         A row a property, the most telling first: ``property``, ``accuracy`` on ``images`` held-out
         ones, ``accuracy_low`` and ``accuracy_high`` (95% interval), ``chance_share`` (of the
         commonest class), ``p`` (exact binomial test, one-sided, Holm's correction) and
-        ``tells_the_class``.
+        ``tells_the_class``; none if there is nothing to fit the forest to, or to test it on.
     """
     from scipy.stats import binomtest
     from sklearn.ensemble import RandomForestClassifier
     from statsmodels.stats.multitest import multipletests
 
+    first = np.sort(np.unique(groups, return_index=True)[1]) if groups else range(len(labels))
+    taken = [row for row in first if looks[row]]
+    known = [look for row in taken if (look := looks[row])]
+    labels, trained = labels[taken], trained[taken]
     tested = labels[~trained]
+    if not 0 < len(tested) < len(labels):
+        return pd.DataFrame(columns=_COLUMNS)
     chance = float(np.bincount(tested).max() / len(tested))
     rows = []
     for name in properties:
-        values = np.array([PROPERTIES[name](look) for look in looks], dtype=np.float64)
+        values = np.array([PROPERTIES[name](look) for look in known], dtype=np.float64)
         forest = RandomForestClassifier(
             _TREES, min_samples_leaf=3, max_depth=12, random_state=seed, n_jobs=-1
         )
@@ -91,7 +105,7 @@ def find_shortcuts(
                 "p": float(test.pvalue),
             }
         )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     table["p"] = multipletests(table["p"], method="holm")[1]
     table["tells_the_class"] = np.where(table["p"] < SURE, "yes", "no")
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
@@ -105,7 +119,7 @@ def shortcut_warnings(config: Config, data: PreparedData, home: Path) -> list[st
         data: They themselves.
         home: Folder where it is kept.
     """
-    key = content_hash(data.spec.content, data.splits.tolist(), FRAMING)
+    key = content_hash(data.spec.content, data.splits.tolist(), FRAMING, SURE)
     folder = cache_folder(home, "data") / f"{key}-shortcuts"
     told = read_kept(folder, _read)
     if told is None:
@@ -125,16 +139,17 @@ def _read(folder: Path) -> list[str]:
 def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:
     examined = examine(open_source(config, home), home)
     by_name = {
-        file.name: look
-        for file, look in zip(examined.source.files, examined.looks, strict=True)
-        if look is not None
+        file.name: look for file, look in zip(examined.source.files, examined.looks, strict=True)
     }
-    looks = [by_name[sample.name] for sample in data.samples]
-    varied = [name for name in FRAMING if len({PROPERTIES[name](look) for look in looks}) > 1]
+    looks = [by_name.get(sample.name) for sample in data.samples]
+    varied = [
+        name for name in FRAMING if len({PROPERTIES[name](look) for look in looks if look}) > 1
+    ]
     if not varied:
         return
     seed = config.data.split_seed
-    table = find_shortcuts(looks, data.labels, data.splits == "train", seed, varied)
+    trained = data.splits == "train"
+    table = find_shortcuts(looks, data.labels, trained, seed, varied, data.groups)
     for row in table[table["tells_the_class"] == "yes"].itertuples():
         yield (
             f"{row.property} alone tells the class of {row.accuracy:.1%} "

@@ -234,7 +234,8 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
             console.print(line(f"{name}: nothing is in doubt"))
         else:
             show(counts, format_, console, title=f"{name}: findings")
-        show(found.shortcuts, format_, console, title=f"{name}: what tells the class by itself")
+        if len(found.shortcuts):
+            show(found.shortcuts, format_, console, title=f"{name}: what tells the class by itself")
         suspicious = found.table[found.table["kind"] == "suspicious label"]
         if len(suspicious):
             surest = suspicious[["name", "label", "other", "sure"]].head(SUREST)

@@ -3,7 +3,6 @@
 Classes of shapes that the probe tells apart, with planted faults.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from benchmark.audit.inspection import Inspection, inspect_source
 from benchmark.audit.probe import held_out_probabilities, outliers, suspicious_labels
-from benchmark.audit.shortcuts import find_shortcuts, shortcut_warnings
-from benchmark.data.looks import Look
-from benchmark.data.prepared import prepare
-from benchmark.data.selection import select_images
 from benchmark.data.sources import folder_source
 from benchmark.report.audit_page import FILES, write_audit
-from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
 from tests.data.planted import recompressed
 
@@ -135,71 +129,6 @@ def test_the_page_shows_each_finding_with_its_picture(found: Inspection, tmp_pat
     for name in pictured["name"]:
         assert f'<span class="file">{name}</span>' in page
     assert "http" not in page.replace("http-equiv", "")
-
-
-def looks(sizes: Iterator[int]) -> list[Look]:
-    grey = (100.0, 100.0, 100.0)
-    return [
-        Look(
-            width=size,
-            height=50,
-            bytes=1000,
-            kind="PNG",
-            colour=grey,
-            border=grey,
-            border_spread=5,
-            brightness=100,
-            contrast=50,
-            sharpness=0.2,
-        )
-        for size in sizes
-    ]
-
-
-@pytest.mark.parametrize("leak", [False, True])
-def test_a_property_tells_the_class_only_where_it_does(leak: bool) -> None:
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1, 2], 60)
-    noise = rng.integers(0, 40, 180)
-    sizes = (int(n + 30 * label * leak) for n, label in zip(noise, labels, strict=True))
-    table = find_shortcuts(looks(sizes), labels, rng.random(180) < 0.7, 0)
-    told = dict(zip(table["property"], table["tells_the_class"], strict=True))
-    assert told == dict.fromkeys(told, "no") | {"width": "yes" if leak else "no"}
-
-
-def test_what_tells_less_than_chance_is_no_shortcut() -> None:
-    """Widths whose classes change places between the parts mislead a forest."""
-    labels = np.repeat([0, 1], 60)
-    trained = np.tile([True, False], 60)
-    sizes = (int(40 + 20 * label) for label in np.where(trained, labels, 1 - labels))
-    row = find_shortcuts(looks(sizes), labels, trained, 0).set_index("property").loc["width"]
-    assert (row["accuracy"], row["tells_the_class"]) == (0, "no")
-
-
-@pytest.mark.parametrize("leak", [False, True])
-def test_a_run_begins_with_what_tells_the_class_found_out_once(
-    leak: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = np.random.default_rng(0)
-    for row in range(60):
-        height = int(rng.integers(32, 60)) + 30 * leak * (row % 3)
-        picture = Image.fromarray(rng.integers(0, 256, (height, 40, 3), np.uint8))
-        file = tmp_path / f"data/{row % 3}/{row}.bmp"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(file)
-    config, home = Config(data=DataConfig(source=str(tmp_path / "data"))), tmp_path / "home"
-    data = prepare(select_images(config, home), image_size=32, seed=0, home=home)
-    told = shortcut_warnings(config, data, home)
-    if leak:
-        (line,) = told
-        assert line.startswith("shortcut: ")
-        assert "height alone tells the class of " in line
-        assert "width" not in line
-        assert line.endswith("of the images not trained on; see bench data --audit")
-    else:
-        assert told == []
-    monkeypatch.delattr("benchmark.audit.shortcuts.find_shortcuts")
-    assert shortcut_warnings(config, data, home) == told
 
 
 def test_confident_learning_counts_against_each_classs_own_mean() -> None:
