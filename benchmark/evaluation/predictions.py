@@ -61,6 +61,10 @@ class Predictions:
         predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return predicted
 
+    def ranked(self) -> NDArray[np.intp]:
+        """(N, C) classes, the most probable first; of equals the first, as in `predicted`."""
+        return np.argsort(-self.probabilities, axis=1, kind="stable")
+
     @property
     def group_ids(self) -> NDArray[np.intp]:
         """(N,) numbers, the same for copies of each other: what intervals and tests count."""
@@ -73,7 +77,7 @@ class Predictions:
         ``probability_2`` and so on, and ``copy_of``. SPLIT.safetensors has all probabilities.
         """
         classes = np.array(self.class_names)
-        order = np.argsort(-self.probabilities, axis=1, kind="stable")
+        order = self.ranked()
         table = pd.DataFrame(
             {
                 "image": self.names,

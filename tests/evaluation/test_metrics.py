@@ -33,6 +33,13 @@ def test_top5_counts_the_true_class_among_the_five_most_probable() -> None:
     assert score(predictions([4, 5], [falling, falling]))["test_top5_accuracy"] == 0.5
 
 
+@pytest.mark.parametrize(("true", "found"), [(0, 1.0), (4, 1.0), (5, 0.0), (6, 0.0)])
+def test_of_equals_the_first_are_among_the_five(true: int, found: float) -> None:
+    equal = predictions([true], [[1 / 7] * 7])
+    assert score(equal)["test_top5_accuracy"] == found
+    assert (f"class{true}" in equal.table().iloc[0].astype(str).tolist()[2:]) == bool(found)
+
+
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     sure_and_wrong = predictions([1] * 10, [[0.95, 0.05]] * 10)
     assert calibration_error(sure_and_wrong) == pytest.approx(0.95, abs=1e-6)
