@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.data.figures import label
-from benchmark.evaluation.predictions import Predictions
+from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
 from benchmark.training.epochs import EpochResult
 from registry.printable import shortened
 
@@ -20,12 +20,17 @@ TITLE = 70
 
 _CELL = 0.17
 """Side of a cell of the confusion matrix in inches, at least: its count can be read."""
+_NAMED = 300
+"""With more classes it has numbers for names and colours for counts: it would take gigabytes."""
+_LARGEST, _UNNAMED = 40, 20
+"""Its side in inches at most, with names and without."""
 
 
 def draw_confusion(predictions: Predictions, title: str) -> Figure:
     """Draw how many images of each true class (rows) were taken for each class (columns).
 
-    The colour is the share of the true class, the number how many; none stands for 0.
+    The colour is the share of the true class, the number how many; none stands for 0. A great many
+    classes are shown by colour and place alone; SPLIT.csv has who was taken for what.
     """
     from matplotlib.figure import Figure  # slow to import
     from sklearn.metrics import confusion_matrix
@@ -35,13 +40,14 @@ def draw_confusion(predictions: Predictions, title: str) -> Figure:
         predictions.labels, predictions.predicted, labels=np.arange(len(names))
     )
     shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
-    side = max(5.6, _CELL * len(names))
+    named = len(names) <= _NAMED
+    side = min(max(5.6, _CELL * len(names)), _LARGEST) if named else _UNNAMED
     figure = Figure(figsize=(side + 2.4, side + 1.8), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     font = min(11.0, max(5.0, 30 * side / len(names)))
-    for row, column in np.argwhere(counts):
+    for row, column in np.argwhere(counts) if named else ():
         axes.text(
             column,
             row,
@@ -52,13 +58,14 @@ def draw_confusion(predictions: Predictions, title: str) -> Figure:
             color="white" if shares[row, column] > 0.5 else "black",
             in_layout=False,  # measuring thousands would take seconds
         )
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
-    axes.set_yticks(range(len(names)), names, fontsize=font)
+    if named:
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font)
+        axes.set_yticks(range(len(names)), names, fontsize=font)
     axes.set(
         title=f"{shortened(title, TITLE)}\n"
         f"{predictions.split} split, {len(predictions.labels)} images",
-        xlabel="predicted",
-        ylabel="true",
+        xlabel="predicted" if named else f"predicted, by the order of {CLASSES_FILE}",
+        ylabel="true" if named else f"true, by the order of {CLASSES_FILE}",
     )
     return figure
 
