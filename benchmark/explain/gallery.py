@@ -134,8 +134,10 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
     (folder / "explanations.json").write_text(json.dumps(content, indent=2))
     strip = Image.new("RGB", (shown * _STRIP_SIDE, _STRIP_SIDE), "white")
     for i in range(shown):
-        picture = overlay(gallery.pixels[i], gallery.heat[i])
-        strip.paste(picture.resize((_STRIP_SIDE, _STRIP_SIDE)), (i * _STRIP_SIDE, 0))
+        size = _fitted(gallery.sizes[i], _STRIP_SIDE)
+        left, top = ((_STRIP_SIDE - length) // 2 for length in size)
+        picture = overlay(gallery.pixels[i], gallery.heat[i]).resize(size)
+        strip.paste(picture, (i * _STRIP_SIDE + left, top))
     strip.save(folder / STRIP)
     panels = {}
     for i, entry in enumerate(entries[:shown]):
@@ -156,10 +158,10 @@ def _write_image(gallery: Gallery, folder: Path, i: int, prefix: str) -> Explain
         "originals": Image.fromarray(gallery.pixels[i]),
         "overlays": overlay(gallery.pixels[i], gallery.heat[i]),
     }
-    scale = min(1.0, gallery.pixels.shape[1] / max(gallery.sizes[i]))
-    width, height = (max(1, round(length * scale)) for length in gallery.sizes[i])
+    longest = min(max(gallery.sizes[i]), gallery.pixels.shape[1])
     for name, picture in pictures.items():
-        shown = picture.resize((width, height), Image.Resampling.BICUBIC)
+        size = _fitted(gallery.sizes[i], longest)
+        shown = picture.resize(size, Image.Resampling.BICUBIC)
         shown.save(folder / name / file, quality=_WEBP_QUALITY, method=_WEBP_METHOD)
     measured = {}
     if i < len(gallery.deletion.auc):
@@ -176,6 +178,12 @@ def _write_image(gallery: Gallery, folder: Path, i: int, prefix: str) -> Explain
         probability=round(float(predictions.probabilities[position, predicted]), 4),
         **measured,
     )
+
+
+def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Width and height in the same shape, the longer of them so long."""
+    width, height = (max(1, round(length * longest / max(size))) for length in size)
+    return width, height
 
 
 def safe_name(name: str) -> str:

@@ -1,9 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
-from benchmark.explain.gallery import MISTAKES, safe_name, shown_positions, worst_mistakes
+from benchmark.explain.deletion import Deletion
+from benchmark.explain.gallery import (
+    MISTAKES,
+    STRIP,
+    Gallery,
+    safe_name,
+    shown_positions,
+    worst_mistakes,
+    write_gallery,
+)
 
 
 def test_the_shown_images_come_of_every_class_first(data: PreparedData) -> None:
@@ -46,6 +58,26 @@ def test_many_classes_show_their_most_confident_mistakes_alone() -> None:
     confident = [((i + 1) % classes, 0.5 + i / 100) for i in range(classes)]
     worst = worst_mistakes(predictions(list(range(classes)), confident, classes))
     assert worst.tolist() == list(range(classes - 1, 4, -1))
+
+
+def test_the_strip_shows_pictures_in_their_shape(tmp_path: Path) -> None:
+    gallery = Gallery(
+        kind="Grad-CAM",
+        predictions=predictions([0, 1], [(0, 0.9), (1, 0.8)], 2),
+        positions=np.arange(2),
+        pixels=np.zeros((2, 32, 32, 3), np.uint8),
+        heat=np.ones((2, 32, 32), np.float32),
+        sizes=[(200, 100), (100, 100)],
+        deletion=Deletion(auc=np.zeros(2), random_auc=np.zeros(2)),
+    )
+    write_gallery(gallery, tmp_path)
+    strip = np.asarray(Image.open(tmp_path / STRIP))
+    drawn = (strip != 255).any(axis=2)
+    assert strip.shape == (60, 120, 3)
+    assert drawn[15:45].all()  # the first is twice as wide as high, and centred
+    assert not drawn[:15, :60].any()
+    assert not drawn[45:, :60].any()
+    assert drawn[:, 60:].all()
 
 
 def test_names_are_safe_in_files() -> None:
