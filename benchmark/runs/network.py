@@ -30,7 +30,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
 from benchmark.tracking.writer import Tracker
 from benchmark.training.checkpoint import Checkpoint
-from benchmark.training.devices import PeakMemory, find_device, now
+from benchmark.training.devices import PeakMemory, find_device, is_bfloat16, now
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.inference import EMBEDDINGS_FILE, classify, embed, save_embeddings
@@ -90,6 +90,8 @@ class NetworkRun:
         spec = self.spec
         memory = PeakMemory(self.device)
         yield from metrics(network_cost(spec.system, spec.image_size, spec.data.num_classes))
+        in_bfloat16 = is_bfloat16(self.device, spec.train.precision)
+        yield Tag("precision", "bfloat16" if in_bfloat16 else "float32")  # what auto came to
         images = image_examples(self.data, self.device)
         images.teach(self.teacher)
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from benchmark.runs.initial_weights import start_network
 from benchmark.runs.options import RunOptions
+from benchmark.runs.pooled_features import pooled_features
 from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import TrainConfig
@@ -20,7 +21,6 @@ from benchmark.sweep.space import Grid, Params, read_grid
 from benchmark.tracking.tracked_run import Skipped
 from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
-from benchmark.training.inference import pool_examples
 from benchmark.training.trainer import Diverged, Trainer
 from registry.errors import UserError
 from registry.specs import SearchSpace, Suggest
@@ -140,7 +140,8 @@ class NetworkMeasurement:
             raise UserError(f"{target.name} cannot be swept: {error}") from error
         if base.system.schedule != "scratch":
             network = network.to(self._images.device)
-            self._features = pool_examples(network, self._images, base.train)
+            images = self._images
+            self._features, _ = pooled_features(base, options, network, images, data.samples)
 
     def measure(self, params: Params) -> Iterator[tuple[int, float]]:
         """See `Measurement`.

@@ -142,7 +142,8 @@ def test_a_busy_port_is_told_in_one_line(store: Store) -> None:
         port = other.getsockname()[1]
         result = CliRunner().invoke(main, ["ui", "--port", str(port)])
     assert result.exit_code == 2
-    assert result.stderr == f"Error: port {port} is in use; name another: bench ui … --port {port + 1}\n"
+    remedy = f"name another: bench ui … --port {port + 1}"
+    assert result.stderr == f"Error: port {port} is in use; {remedy}\n"
 
 
 def test_no_proxy_is_asked_for_what_listens_on_this_machine(

@@ -136,22 +136,24 @@ def test_a_loss_that_is_no_number_prunes_its_trial(base: RunSpec, options: RunOp
 def test_a_frozen_backbone_is_run_once_for_all_trials(
     base: RunSpec, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     passes: list[str] = []
-    pool = inference.pool_examples
+    pool = inference.pool_rows
 
     def counted(*arguments: Any) -> Any:
         passes.append("pass")
         return pool(*arguments)
 
-    monkeypatch.setattr("benchmark.training.trainer.pool_examples", counted)
-    monkeypatch.setattr("benchmark.sweep.network_target.pool_examples", counted)
+    for room in ("training.trainer.pool_examples", "runs.pooled_features.pool_rows"):
+        monkeypatch.setattr(f"benchmark.{room}", counted)
     frozen = replace(base, system=System(model="resnet18", schedule="frozen"))
     objective = NetworkMeasurement(NetworkTarget(base=frozen), options)
     curves = [list(objective.measure({"lr": lr})) for lr in (1e-4, 1e-2, 1e-4)]
     assert passes == ["pass"]
     assert curves[0] == curves[2] != curves[1]
     assert objective.work == sum(map(len, curves))
+    later = NetworkMeasurement(NetworkTarget(base=frozen), options)  # of another command
+    assert [*later.measure({"lr": 1e-2})] == curves[1]
+    assert passes == ["pass"]
 
 
 def test_frozen_epochs_of_staged_fine_tuning_prune_no_trial(
