@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from benchmark.classifier.completed import find_runs
 from benchmark.classifier.loading import find_classifier
@@ -14,17 +15,20 @@ from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import plan_study
 from benchmark.ranking.runs import fetch
+from benchmark.runs.head import _saved
 from benchmark.runs.kept_weights import keeps, leave_best
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
-from benchmark.tracking.items import Artifact, Metric, Param
+from benchmark.tracking.items import Artifact, Metric, Param, Tag
 from benchmark.tracking.registered import add_version
 from benchmark.tracking.store import Store
 from benchmark.tracking.tracked_run import TrackedRun
 from benchmark.tracking.writer import Tracker
+from registry.errors import PluginError
+from registry.specs import HeadSpec
 from tests.ranking.test_tables import PARAMS
 from tests.studies import FROZEN, HEAD, files
 
@@ -55,6 +59,23 @@ def test_the_best_row_can_be_used_after_any_number_of_commands(
         assert with_weights <= {best, FROZEN}
         file = image_folder / "red" / "00.png"
         assert len(find_classifier(store).predict([file])) == 1
+
+
+def test_a_plugins_head_that_cannot_be_written_fails_only_if_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritable(head: Any, folder: Path) -> Path:
+        raise TypeError("a lambda cannot be written")
+
+    monkeypatch.setattr("benchmark.runs.head.save_head", unwritable)
+    kind = HeadSpec(name="mine", title="Mine", factory=lambda **_: DummyClassifier())
+    mark = Tag("weights_file", "kept")
+    (told,) = _saved(DummyClassifier(), kind, [mark], tmp_path, wanted=False)
+    assert isinstance(told, Tag)
+    assert told.name == "no_weights"
+    assert "a lambda cannot be written" in told.value
+    with pytest.raises(PluginError, match=r"head mine.*a lambda cannot be written"):
+        list(_saved(DummyClassifier(), kind, [mark], tmp_path, wanted=True))
 
 
 def spec_of(config: Config, workplace: Path) -> RunSpec:

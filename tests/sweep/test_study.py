@@ -12,7 +12,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.sweep.budget import Budget
+from benchmark.sweep.budget import Budget, SamplerName
 from benchmark.sweep.space import read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
@@ -135,6 +135,26 @@ def test_a_trial_that_raises_counts_and_does_not_stop_the_others(tmp_path: Path)
     assert "max_features" in failed.user_attrs["error"]
     assert is_finished(failed)
     assert list(make_search(place, budget=GRID, space=space).run()) == []
+
+
+@pytest.mark.parametrize("sampler", ["qmc", "gp"])
+def test_other_samplers_search_and_go_on(sampler: SamplerName, tmp_path: Path) -> None:
+    places = [str(tmp_path / f"{name}.journal") for name in ("whole", "parts")]
+    for place, counts in zip(places, ([6], [3, 6]), strict=True):
+        for count in counts:
+            list(make_search(place, budget=Budget(trials=count, sampler=sampler)).run())
+    whole, parts = ([(t.params, t.value) for t in finished(place)] for place in places)
+    assert len(whole) == len(parts) == 6
+    assert len({str(params) for params, _ in whole}) == 6
+    if sampler == "qmc":  # whose points depend on their numbers alone
+        assert whole == parts
+
+
+def test_hyperband_stops_some_trials_early(tmp_path: Path) -> None:
+    budget = Budget(trials=20, sampler="random", pruner="hyperband")
+    trials = list(make_search(str(tmp_path / "study.journal"), budget=budget).run())
+    states = {trial.state for trial in trials}
+    assert states == {TrialState.COMPLETE, TrialState.PRUNED}
 
 
 def test_timeout(tmp_path: Path) -> None:
