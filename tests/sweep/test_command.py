@@ -14,6 +14,7 @@ from benchmark.commands.sweep import _run_missing
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.plan import Plan
+from benchmark.sweep.growth import SharedGrowth
 from benchmark.terminal.console import make_console
 from benchmark.tracking.store import Store
 from tests.studies import tracked
@@ -68,7 +69,9 @@ def test_what_is_made_first_has_its_share_of_the_cores(monkeypatch: pytest.Monke
     assert given == [2]
 
 
-def test_what_a_sweep_found_can_be_used(store: Store, image_folder: Path) -> None:
+def test_what_a_sweep_found_can_be_used_and_one_that_fails_says_so(
+    store: Store, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = ["--data", str(image_folder), "--set", "data.image_size=32"]
     grid = ["--grid", "n_estimators=5", "--grid", "max_depth=3", "--set", "train.epochs=1"]
     result = bench("sweep", "basic_cnn-scratch/extra_trees", *settings, *grid)
@@ -80,6 +83,18 @@ def test_what_a_sweep_found_can_be_used(store: Store, image_folder: Path) -> Non
     picture = str(image_folder / "red" / "00.png")
     told = bench("predict", picture, "--model", head.info.run_id)
     assert told.exit_code == 0, told.output
+
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("out of paper")
+
+    monkeypatch.setattr(SharedGrowth, "grow", fail)
+    others = ["--grid", "n_estimators=7,9", "--grid", "max_depth=3", "--set", "train.epochs=1"]
+    failed = bench("sweep", "basic_cnn-scratch/extra_trees", *settings, *others)
+    assert failed.exit_code == 1
+    assert "out of paper" in failed.output
+    assert "no trial is complete; bench sweep --status tells more" in failed.output
+    ended = open_tracker(store).search("attributes.status = 'FAILED'")
+    assert [one.data.tags["error"] for one in ended] == ["RuntimeError: out of paper"] * 2
 
 
 @pytest.mark.parametrize(
