@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark.data.figures import write_figure
-from benchmark.evaluation.pictures import draw_confusion
+from benchmark.evaluation.pictures import draw_confusion, draw_training
 from benchmark.evaluation.predictions import Predictions
+from benchmark.training.epochs import EpochResult
 
 
 def predictions(labels: list[int], predicted: list[int], names: list[str]) -> Predictions:
@@ -49,11 +50,41 @@ def test_a_picture_is_drawn_once_as_matplotlib_saves_it(
     np.testing.assert_array_equal(saved, written)
 
 
+def test_epochs_are_counted_from_1_and_the_best_is_marked() -> None:
+    history = [
+        EpochResult(
+            epoch=epoch,
+            train_loss=1.0,
+            train_accuracy=0.1 * epoch,
+            val_loss=2.0,
+            val_accuracy=0.2 * epoch,
+            seconds=1.0,
+        )
+        for epoch in (1, 2, 3)
+    ]
+    for axes, top in zip(draw_training(history, 2, 3, "a run").axes, (2.0, 0.6), strict=True):
+        train, val, best, unfrozen = axes.lines
+        for line in (train, val):
+            assert np.array(line.get_xdata()).tolist() == [1, 2, 3]
+        assert np.array(val.get_ydata())[-1] == pytest.approx(top)
+        assert np.array(best.get_xdata()).tolist() == [2, 2]
+        assert np.array(unfrozen.get_xdata()).tolist() == [3, 3]
+
+
 def test_many_classes_are_all_named() -> None:
     names = [f"class {i}" for i in range(60)]
     axes = draw_confusion(predictions(list(range(60)), list(range(60)), names), "a run").axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == names
     assert len(axes.texts) == 60
+
+
+def test_a_great_many_classes_are_colours_alone() -> None:
+    names = [f"class {i}" for i in range(301)]
+    figure = draw_confusion(predictions(list(range(301)), list(range(301)), names), "a run")
+    assert not figure.axes[0].texts
+    assert "class 7" not in [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert "classes.json" in figure.axes[0].get_xlabel()
+    assert max(figure.get_size_inches()) < 25
 
 
 def test_names_without_end_leave_room_for_the_matrix(tmp_path: Path) -> None:
