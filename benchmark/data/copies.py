@@ -28,7 +28,7 @@ CROPS_OF_ALL = 10_000
 """In larger data sets, cropped copies are looked for among the images of a class."""
 _BITS = 12
 """By so many of 64 bits the hashes of a copy may differ; of unlike pictures it is half of them."""
-_NEAREST = 64
+_NEAREST = 32
 """So many of what is near to an image are compared with it: a film's frames all are."""
 _ENOUGH = 12
 """Images that both were found to be copies so often are not compared with each other."""
