@@ -45,6 +45,7 @@ MARK = "BENCH_SURVIVAL"
 ENDING_SECONDS = 30.0
 """So long a command that is asked to end may take."""
 ORPHANED_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 _TAKES_TIME = re.compile("seconds|_ms|memory")
 
 
@@ -56,11 +57,13 @@ class Survival:
         faults: What went wrong, in words; none if all is well.
         moments: When it was killed, in seconds after its start.
         completed: How many runs each kill found completed.
+        shares: How much of the runs and trials of the undisturbed command each kill found made.
     """
 
     faults: list[str] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     completed: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
 
 
 def write_images(folder: Path) -> None:
@@ -122,6 +125,10 @@ class Place:
         """The spec of each completed run."""
         return [spec for (spec,) in self.rows(f"SELECT s.value {_COMPLETED}")]
 
+    def made(self) -> int:
+        """How many runs are completed, and trials told."""
+        return len(self.completed()) + len(self.rows(_TRIALS))
+
     def figures(self) -> dict[tuple[str, str, int], list[float]]:
         """Values by run, metric and step, without what time and memory it took."""
         found: dict[tuple[str, str, int], list[float]] = {}
@@ -149,7 +156,12 @@ _BY_PROCESS = {"trees_grown"}
 
 
 def survive(
-    case: str, kills: int, seed: int, folder: Path, number: signal.Signals = signal.SIGKILL
+    case: str,
+    kills: int,
+    seed: int,
+    folder: Path,
+    number: signal.Signals = signal.SIGKILL,
+    share: float | None = None,
 ) -> Survival:
     """Run a case undisturbed, then end it some times, let it finish, and compare.
 
@@ -159,6 +171,7 @@ def survive(
         seed: Of the moments.
         folder: Where; must not exist.
         number: Of the signal that ends it.
+        share: End it once so much is made of what the undisturbed one makes, at no random moment.
     """
     calm, harsh = (Place(folder / name, CASES[case]) for name in ("calm", "harsh"))
     result = Survival()
@@ -166,23 +179,26 @@ def survive(
     if calm.finish() != 0:
         result.faults.append(f"undisturbed, it fails; see {calm.folder}/log.txt")
         return result
-    seconds = time.monotonic() - began
+    seconds, total = time.monotonic() - began, calm.made()
     moments = random.Random(seed)
     for _ in range(kills):
         before = Counter(harsh.completed())
         process = harsh.start()
-        moment = moments.uniform(0, seconds)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
+        began, moment = time.monotonic(), moments.uniform(0, seconds)
+        while process.poll() is None and (
+            time.monotonic() < began + moment if share is None else harsh.made() < share * total
+        ):
+            time.sleep(_POLL_SECONDS)
+        result.moments.append(round(time.monotonic() - began, 1))
+        if process.poll() is None:
             process.send_signal(number)
             result.faults += _ending(harsh, process, number)
-        result.moments.append(round(moment, 1))
+        result.shares.append(harsh.made() / total)
         result.faults += _orphans(harsh)
         now = Counter(harsh.completed())
         result.completed.append(now.total())
         if lost := before - now:
-            result.faults.append(f"killed after {moment:.1f} s: lost {dict(lost)}")
+            result.faults.append(f"killed after {result.moments[-1]} s: lost {dict(lost)}")
     if harsh.finish() != 0:
         result.faults.append(f"it does not finish; see {harsh.folder}/log.txt")
     result.faults += [*_compare(calm, harsh), *_leftovers(harsh)]
