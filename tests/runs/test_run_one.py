@@ -89,6 +89,7 @@ def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> 
     assert found.data.params["data.num_classes"] == "3"
     assert found.data.tags["study_accuracy"] == ""  # told other things apart than colours
     assert found.data.tags["device"] == "cpu"
+    assert found.data.tags["precision"] == "float32"
     assert f"torch {version('torch')}" in found.data.tags["versions"]
     sizes = [found.data.params[f"data.{split}_images"] for split in ("train", "val", "test")]
     assert sizes == ["30", "6", "6"]
