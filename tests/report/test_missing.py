@@ -14,6 +14,7 @@ from benchmark.report.collect import not_completed
 from benchmark.report.facts import parts
 from benchmark.study.suite import BEYOND, SIGN
 from benchmark.terminal.numbers import percent
+from benchmark.tracking.items import Param
 from benchmark.tracking.store import Store
 from tests.report.study import Study, make_store
 from tests.report.test_report import written
@@ -130,6 +131,18 @@ def test_what_is_beyond_the_study_is_signed_wherever_it_is_named(
     assert [one.name for one in material.systems] == ["convmixer-scratch", f"mine-frozen {SIGN}"]
     assert f"{SIGN} in charts and tables: {BEYOND}" in page.text
     assert page.text.count(f"mine-frozen {SIGN}") >= 4  # gallery, classes, calibration, training
+
+
+def test_the_sizes_that_networks_saw_are_told(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    for name, own in (("convmixer-scratch", "None"), ("mine-frozen", "224")):
+        with study.start(name, name.title(), "from scratch") as run:
+            run.log(Param("input.size", own))
+        study.tracker.client.log_metric(run.id, "test_accuracy", 0.5)
+    _, page = written(empty, tmp_path)
+    assert f"shown with sides of {monsters.spec.image_size} or 224 pixels" in page.text
 
 
 def test_a_run_that_was_repeated_with_success_is_not_missing(

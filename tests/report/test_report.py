@@ -130,7 +130,7 @@ def test_what_has_no_result_is_told_with_its_reason(page: Page) -> None:
 
 
 def test_the_header_says_on_what_and_when_it_was_made(page: Page, material: Material) -> None:
-    assert "<monsters>: 56 images of 4 classes at 32 × 32 pixels" in page.text
+    assert "<monsters>: 56 images of 4 classes, shown with sides of 32 pixels" in page.text
     splits = ", ".join(f"{images} {split}" for split, images in material.splits.items())
     assert splits + "; one test image is 12 points" in page.text
     assert "commit 0123456789-dirty" in page.text  # shortened, but not what makes it doubtful
