@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.contexts import choose_one
-from benchmark.ranking.runs import fetch
+from benchmark.ranking.runs import fetch, weights_title
 from benchmark.ranking.systems import best_runs, titles
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import SCHEME, registered_run
@@ -98,21 +99,31 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     order: dict[tuple[str, ...], int] = {}
     for _, own in rows.groupby("context", sort=False):
         ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
-        for key in ranked[["context", "weights", "seed", "run"]].itertuples(index=False):
+        keys = ["context", "weights", "seed", "run", "image_size_px"]
+        for key in ranked[keys].itertuples(index=False):
             order.setdefault(tuple(map(str, key)), len(order))
-    found = []
+    found: list[tuple[int, Run]] = []
     for name in dict.fromkeys(rows["run"]):
         pattern = re.sub(r"[^\w./-]", "_", name)  # a run may be renamed in MLflow, to any text
         query = f"tags.completed = 'true' and attributes.run_name LIKE '{pattern}'"
         alike = [run for run in search(store, query) if run.info.run_name == name]
-        found += [run for run in alike if _place(run) in order]
-    return sorted(found, key=lambda run: order[_place(run)])
+        places = ((_place(run, order), run) for run in alike)
+        found += [(place, run) for place, run in places if place is not None]
+    return [run for _, run in sorted(found, key=lambda one: one[0])]
 
 
-def _place(run: Run) -> tuple[str, ...]:
-    tags = run.data.tags
-    seed = run.data.params.get("seed", "")
-    return tags["context"], tags.get("weights", ""), seed, str(run.info.run_name)
+def _place(run: Run, order: Mapping[tuple[str, ...], int]) -> int | None:
+    """Where a run stands in the order of what tables call it; None if it is in none."""
+    tags, params = run.data.tags, run.data.params
+    size = params.get("input.size", "None")
+    if size == "None":
+        size = params.get("data.image_size", "<NA>")
+    rest = params.get("seed", "<NA>"), str(run.info.run_name), size
+    weights = tags.get("weights", "")
+    for title in (weights_title(weights, params.get("weights_id", "")), weights):
+        if (place := order.get((tags["context"], title, *rest))) is not None:
+            return place
+    return None
 
 
 def find_trained(

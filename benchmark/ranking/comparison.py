@@ -88,6 +88,9 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
 
 def _runs_of(runs: pd.DataFrame, name: str) -> tuple[str, pd.DataFrame]:
     """What to call the runs that a name stands for, and these, in the order of their seeds."""
+    base, _, weights = name.removesuffix(")").partition(" (weights ")
+    if weights in {*runs["weights"]}:  # as such a row is called here
+        return name, _runs_of(runs[runs["weights"] == weights], base)[1]
     if name == BEST:
         best = best_runs(runs).sort_values("seed")
         return f"{best['run'].iloc[0]} ({BEST})", best

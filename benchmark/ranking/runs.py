@@ -162,7 +162,13 @@ def _told_apart(runs: pd.DataFrame) -> pd.Series[str]:
     ids = runs[_WEIGHTS_ID].fillna("")
     alike = [runs[name] for name in ("context", _MODEL, "weights")]
     several = ids.groupby(alike, dropna=False).transform("nunique") > 1
-    return runs["weights"].where(~several | (ids == ""), runs["weights"] + " " + ids.str[:6])
+    named = [weights_title(*one) for one in zip(runs["weights"], ids, strict=True)]
+    return runs["weights"].where(~several | (ids == ""), named)
+
+
+def weights_title(weights: str, id_: str) -> str:
+    """Name weights of which there are several of that name."""
+    return f"{weights} {id_[:6]}"
 
 
 def with_settings(runs: pd.DataFrame, store: Store) -> pd.DataFrame:

@@ -147,6 +147,23 @@ def test_of_runs_with_several_weights_the_best_on_validation_is_meant(
     assert first.data.tags["weights"] == "imagenet"
 
 
+@pytest.mark.parametrize("name", ["net-frozen", "best", "ConvMixer Model"])
+def test_of_several_files_of_weights_and_sizes_the_best_on_validation_is_meant(
+    store: Store, name: str
+) -> None:
+    tags = {**NETWORK_TAGS, "weights": "imagenet", "head": "", "data": "mine", "context": "a1"}
+    made = []
+    for id_, size, val in (("a" * 64, 224, 0.5), ("b" * 64, 224, 0.9), ("b" * 64, "None", 0.7)):
+        with Tracker(store).start("net-frozen", tags) as run:
+            own = {"weights_id": id_, "input.size": size, "system.model": "net"}
+            run.log(*(Param(key, value) for key, value in (PARAMS | own).items()))
+            run.log(Metric("best_val_accuracy", val), Metric("test_accuracy", val))
+        made.append(run.id)
+    found = [run.info.run_id for run in find_runs(store, name)]
+    assert found[0] == made[1]
+    assert {*found} <= {*made}
+
+
 @pytest.mark.parametrize(
     ("tags", "told"),
     [

@@ -69,6 +69,10 @@ def test_of_several_weights_the_best_on_validation_is_compared(
     for name in ("trees on net", "net-frozen/trees", "net-frozen/trees-n1"):
         found = table("poor-scratch", name)["system"][1]
         assert found == f"{name} (weights imagenet)"
+        other = f"{name} (weights mine)"
+        both = table(found, other)
+        assert both["system"].tolist() == [found, other]
+        assert both["verdict"].tolist() == ["", "worse"]
 
 
 def test_what_is_beyond_the_study_says_so(ids: dict[str, str]) -> None:
