@@ -10,6 +10,8 @@ import pandas as pd
 from benchmark.study.suite import BACKBONES, GROUPS
 from benchmark.tracking.reader import COMPLETED, Columns, read_params, read_runs
 from benchmark.tracking.store import Store
+from registry import heads, models
+from registry.code import code_id
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ _COUNTS = (
 )
 TRIAL_GROUP = "sweep trial"
 IDENTITY = ("context", "run", "weights", "image_size_px", "seed")
-"""Of runs alike in these, the newest counts; of several codes of a plugin, so do its seeds."""
+"""Of runs alike in these, the newest counts; of several codes of a plugin, those of today's."""
 
 
 def fetch(store: Store, among: Collection[str] | None = None) -> pd.DataFrame:
@@ -151,10 +153,18 @@ def read_rows(
     numbers = [*_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric).round().astype("Int64")
     runs["weights"] = _told_apart(runs)
-    repeats = [name for name in IDENTITY if name != "seed"]
+    return runs[_of_one_code(runs)].drop_duplicates([*IDENTITY]).reset_index(drop=True)
+
+
+def _of_one_code(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Which runs of a plugin are of the code that it has now, or, if none is, of their newest."""
+    alike = [runs[name] for name in IDENTITY if name != "seed"]
     code = runs[_CODE_ID].fillna("")
-    newest = code.groupby([runs[name] for name in repeats], dropna=False).transform("first")
-    return runs[code == newest].drop_duplicates([*IDENTITY]).reset_index(drop=True)
+    counts = code.groupby(alike, dropna=False).transform("first")
+    if (code != counts).any():
+        now = code.where(code.isin({code_id(spec.factory) for spec in (*models, *heads)}))
+        counts = now.groupby(alike, dropna=False).transform("first").fillna(counts)
+    return code == counts
 
 
 def _told_apart(runs: pd.DataFrame) -> pd.Series[str]:

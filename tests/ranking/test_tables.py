@@ -252,6 +252,17 @@ def test_seeds_of_a_plugins_earlier_code_are_no_repeats(tracker: Tracker, store:
     assert runs["test_accuracy"].tolist() == [0.7]
 
 
+def test_a_plugin_put_back_to_earlier_code_has_its_figures_of_then(
+    tracker: Tracker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for code, accuracy in (("old", 0.5), ("new", 0.7)):
+        with tracker.start("net-scratch", NETWORK_TAGS | ALIKE) as run:
+            run.log(*starmap(Param, {**PARAMS, "code_id": code}.items()))
+            run.log(Metric("test_accuracy", accuracy))
+    monkeypatch.setattr("benchmark.ranking.runs.code_id", lambda factory: "old")
+    assert fetch(store)["test_accuracy"].tolist() == [0.5]
+
+
 def test_a_repeated_run_counts_once_with_its_newest_result(tracker: Tracker, store: Store) -> None:
     for accuracy in (0.1, 0.3):
         log(tracker, "same", NETWORK_TAGS, test_accuracy=accuracy, best_val_accuracy=0.1)
