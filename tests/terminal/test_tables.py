@@ -48,6 +48,15 @@ def test_a_narrow_table_keeps_its_words_names_and_accuracies(width: int) -> None
         assert word in text
 
 
+@pytest.mark.parametrize(
+    ("width", "part"), [(90, "(-20.7 to"), (100, "-14.7 (-20.7 to"), (110, "-14.7 (-20.7 to -8.3)")]
+)
+def test_intervals_fold_as_little_as_the_width_allows(width: int, part: str) -> None:
+    frame = RUNS[["system", "run", "test_accuracy", "parameters", "weights"]].copy()
+    frame["points_to_the_best"] = ["-14.7 (-20.7 to -8.3)", ""]
+    assert any(part in line for line in shown(width, frame=frame))
+
+
 def test_what_a_narrow_table_leaves_out_is_told() -> None:
     text = " ".join(" ".join(shown(80)).split())
     assert "fit" not in text.partition("too wide to show")[0]
