@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 StateDict = dict[str, "Tensor"]
+WEIGHTS_SUFFIXES = (".safetensors", ".pth")
+"""Of the files that are looked for in a user's folder of weights."""
 
 
 class WeightsUnavailable(Exception):
@@ -122,8 +124,8 @@ class TimmWeights:
         return next((folder / name for name in self._names if (folder / name).is_file()), None)
 
     @property
-    def _names(self) -> tuple[str, str]:
-        return f"{self.model}.safetensors", f"{self.model}.pth"
+    def _names(self) -> list[str]:
+        return [f"{self.model}{suffix}" for suffix in WEIGHTS_SUFFIXES]
 
     def _from_file(self, path: Path, image_size: int) -> StateDict:
         """Load a file as timm does, which lets fresh weights stand where the file has none.

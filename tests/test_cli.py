@@ -210,6 +210,9 @@ def test_a_run_in_which_everything_was_skipped_is_no_success(
     result = bench("run", "resnet18-frozen", *data)
     assert "resnet18-frozen: skipped" in result.output
     assert result.exit_code == 1
+    (workplace / "of_another.pth").touch()
+    planned = bench("run", "resnet18-frozen", *data[:-1], str(workplace), "--dry-run").output
+    assert f"weightsimagenetof{workplace}" in "".join(planned.split())
     assert bench("run", "resnet18-frozen", "basic_cnn", *data).exit_code == 0
 
 

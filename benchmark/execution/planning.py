@@ -27,6 +27,7 @@ from benchmark.study.plan import Plan, RunSpec
 from benchmark.study.suite import EMBEDDED, System
 from registry import ModelSpec, PluginError, UserError, models
 from registry.sizes import check_size
+from registry.weights import WEIGHTS_SUFFIXES
 
 logger = logging.getLogger(__name__)
 SaveWeights = Literal["all", "best", "needed", "none"]
@@ -104,6 +105,9 @@ def _check_weights(config: Config) -> None:
         raise UserError("weights_folder holds ImageNet weights; leave it out, or weights=demo")
     if not folder or not Path(folder).is_dir():
         raise UserError(f"weights_folder={folder} is no folder")
+    if not any(file.suffix in WEIGHTS_SUFFIXES for file in Path(folder).iterdir()):
+        known = " or ".join(WEIGHTS_SUFFIXES)
+        raise UserError(f"weights_folder={folder} holds no weights: no file ends in {known}")
 
 
 def _tell_broken(chosen: Sequence[System], config: Config, home: Path) -> None:

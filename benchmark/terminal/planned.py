@@ -39,11 +39,13 @@ def print_header(
     images = (
         f": {spec.num_images:,} images of {spec.num_classes} classes at {_sizes(study)} ({splits})"
     )
+    folder = config.weights_folder
     lines = [
         line((spec.name, "bold"), images),
         line(
             f"preset {config.preset}: at most {counted(config.train.epochs, 'epoch')}, weights "
-            f"{config.weights}, {_seeds(study.seeds)}, on {options.device}"
+            f"{config.weights}{f' of {folder}' if folder else ''}, {_seeds(study.seeds)}, "
+            f"on {options.device}"
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
     ]

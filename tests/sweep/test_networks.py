@@ -193,11 +193,14 @@ def test_from_the_command_line(store: Store, image_folder: Path) -> None:
 
 
 def test_missing_weights_are_told_before_any_trial(workplace: Path, image_folder: Path) -> None:
-    empty = workplace / "weights"
-    empty.mkdir()
+    folder = workplace / "weights"
+    folder.mkdir()
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["sweep", "resnet18-frozen", "--data", str(image_folder), *settings]
-    result = bench(*command, "--weights", str(empty))
+    result = bench(*command, "--weights", str(folder))
+    assert (result.exit_code, "weights holds no weights: no file" in result.output) == (2, True)
+    (folder / "of_another.pth").touch()
+    result = bench(*command, "--weights", str(folder))
     assert result.exit_code == 2
     assert "resnet18-frozen cannot be swept" in result.output
     assert "resnet18-f37072fd.pth" in result.output
