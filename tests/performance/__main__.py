@@ -44,6 +44,7 @@ CASES = (
     "trees",
     "boosting",
     "training",
+    "augmentation",
     "limits",
     "growth",
     "peer",

@@ -14,7 +14,7 @@ from tests.performance.images import divided
 from tests.performance.measure import Comparison, Figures, Options, Side, compare, run_once
 from tests.performance.store import DATABASE, bench, opened
 
-SIZES, SMALL_SIZES = (100, 1_000, 10_000), (30,)
+SIZES, SMALL_SIZES = (1_000, 10_000), (30,)
 SYSTEMS = 27
 """So many runs make one study, of a context of its own."""
 TABLES = ("metrics", "latest_metrics", "params", "tags")

@@ -58,7 +58,7 @@ def measure(model: str, size: int, work: str, data: str, precision: Precision) -
         ``seconds`` of the fastest epoch after the first, ``images_per_second``; the
         ``share_percent`` of them that the machine cannot do without: operations at the rate of the
         best matrix product in that precision, or bytes at that of a copy, ``bound_by_memory`` (1)
-        if these are more; and the percentages of processor time by kind of operator.
+        if these are more; and the percentages of an epoch's time by kind of operator.
     """
     import torch
     from torch.profiler import ProfilerActivity, profile
@@ -102,14 +102,17 @@ def measure(model: str, size: int, work: str, data: str, precision: Precision) -
 
     seconds = min([advance() for _ in range(EPOCHS - 1)][1:])
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        start = time.perf_counter()
         advance()
+        microseconds = 1e6 * (time.perf_counter() - start)
+    operators = {event.key: event.self_cpu_time_total for event in profiled.key_averages()}
     arithmetic, memory = flops / best_product(precision), moved / best_copy()
     return {
         "seconds": seconds,
         "images_per_second": len(rows) / seconds,
         "share_percent": 100 * max(arithmetic, memory) / seconds,
         "bound_by_memory": int(memory > arithmetic),
-        **by_kind({event.key: event.self_cpu_time_total for event in profiled.key_averages()}),
+        **by_kind(operators, microseconds),
     }
 
 
@@ -162,12 +165,18 @@ def fastest(work: Callable[[], object]) -> float:
     return min(end - start for start, end in pairwise(ends))
 
 
-def by_kind(microseconds: dict[str, float]) -> dict[str, float]:
-    """Sum the processor time of operators by kind, in percent of all."""
+def by_kind(operators: dict[str, float], whole: float) -> dict[str, float]:
+    """Sum the time of operators by kind, in percent of all time; Python's is what is between them.
+
+    Args:
+        operators: Their time by name, in microseconds.
+        whole: All time, in microseconds.
+    """
     found = dict.fromkeys([*KINDS, "other"], 0.0)
-    for name, value in microseconds.items():
+    for name, value in operators.items():
         lower = name.lower()
         kind = next((k for k, parts in KINDS.items() if any(p in lower for p in parts)), "other")
         found[kind] += value
+    found["python"] = max(0.0, whole - sum(found.values()))
     total = sum(found.values())
     return {f"{kind}_percent": 100 * value / total for kind, value in found.items()}
