@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -83,13 +83,22 @@ def plan_study(
     _check_weights(config)
     everything = [*chosen, *find_teachers(chosen, config).values()]
     _tell_broken(everything, config, home)
-    view = _View(config=config, seed=config.data.split_seed, home=home, progress=progress)
-    data = view.prepare(select_images(config, home, progress), everything)
+
+    def prepared(source: Source, systems: Sequence[System], seed: int) -> PreparedData:
+        """Decode images as each system's network is shown them, and return them as the first is."""
+        prepare_as = partial(
+            prepare, source, image_size=config.data.size, seed=seed, home=home, progress=progress
+        )
+        inputs = dict.fromkeys(input_of(system.model, config) for system in systems)
+        first, *_ = (prepare_as(input_=input_) for input_ in inputs)
+        return first
+
+    data = prepared(select_images(config, home, progress), everything, config.data.split_seed)
     check_classes(data)
     pretraining = None
     if pretrained := [one for one in everything if is_pretrained(one, config)]:
-        drawn = replace(view, seed=PRETRAINING_SEED)
-        pretraining = drawn.prepare(source_of(config, home, pretraining=True), pretrained)
+        drawn = source_of(config, home, pretraining=True)
+        pretraining = prepared(drawn, pretrained, PRETRAINING_SEED)
     drawn_spec = None if pretraining is None else pretraining.spec
     plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
     check_growing_images(plan)
@@ -142,43 +151,6 @@ def _check_size(home: Path, spec: ModelSpec, image_size: int) -> None:
 @lru_cache(maxsize=256)
 def _fits(spec: ModelSpec, image_size: int) -> None:
     check_size(spec, image_size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _View:
-    """How images are prepared.
-
-    Attributes:
-        config: The configuration.
-        seed: Of their division.
-        home: Folder of the image stores.
-        progress: Called while they are decoded.
-    """
-
-    config: Config
-    seed: int
-    home: Path
-    progress: Callable[[int, int], None]
-
-    def prepare(self, source: Source, systems: Sequence[System]) -> PreparedData:
-        """Decode a source's images as each system's network is shown them.
-
-        Returns:
-            The images as the first system's is.
-        """
-        inputs = dict.fromkeys(input_of(system.model, self.config) for system in systems)
-        views = [
-            prepare(
-                source,
-                image_size=self.config.data.size,
-                seed=self.seed,
-                home=self.home,
-                progress=self.progress,
-                input_=input_,
-            )
-            for input_ in inputs
-        ]
-        return views[0]
 
 
 def source_of(config: Config, home: Path, *, pretraining: bool) -> Source:
