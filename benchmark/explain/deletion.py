@@ -53,7 +53,11 @@ def measure_deletion(
     classes: NDArray[np.int64],
     heat: Tensor,
 ) -> Deletion:
-    """Measure the area under deletion curves, by falling heat and in random order.
+    """Measure the area under deletion curves (Petsiuk et al. 2018, RISE).
+
+    Pixels give way to the image's mean colour by falling heat, of equals in random order; the curve
+    is the probability of the class over the share of deleted pixels. Areas are from 0 to 1; the
+    lower, the more depends on the hottest pixels.
 
     Args:
         classify: Images -> probabilities (N, C).
@@ -62,39 +66,9 @@ def measure_deletion(
         heat: (N, S, S).
     """
     return Deletion(
-        auc=deletion_auc(classify, images, classes, heat),
-        random_auc=random_deletion_auc(classify, images, classes),
+        auc=_area(classify, images, classes, _ranks(heat)),
+        random_auc=_area(classify, images, classes, _random_ranks(heat.shape)),
     )
-
-
-def deletion_auc(
-    classify: Callable[[Tensor], NDArray[np.float32]],
-    images: Tensor,
-    classes: NDArray[np.int64],
-    heat: Tensor,
-) -> NDArray[np.float64]:
-    """Measure the area under the deletion curve (Petsiuk et al. 2018, RISE).
-
-    Pixels give way to the image's mean colour by falling heat, of equals in random order; the curve
-    is the probability of the class over the share of deleted pixels.
-
-    Args:
-        classify: Images -> probabilities (N, C).
-        images: (N, 3, S, S).
-        classes: (N,) whose probability is watched.
-        heat: (N, S, S).
-
-    Returns:
-        (N,) areas, from 0 to 1; the lower, the more depends on the hottest pixels.
-    """
-    return _area(classify, images, classes, _ranks(heat))
-
-
-def random_deletion_auc(
-    classify: Callable[[Tensor], NDArray[np.float32]], images: Tensor, classes: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Measure the same with pixels in random order."""
-    return _area(classify, images, classes, _random_ranks(images[:, 0].shape))
 
 
 def _area(

@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.explain.deletion import deletion_auc, measure_deletion, random_deletion_auc
+from benchmark.explain.deletion import measure_deletion
 
 SIZE = 20
 
@@ -21,9 +21,9 @@ def test_a_map_of_what_decides_has_the_least_area() -> None:
     images[:, 0, :10, :10] = 1.0
     classes = np.array([1, 1, 1])
     on_patch = images[:, 0].clone()
-    good = deletion_auc(red_share, images, classes, on_patch).mean()
-    bad = deletion_auc(red_share, images, classes, 1 - on_patch).mean()
-    chance = random_deletion_auc(red_share, images, classes).mean()
+    found = measure_deletion(red_share, images, classes, on_patch)
+    good, chance = found.auc.mean(), found.random_auc.mean()
+    bad = measure_deletion(red_share, images, classes, 1 - on_patch).auc.mean()
     # The image's mean is 1/4 red. The patch is a quarter of the pixels: from 1 down to 1/4 over
     # that share, then 1/4 to the end; the other way round, at first nothing happens.
     assert good == pytest.approx(0.25 + 0.25 * 0.75 / 2, abs=0.02)
@@ -34,9 +34,9 @@ def test_a_map_of_what_decides_has_the_least_area() -> None:
 def test_equal_pixels_go_in_random_order() -> None:
     images = torch.zeros(1, 3, SIZE, SIZE)
     images[:, 0, :10, :10] = 1.0  # the first rows: an order by place would begin here
-    flat = deletion_auc(red_share, images, np.array([1]), torch.ones(1, SIZE, SIZE))
-    assert flat == random_deletion_auc(red_share, images, np.array([1]))
-    assert flat > 0.55
+    flat = measure_deletion(red_share, images, np.array([1]), torch.ones(1, SIZE, SIZE))
+    assert flat.auc == flat.random_auc
+    assert flat.auc > 0.55
 
 
 def test_each_image_has_areas_and_a_verdict_of_its_own() -> None:

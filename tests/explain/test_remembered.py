@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.explain.deletion import deletion_auc, random_deletion_auc
+from benchmark.explain.deletion import measure_deletion
 from benchmark.explain.explainers import find_weights
 from benchmark.explain.gradcam import gradcam
 from benchmark.explain.remembered import Remembered
@@ -66,14 +66,13 @@ def test_two_deletion_curves_share_their_ends() -> None:
     remembered = Remembered(counted)
     images, heat = torch.rand(2, 3, 8, 8), torch.rand(2, 8, 8)
     classes = np.array([0, 1])
-    deletion_auc(lambda x: remembered(x).numpy(), images, classes, heat)
-    assert counted.images == 2 * 6
-    random_deletion_auc(lambda x: remembered(x).numpy(), images, classes)
+    measure_deletion(lambda x: remembered(x).numpy(), images, classes, heat)
     assert counted.images == 2 * (6 + 4)
 
 
 def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
-    images, classes, _ = patch_images(3, seed=2)
+    images, classes, patches = patch_images(3, seed=2)
+    heat = patches.float()
     one, other = (fresh_network(MODEL, seed) for seed in (0, 1))
     calls = 0
 
@@ -83,12 +82,13 @@ def test_heads_on_one_network_share_its_embeddings_and_others_do_not() -> None:
 
     one.backbone.features.register_forward_hook(count)
     first, second = (head_on(one, head) for head in ("extra_trees", "random_forest"))
-    (*found,) = random_deletion_auc(first.classify, images, classes)
+    found = measure_deletion(first.classify, images, classes, heat)
     seen = calls
-    random_deletion_auc(second.classify, images, classes)
+    measure_deletion(second.classify, images, classes, heat)
     assert calls == seen
     elsewhere = head_on(other, "extra_trees")
-    assert [*random_deletion_auc(elsewhere.classify, images, classes)] != found
+    others = measure_deletion(elsewhere.classify, images, classes, heat)
+    assert [*others.random_auc] != [*found.random_auc]
 
 
 def test_a_map_of_a_linear_score_is_that_of_its_own_backward_pass() -> None:
