@@ -106,7 +106,7 @@ class TimmWeights:
         """See `Weights.load`; files in the folder are called MODEL.safetensors or MODEL.pth."""
         local = None if folder is None else self.file_in(folder)
         try:
-            with _quiet("timm", "huggingface_hub"):  # what they warn of is said below, once
+            with quiet("timm", "huggingface_hub"):  # what they warn of is said below, once
                 if local is not None:
                     return self._from_file(local, image_size)
                 return self.create(image_size, pretrained=True).state_dict()
@@ -234,7 +234,7 @@ def _other(tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def _quiet(*libraries: str) -> Iterator[None]:
+def quiet(*libraries: str) -> Iterator[None]:
     """Let libraries log nothing but errors in the ``with`` block."""
     loggers = [logging.getLogger(name) for name in libraries]
     levels = [logger.level for logger in loggers]

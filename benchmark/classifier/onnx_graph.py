@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from benchmark.training.network import Network
 from registry import HeadSpec
 from registry.errors import UserError, one_line
+from registry.weights import quiet
 
 IMAGES, PROBABILITIES, EMBEDDINGS = "images", "probabilities", "embeddings"
 """What goes into a graph, and what comes out of it."""
@@ -64,7 +64,7 @@ def network_graph(network: Network, image_size: int) -> Any:
         ONNX's ModelProto.
     """
     images = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8)
-    with torch.no_grad(), warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript"):
+    with torch.no_grad(), warnings.catch_warnings(), quiet("torch.onnx", "onnxscript"):
         warnings.simplefilter("ignore")
         sizes = ({0: torch.export.Dim("batch")},)
         program = torch.export.export(Graph(network), (images,), dynamic_shapes=sizes, strict=False)
@@ -78,22 +78,6 @@ def network_graph(network: Network, image_size: int) -> Any:
         )
     assert written is not None
     return written.model_proto
-
-
-class _quiet:  # noqa: N801  # a context manager
-    """Let loggers tell of errors alone in a ``with`` block."""
-
-    def __init__(self, *names: str) -> None:
-        self._loggers = [logging.getLogger(name) for name in names]
-
-    def __enter__(self) -> None:
-        self._levels = [logger.level for logger in self._loggers]
-        for logger in self._loggers:
-            logger.setLevel(logging.ERROR)
-
-    def __exit__(self, *error: object) -> None:
-        for logger, level in zip(self._loggers, self._levels, strict=True):
-            logger.setLevel(level)
 
 
 def with_head(network: Any, spec: HeadSpec, head: Any, num_features: int) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark.explain.feature_maps import layout_of
 from benchmark.training.network import Network
+from registry.checks.maps import is_attention
 
 
 @torch.no_grad()
@@ -53,13 +54,6 @@ def attention_rollout(network: Network, images: Tensor) -> NDArray[np.float32]:
 def gathers_in_class_token(backbone: nn.Module) -> bool:
     """Whether a class token is all that a transformer of torchvision or timm tells of an image."""
     return hasattr(backbone, "class_token") or getattr(backbone, "global_pool", "") == "token"
-
-
-def is_attention(module: nn.Module) -> bool:
-    """Whether a module is attention as torch or timm writes it."""
-    return isinstance(module, nn.MultiheadAttention) or (
-        hasattr(module, "fused_attn") and hasattr(module, "attn_drop")
-    )
 
 
 @contextmanager

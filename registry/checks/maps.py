@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def shows_where_it_looked(made: Made) -> None:
     """Its explanation finds what it needs: a layer with feature maps, or attention."""
     spec, backbone = made.spec, made.backbone
-    if spec.explanation == "attention" and not any(map(_is_attention, backbone.modules())):
+    if spec.explanation == "attention" and not any(map(is_attention, backbone.modules())):
         raise made.fail(
             "explanation='attention' needs torch's nn.MultiheadAttention or timm's Attention; "
             "write explanation='gradcam' or None"
@@ -46,7 +46,8 @@ def shows_where_it_looked(made: Made) -> None:
         )
 
 
-def _is_attention(module: nn.Module) -> bool:
+def is_attention(module: nn.Module) -> bool:
+    """Whether a module is attention as torch or timm writes it."""
     from torch import nn
 
     timm = hasattr(module, "fused_attn") and hasattr(module, "attn_drop")
