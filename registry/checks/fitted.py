@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from registry.checks.failure import CheckFailed, advising
+from registry.checks.failure import Checked
 from registry.specs import HeadSpec
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ _TRAIN, _SCORED = 90, 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class Fitted(Checked):
     """A head that is being checked.
 
     Attributes:
@@ -77,11 +76,3 @@ class Fitted:
         unfitted = self.make(**params)
         with self.advising("fit(embeddings, labels) fails; it gets float32 (N, F) and int64 (N,)"):
             return unfitted.fit(*self.train)
-
-    def advising(self, advice: str) -> AbstractContextManager[None]:
-        """See `advising`."""
-        return advising(self.spec.name, advice)
-
-    def fail(self, what: str) -> CheckFailed:
-        """Say what is wrong."""
-        return CheckFailed(f"{self.spec.name}: {what}")

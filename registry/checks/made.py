@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from registry.checks.failure import CheckFailed, advising
+from registry.checks.failure import Checked
 from registry.specs import ModelSpec
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ _NOISE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Made(Checked):
     """A model that is being checked.
 
     Attributes:
@@ -67,14 +66,6 @@ class Made:
 
         with torch.inference_mode():
             return pool(self.backbone.eval(), images)
-
-    def advising(self, advice: str) -> AbstractContextManager[None]:
-        """See `advising`."""
-        return advising(self.spec.name, advice)
-
-    def fail(self, what: str) -> CheckFailed:
-        """Say what is wrong."""
-        return CheckFailed(f"{self.spec.name}: {what}")
 
 
 def pool(backbone: Any, images: Tensor) -> Tensor:
