@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import warnings
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from benchmark.data.findings import LeftOut
 from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
 from benchmark.data.splits import Split
+from benchmark.data.threads import in_threads
 from benchmark.processes.leftovers import unfinished
 from registry.specs import STUDY_INPUT, InputSpec
 
@@ -96,7 +94,7 @@ def decode_all(
             reserve(folder / "images.npy")
         samples: list[Sample] = []
         left_out: list[LeftOut] = []
-        with closing(_decoded(files, input_)) as results:
+        with in_threads(partial(_decode_file, input_=input_), files, AHEAD) as results:
             for done, result in enumerate(results, start=1):
                 if isinstance(result, LeftOut):
                     left_out.append(result)
@@ -134,22 +132,6 @@ def read_index(folder: Path) -> tuple[list[Sample], list[LeftOut]]:
         [Sample(**entry) for entry in index["samples"]],
         [LeftOut(**entry) for entry in index["left_out"]],
     )
-
-
-def _decoded(
-    files: Sequence[ImageFile], input_: InputSpec
-) -> Generator[tuple[Sample, NDArray[np.uint8]] | LeftOut]:
-    """Decode in threads, in the order of the files."""
-    # Pillow warns of odd EXIF and ICC data, which do not concern the pixels, and decodes without
-    # the GIL. Warning filters belong to the process, so no thread may set them.
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")
-        try:
-            for first in range(0, len(files), AHEAD):
-                some = files[first : first + AHEAD]
-                yield from pool.map(lambda file: _decode_file(file, input_), some)
-        finally:
-            pool.shutdown(cancel_futures=True)  # if interrupted, without decoding the rest
 
 
 def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +14,7 @@ from benchmark.data.copies import SIDE
 from benchmark.data.decode import Opened, Undecodable, Unreadable, open_picture, read_file
 from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
+from benchmark.data.threads import in_threads
 
 _CLOSE = 256
 """Longest side in pixels at which sharpness is told: what is in focus there is sharp enough."""
@@ -74,19 +72,12 @@ def look_at(
     """
     looks: list[Look | None] = []
     made = np.zeros((len(files) * thumbnails, SIDE, SIDE, 3), np.uint8)
-    # Warning filters belong to the process, so no thread may set them.
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.simplefilter("ignore")
-        try:
-            for first in range(0, len(files), _AHEAD):
-                some = files[first : first + _AHEAD]
-                for row, seen in enumerate(pool.map(_look, some), first):
-                    looks.append(None if seen is None else seen[0])
-                    if thumbnails and seen is not None:
-                        made[row] = seen[1]
-                    progress(row + 1, len(files))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with in_threads(_look, files, _AHEAD) as seen:
+        for row, one in enumerate(seen):
+            looks.append(None if one is None else one[0])
+            if thumbnails and one is not None:
+                made[row] = one[1]
+            progress(row + 1, len(files))
     return looks, made
 
 
