@@ -95,9 +95,7 @@ def inspect_source(
     """
     examined = examine(source, home, progress)
     data = probe_images(group_copies(examined), seed, home, progress)
-    looks = {
-        file.name: look for file, look in zip(examined.source.files, examined.looks, strict=True)
-    }
+    looks = examined.by_name
     own = [looks.get(sample.name) for sample in data.samples]
     embeddings = embed_images(data)
     probabilities = held_out_probabilities(embeddings, data.labels, data.groups, seed)

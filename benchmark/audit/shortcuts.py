@@ -138,9 +138,7 @@ def _read(folder: Path) -> list[str]:
 
 def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:
     examined = examine(open_source(config, home), home)
-    by_name = {
-        file.name: look for file, look in zip(examined.source.files, examined.looks, strict=True)
-    }
+    by_name = examined.by_name
     looks = [by_name.get(sample.name) for sample in data.samples]
     varied = [
         name for name in FRAMING if len({PROPERTIES[name](look) for look in looks if look}) > 1

@@ -52,5 +52,10 @@ def shown_size(size: tuple[int, int], input_: InputSpec, longest: int) -> tuple[
     """
     if input_.aspect != "squash":
         return longest, longest
+    return fitted(size, longest)
+
+
+def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Width and height in the same shape, the longer of them so long."""
     width, height = (max(1, round(length * longest / max(size))) for length in size)
     return width, height

@@ -39,6 +39,12 @@ class Examined:
     looks: list[Look | None]
     pairs: list[Pair]
 
+    @property
+    def by_name(self) -> dict[str, Look | None]:
+        """The look of each file, by its name."""
+        names = (file.name for file in self.source.files)
+        return dict(zip(names, self.looks, strict=True))
+
 
 def examine(
     source: Source, home: Path, progress: Callable[[int, int], None] = lambda done, total: None

@@ -25,8 +25,7 @@ def select_images(
         UserError: There is no such source, or its classes cannot be told; says what to type.
     """
     examined = examine(open_source(config, home), home, progress)
-    seen = zip(examined.source.files, examined.looks, strict=True)
-    undecodable = {file.name for file, look in seen if look is None}
+    undecodable = {name for name, look in examined.by_name.items() if look is None}
     source = group_copies(examined)
     limit, seed = config.data.images_per_class, config.data.split_seed
     return limit_training(source, limit, seed, undecodable)

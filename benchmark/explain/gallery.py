@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.data.figures import label
+from benchmark.data.framing import fitted
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
 from benchmark.explain.deletion import Deletion
@@ -134,7 +135,7 @@ def write_gallery(gallery: Gallery, folder: Path) -> dict[str, Image.Image]:
     (folder / "explanations.json").write_text(json.dumps(content, indent=2))
     strip = Image.new("RGB", (shown * _STRIP_SIDE, _STRIP_SIDE), "white")
     for i in range(shown):
-        size = _fitted(gallery.sizes[i], _STRIP_SIDE)
+        size = fitted(gallery.sizes[i], _STRIP_SIDE)
         left, top = ((_STRIP_SIDE - length) // 2 for length in size)
         picture = overlay(gallery.pixels[i], gallery.heat[i]).resize(size)
         strip.paste(picture, (i * _STRIP_SIDE + left, top))
@@ -160,7 +161,7 @@ def _write_image(gallery: Gallery, folder: Path, i: int, prefix: str) -> Explain
     }
     longest = min(max(gallery.sizes[i]), gallery.pixels.shape[1])
     for name, picture in pictures.items():
-        size = _fitted(gallery.sizes[i], longest)
+        size = fitted(gallery.sizes[i], longest)
         shown = picture.resize(size, Image.Resampling.BICUBIC)
         shown.save(folder / name / file, quality=_WEBP_QUALITY, method=_WEBP_METHOD)
     measured = {}
@@ -178,12 +179,6 @@ def _write_image(gallery: Gallery, folder: Path, i: int, prefix: str) -> Explain
         probability=round(float(predictions.probabilities[position, predicted]), 4),
         **measured,
     )
-
-
-def _fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Width and height in the same shape, the longer of them so long."""
-    width, height = (max(1, round(length * longest / max(size))) for length in size)
-    return width, height
 
 
 def safe_name(name: str) -> str:
