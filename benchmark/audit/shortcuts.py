@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.grouping import examine
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
+from benchmark.data.remembered import remembered
 from benchmark.data.sources import open_source
-from benchmark.processes.leftovers import unfinished
 from benchmark.study.config import Config
-from benchmark.study.plan import content_hash
 
 SURE = 0.01
 """Of the probability to find so much by chance in any of the properties (Holm's correction)."""
@@ -119,21 +116,10 @@ def shortcut_warnings(config: Config, data: PreparedData, home: Path) -> list[st
         data: They themselves.
         home: Folder where it is kept.
     """
-    key = content_hash(data.spec.content, data.splits.tolist(), FRAMING, SURE)
-    folder = cache_folder(home, "data") / f"{key}-shortcuts"
-    told = read_kept(folder, _read)
-    if told is None:
-        told = list(_told(config, data, home))
-        with unfinished(folder) as partial:
-            partial.mkdir()
-            (partial / "told.json").write_text(json.dumps(told))
+    question = (data.spec.content, data.splits.tolist(), FRAMING, SURE)
+    told = remembered(home, "shortcuts", question, lambda: list(_told(config, data, home)))
     ending = " of the images not trained on; see bench data --audit"
     return [f"shortcut: {'; '.join(told)}{ending}"] if told else []
-
-
-def _read(folder: Path) -> list[str]:
-    told: list[str] = json.loads((folder / "told.json").read_text())
-    return told
 
 
 def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:

@@ -15,7 +15,8 @@ from benchmark.processes.leftovers import remove, unfinished
 from registry.errors import UserError
 
 Kind = Literal["data", "demo", "unpacked", "features", "checkpoints", "answers", "downloads"]
-_KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked", "downloads")
+_KINDS: tuple[Kind, ...] = ("data", "demo", "unpacked", "answers", "downloads")
+"""What a plan is made of."""
 _TAG = "CACHEDIR.TAG"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55"
 """Which programs agreed on for folders that can be made anew (bford.info/cachedir)."""
@@ -81,7 +82,7 @@ def keeps_images(home: Path) -> bool:
 
 @contextmanager
 def without_writing(home: Path) -> Iterator[Path]:
-    """Another home with all that is in this one; what is written there is gone afterwards.
+    """Another home with what plans are made of; what is written there is gone afterwards.
 
     Images are decoded to see which can be, and not kept.
     """
@@ -90,6 +91,6 @@ def without_writing(home: Path) -> Iterator[Path]:
         for kind in _KINDS:
             place = cache_folder(Path(folder), kind)
             for kept in (home / kind).glob("*"):
-                if kept.is_dir():
+                if kept.name != _TAG:
                     (place / kept.name).symlink_to(kept.absolute())
         yield Path(folder)

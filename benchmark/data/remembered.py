@@ -16,7 +16,7 @@ from benchmark.data.cache import cache_folder, read_kept
 from benchmark.processes.leftovers import unfinished
 from benchmark.study.plan import content_hash
 
-_ASKED = ("study", "training", "evaluation")
+_ASKED = ("study", "training", "evaluation", "audit")
 """Rooms whose code answers, besides the registry."""
 _PACKAGES = ("torch", "torchvision", "timm", "scikit-learn", "xgboost")
 """Whose code does, too."""
@@ -31,7 +31,7 @@ def remembered(
     *,
     makes_home: bool = False,
 ) -> _Answer:
-    """Answer what would load torch, out of a file if the same code was asked before.
+    """Answer what takes long to find, out of a file if the same code was asked before.
 
     Args:
         home: Folder of what is kept between commands.

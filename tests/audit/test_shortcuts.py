@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmark.audit.shortcuts import find_shortcuts, shortcut_warnings
+from benchmark.data.cache import without_writing
 from benchmark.data.looks import Look
 from benchmark.data.prepared import prepare
 from benchmark.data.selection import select_images
@@ -77,6 +78,8 @@ def test_a_run_begins_with_what_tells_the_class_found_out_once(
         assert told == []
     monkeypatch.delattr("benchmark.audit.shortcuts.find_shortcuts")
     assert shortcut_warnings(config, data, home) == told
+    with without_writing(home) as other:
+        assert shortcut_warnings(config, data, other) == told
 
 
 @pytest.mark.parametrize("trained", [True, False])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import remembered as room
+from benchmark.data.cache import without_writing
 from benchmark.data.remembered import remembered
 from registry.errors import UserError
 
@@ -63,13 +64,18 @@ def test_a_damaged_answer_is_found_anew(
     assert f"{file.name} is damaged" in caplog.text
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_what_would_not_end_is_not_read(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_not_read(kind: str, tmp_path: Path) -> None:
     find = Asked()
     remembered(tmp_path, "cost", 1, find)
     (file,) = (tmp_path / "answers").glob("cost-*.json")
     file.unlink()
-    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/full")
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "device":
+        file.symlink_to("/dev/full")
+    else:
+        file.mkdir()
     assert remembered(tmp_path, "cost", 1, find) == {"flops": 7.5}
     assert find.times == 2
     assert file.is_file()
@@ -84,3 +90,13 @@ def test_nothing_is_kept_where_nothing_is_yet_unless_it_is_asked_for(tmp_path: P
     for _ in range(2):
         remembered(home, "cost", 1, find, makes_home=True)
     assert find.times == 3
+
+
+def test_a_dry_run_knows_what_was_answered_and_keeps_nothing(tmp_path: Path) -> None:
+    find, home = Asked(), tmp_path / "home"
+    remembered(home, "cost", 1, find, makes_home=True)
+    for times in (2, 3):
+        with without_writing(home) as other:
+            remembered(other, "cost", 1, find)
+            remembered(other, "cost", 2, find)
+        assert find.times == times
