@@ -71,24 +71,19 @@ PUBLISHED: dict[str, float] = {
 STUDY_NETWORKS = frozenset(name for name in PUBLISHED if "/" not in name)
 STUDY_HEADS = frozenset({"xgboost", "random_forest", "extra_trees"})
 
-TITLES: dict[str, str] = {
-    "convmixer-scratch": "ConvMixer Model",
+_TITLES = {
     "vit_b_16-staged": "Pretrained ViT Staged Fine-Tune",
     "vit_b_16-frozen": "Pretrained ViT Staged Fine-Tune with Frozen Deep Head",
 }
-_TITLE_ENDS: dict[Schedule, str] = {
-    "scratch": "From Scratch",
-    "staged": "Fine-Tuned",
-    "frozen": "Fine-Tuned with Frozen Deep Head",
-}
-_FEATURES = {
-    "resnet18-staged": "ResNet Features",
-    "resnet18-frozen": "Fine-Tuned ResNet Head Features",
-}
-_ENDS_BEYOND: dict[Schedule, str] = {
+_ENDS: dict[Schedule, str] = {
     "scratch": "From Scratch",
     "staged": "Fine-Tuned",
     "frozen": "Frozen",
+}
+_DEEP_END = "Fine-Tuned with Frozen Deep Head"
+_FEATURES = {
+    "resnet18-staged": "ResNet Features",
+    "resnet18-frozen": "Fine-Tuned ResNet Head Features",
 }
 _SHORT = {"n_estimators": "n", "max_depth": "d", "n_neighbors": "k", "C": "C"}
 
@@ -123,13 +118,13 @@ class System:
         """The study's name for it, without head parameters, or one of that kind."""
         if self.head is not None:
             return f"{heads[self.head].title} on {self.backbone.features_title}"
-        if self.name in TITLES:
-            return TITLES[self.name]
+        if self.name in _TITLES:
+            return _TITLES[self.name]
         model = models[self.model]
         if model.schedules == ("scratch",):
             return model.title
-        ends = _TITLE_ENDS if model.frozen_classifier == "deep" else _ENDS_BEYOND
-        return f"{model.title} {ends[self.schedule]}"
+        is_deep = self.schedule == "frozen" and model.frozen_classifier == "deep"
+        return f"{model.title} {_DEEP_END if is_deep else _ENDS[self.schedule]}"
 
     @property
     def features_title(self) -> str:
