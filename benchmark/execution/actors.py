@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.execution.cluster import Node, live_nodes
+from benchmark.execution.executor import GRACE_SECONDS
 from benchmark.execution.jobs import sharing
-from benchmark.execution.ray import GRACE_SECONDS, POLL_SECONDS, RayExecutor, Told, needs_of, order
+from benchmark.execution.ray import POLL_SECONDS, RayExecutor, Told, needs_of, order
 from benchmark.execution.remote import RemoteWorker
 from benchmark.execution.workers import Lost, Service
 from registry.errors import one_line

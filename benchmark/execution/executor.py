@@ -15,6 +15,9 @@ from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 
+GRACE_SECONDS = 10.0
+"""How long a process may take to mark its run as killed before it is ended without."""
+
 
 class Executor(Protocol):
     """Executes plans."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cluster import Node, connected, elsewhere
-from benchmark.execution.executor import marking, timed_out
+from benchmark.execution.executor import GRACE_SECONDS, marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.planning import memory_of
@@ -28,8 +28,6 @@ from registry.errors import UserError, one_line
 
 QUEUED_AGAIN = 2
 """How often a run is made again whose process or machine died."""
-GRACE_SECONDS = 10.0
-"""How long a process may take to mark its run as killed before it is ended without."""
 POLL_SECONDS = 0.5
 logger = logging.getLogger(__name__)
 

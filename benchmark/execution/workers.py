@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from benchmark.execution.executor import GRACE_SECONDS
 from benchmark.execution.jobs import sharing
 from benchmark.processes.passed_logs import pass_logs_on
 from benchmark.processes.signals import (
@@ -23,8 +24,6 @@ from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import load_environment
 
-GRACE_SECONDS = 10.0
-"""How long a process may take to mark its run as killed before it is ended without."""
 _LONGEST_WAIT = 86_400.0
 """Seconds; the operating system counts milliseconds, and no more of them than some 25 days."""
 
