@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from benchmark.data.checks import audit
 from benchmark.data.figures import label, write_figure
+from benchmark.data.folder import EXPLORATION
 from benchmark.data.fonts import draw_line
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import SPLITS
@@ -103,10 +104,7 @@ TABLES: Mapping[str, Callable[[PreparedData], pd.DataFrame]] = {
 }
 SHOWN = ("summary", "classes", "sizes", "findings")
 """The tables that people read; the others are for programs."""
-FILES = (
-    *(f"{name}.csv" for name in TABLES),
-    *("class_distribution.png", "image_sizes.png", "classes.png", "classes.webp"),
-)
+FILES = (*(f"{name}.csv" for name in TABLES), *EXPLORATION)
 """What `write_exploration` writes."""
 
 

@@ -25,9 +25,7 @@ _ARCHIVE = re.compile(r"\.(zip|tar|t?gz|bz2|xz|zst|7z|rar)")
 _JUNK = frozenset(("desktop.ini", "thumbs.db"))
 _OF_MLFLOW = frozenset(("mlruns", "mlartifacts"))
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
-EXPLORATION = frozenset(
-    ("class_distribution.png", "image_sizes.png", "classes.png", "classes.webp")
-)
+EXPLORATION = ("class_distribution.png", "image_sizes.png", "classes.png", "classes.webp")
 """The pictures that ``bench data --out`` writes."""
 
 
@@ -95,7 +93,7 @@ class _Walk:
             self._listing.folders.append(names)  # it may be a class
             return self._leave_out(names, f"a folder that cannot be read: {error.strerror}")
         self._listing.folders.append(names)
-        ours = EXPLORATION if {child.name for child in children} >= EXPLORATION else ()
+        ours = EXPLORATION if {child.name for child in children}.issuperset(EXPLORATION) else ()
         for child in children:
             if child.name in ours:
                 self._leave_out((*names, child.name), "a picture of bench data")
