@@ -24,7 +24,6 @@ from benchmark.data.prepared import PreparedData
 from benchmark.data.sources import Source
 
 COLUMNS = ("kind", "name", "label", "detail", "other", "sure")
-_TINY = 32
 _BLANK, _DARK, _BLURRED = 8.0, 60.0, 0.025
 """Contrast, brightness with twice the contrast, and sharpness, below which an image is odd."""
 
@@ -155,7 +154,7 @@ def _odd(data: PreparedData, looks: list[Look | None]) -> Iterator[Row]:
             yield {"kind": "dark", "detail": f"brightness {look.brightness:.1f} of 255", **told}
         elif look.sharpness < _BLURRED:
             yield {"kind": "blurred", "detail": f"sharpness {look.sharpness:.3f}", **told}
-        if min(look.width, look.height) < _TINY:
+        if look.is_tiny:
             yield {"kind": "tiny", "detail": f"{look.width} x {look.height} pixels", **told}
 
 

@@ -19,8 +19,6 @@ from benchmark.data.sources import Source
 from benchmark.data.splits import PRIORITY
 from benchmark.processes.leftovers import unfinished
 
-_TINY = 32
-"""In smaller pictures too little is seen to tell a copy from what is merely alike."""
 _SHARE = 5
 """Near copies are kept together up to this part of their class: frames of one film are alike."""
 
@@ -67,7 +65,8 @@ def examine(
         looks, thumbnails = look_at(source.files, progress, thumbnails=compared)
         pairs: list[Pair] = []
         if compared:
-            tiny = [look is not None and min(look.width, look.height) < _TINY for look in looks]
+            # Too little is seen of them to tell a copy from what is merely alike.
+            tiny = [look is not None and look.is_tiny for look in looks]
             thumbnails[tiny] = 0  # of one colour: a copy of none
             pairs = find_copies(thumbnails, [file.label for file in source.files])
         with unfinished(folder) as partial:

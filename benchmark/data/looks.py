@@ -16,6 +16,8 @@ from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
 from benchmark.data.threads import in_threads
 
+TINY = 32
+"""Pixels of a side: in smaller pictures little is seen."""
 _CLOSE = 256
 """Longest side in pixels at which sharpness is told: what is in focus there is sharp enough."""
 _AHEAD = 4096
@@ -51,6 +53,11 @@ class Look:
     brightness: float
     contrast: float
     sharpness: float
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether it has fewer than `TINY` pixels a side."""
+        return min(self.width, self.height) < TINY
 
 
 def look_at(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmark.audit.inspection import Inspection
 from benchmark.data.eda import CLASS_PICTURE
+from benchmark.data.looks import TINY
 from benchmark.processes.leftovers import rewriting
 from benchmark.report.page import environment, source
 from benchmark.report.pictures import data_uri
@@ -30,7 +31,7 @@ MEANINGS: Mapping[str, str] = {
     "blank": "Next to nothing is seen.",
     "dark": "Hardly anything is seen.",
     "blurred": "No edge is sharp.",
-    "tiny": "Fewer than 32 pixels wide or high.",
+    "tiny": f"Fewer than {TINY} pixels wide or high.",
     "copy": "The same file twice. Copies share a part.",
     "near copy": "The same picture, resized, recompressed, mirrored or cropped. Copies share a "
     "part.",
