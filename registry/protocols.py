@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SIZE = "n_estimators"
+"""The setting that says how large an ensemble is; scikit-learn and XGBoost agree on its name."""
+
 
 class Contributions(Protocol):
     """Tells what each feature of an embedding added to the score of a class."""

@@ -24,6 +24,7 @@ from benchmark.training.inference import inference_batch
 from benchmark.training.memory import Pieces
 from benchmark.training.network import Network, build_network, meta_network
 from registry import heads, models
+from registry.protocols import SIZE
 from registry.specs import ModelSpec, Schedule
 
 TIMED_IMAGES = 64
@@ -141,9 +142,9 @@ def time_fit(system: System, num_classes: int) -> float:
     """
     assert system.head is not None
     head, params = heads[system.head], dict(system.params)
-    trees = TIMED_TREES if "n_estimators" in params else 1
+    trees = TIMED_TREES if SIZE in params else 1
     if trees > 1:
-        params["n_estimators"] = trees
+        params[SIZE] = trees
     rng = np.random.default_rng(0)
     rows = max(TIMED_ROWS, 2 * num_classes)
     embeddings = rng.random((rows, TIMED_FEATURES), np.float32)

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.protocols import Growth
+from registry.protocols import SIZE, Growth
 from registry.specs import HeadSpec
 
-SIZE = "n_estimators"
-"""The setting that says how large an ensemble is; scikit-learn and XGBoost agree on its name."""
 KEPT = 4
 """How many ensembles stay in memory to be grown further; their curves all stay."""
 

@@ -13,13 +13,14 @@ from benchmark.classifier.network import read_embeddings
 from benchmark.runs.run_one import open_data, open_tracker
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import System
-from benchmark.sweep.growth import SIZE, Embedded, SharedGrowth, ensemble_key, ensemble_size
+from benchmark.sweep.growth import Embedded, SharedGrowth, ensemble_key, ensemble_size
 from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.space import Grid, Params, read_grid
 from benchmark.training.devices import find_device
 from registry import heads
 from registry.core import near
 from registry.errors import PluginError, UserError, one_line
+from registry.protocols import SIZE
 from registry.specs import SearchSpace
 
 RUNG = 25

@@ -20,7 +20,6 @@ from benchmark.processes.identity import ProcessName
 from benchmark.ranking.runs import TRIAL_GROUP
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
-from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.resuming import PROCESS
 from benchmark.sweep.space import describe
@@ -32,6 +31,7 @@ from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.pending import NOTE
 from benchmark.tracking.saved_views import sweep_view
 from registry.printable import marked
+from registry.protocols import SIZE
 
 if TYPE_CHECKING:
     from benchmark.sweep.run import Sweep

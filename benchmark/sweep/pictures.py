@@ -14,8 +14,8 @@ from optuna.importance import get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmark.sweep.growth import SIZE
 from benchmark.sweep.trials import best_trial
+from registry.protocols import SIZE
 
 DEPTH = "max_depth"
 _ENOUGH_FOR_IMPORTANCE = 8

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, cast
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FixedTrial
 
-from benchmark.sweep.growth import SIZE
 from registry.core import near
 from registry.errors import UserError
+from registry.protocols import SIZE
 from registry.specs import SearchSpace, Suggest
 
 Params = dict[str, Any]

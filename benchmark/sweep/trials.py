@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.sweep.space import Params
+from registry.protocols import SIZE
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 POINT = "point"
@@ -39,7 +40,7 @@ def best_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     return max(
         complete,
-        key=lambda trial: (trial.value, -trial.params.get("n_estimators", 0), -trial.number),
+        key=lambda trial: (trial.value, -trial.params.get(SIZE, 0), -trial.number),
         default=None,
     )
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from registry.checks.fitted import FEATURES, Fitted
+from registry.protocols import SIZE
 
-_SIZE = "n_estimators"
 _GROWN = 5
 
 
@@ -55,17 +55,17 @@ def grows(fitted: Fitted) -> None:
     """Growth gives, at each size, what a fit of that size gives."""
     if fitted.spec.growth is None:
         return
-    params = {**fitted.spec.grid[0], _SIZE: _GROWN}
+    params = {**fitted.spec.grid[0], SIZE: _GROWN}
     with fitted.advising("its growth fails; see registry.Growth"):
         growth = fitted.spec.growth(fitted.make(**params), *fitted.train, fitted.scored)
         grown = [one.copy() for one in growth.grow(_GROWN)]
     if len(grown) != _GROWN or growth.size != _GROWN:
         raise fitted.fail(f"growth.grow({_GROWN}) yields {len(grown)} times; yield at each size")
     for size in (1, _GROWN):
-        alone = fitted.fit(**{**params, _SIZE: size}).predict_proba(fitted.scored)
+        alone = fitted.fit(**{**params, SIZE: size}).predict_proba(fitted.scored)
         if not np.allclose(grown[size - 1], alone, atol=1e-6):
             raise fitted.fail(
-                f"its growth at size {size} is not what a fit with {_SIZE}={size} gives; grow the "
+                f"its growth at size {size} is not what a fit with {SIZE}={size} gives; grow the "
                 "same trees, from the same seed"
             )
 

@@ -7,9 +7,9 @@ import optuna
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import create_trial
 
-from benchmark.sweep.growth import SIZE
 from benchmark.sweep.pictures import DEPTH, draw_sweep
 from benchmark.sweep.trials import best_trial
+from registry.protocols import SIZE
 
 
 def test_the_plane_stars_the_best_of_the_table_among_equals() -> None:
