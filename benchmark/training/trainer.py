@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 
-from benchmark.data.splits import Split
 from benchmark.study.config import TrainConfig
 from benchmark.training.attention import attention_for
 from benchmark.training.augmentation import Augmentation
@@ -132,7 +131,7 @@ class Trainer:
                 return
             start = now(examples.device)
             train_loss, train_accuracy = self._train_epoch(trained, examples, epoch, course)
-            val_loss, val_accuracy = self._evaluate(course.kept, examples, "val")
+            val_loss, val_accuracy = self._validate(course.kept, examples)
             result = EpochResult(
                 epoch=epoch + 1,
                 train_loss=train_loss,
@@ -248,9 +247,9 @@ class Trainer:
         return float(get_total_norm(reached)) if reached else math.nan
 
     @torch.inference_mode()
-    def _evaluate(self, module: nn.Module, examples: Examples, split: Split) -> tuple[float, float]:
+    def _validate(self, module: nn.Module, examples: Examples) -> tuple[float, float]:
         module.eval()
-        rows = examples.rows(split)
+        rows = examples.rows("val")
         logits, labels = map_examples(module, examples, rows, self.config), examples.labels_of(rows)
         hits = int((logits.argmax(1) == labels).sum())
         return float(cross_entropy(logits, labels)), hits / len(rows)

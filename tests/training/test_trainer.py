@@ -165,7 +165,7 @@ def test_a_recipe_of_everything_trains_and_keeps_the_average(
     network = make("resnet18", "staged")
     sides: list[int] = []
     validated: list[dict[str, torch.Tensor]] = []
-    forward, evaluate = network.pool, Trainer._evaluate
+    forward, validate = network.pool, Trainer._validate
 
     def pool(images: torch.Tensor) -> torch.Tensor:
         sides.append(images.shape[-1])
@@ -173,7 +173,7 @@ def test_a_recipe_of_everything_trains_and_keeps_the_average(
 
     def watch(*arguments: object) -> tuple[float, float]:
         validated.append(copy.deepcopy(arguments[1].state_dict()))  # type: ignore[attr-defined]
-        return evaluate(*arguments)  # type: ignore[arg-type]
+        return validate(*arguments)  # type: ignore[arg-type]
 
     mixed: list[Tensor] = []
     mix = Loss.mix
@@ -184,7 +184,7 @@ def test_a_recipe_of_everything_trains_and_keeps_the_average(
         return both
 
     monkeypatch.setattr(network, "pool", pool)
-    monkeypatch.setattr(Trainer, "_evaluate", watch)
+    monkeypatch.setattr(Trainer, "_validate", watch)
     monkeypatch.setattr(Loss, "mix", mix_and_tell)
     config = settings(epochs=8, freeze_epochs=2, patience=None, **everything)
     trainer = Trainer(network, examples, config, "staged", 0)

@@ -40,7 +40,7 @@ def validate(
 ) -> tuple[int, int]:
     """Train with given validation losses and accuracies -> the best epoch, how many there were."""
     found = iter(results)
-    monkeypatch.setattr(trainer, "_evaluate", lambda *arguments: next(found))
+    monkeypatch.setattr(trainer, "_validate", lambda *arguments: next(found))
     history = list(trainer.fit())
     assert [result.epoch for result in history] == list(range(1, len(history) + 1))
     assert trainer.best.result is not None
