@@ -24,6 +24,8 @@ from benchmark.processes.leftovers import rewriting
 CLASS_PICTURE = 96
 """Side of a class's picture in pixels, at most."""
 _CONTACT_COLUMNS = 12
+_SIZES = 10
+"""How many the table of sizes has at most."""
 
 
 def class_table(data: PreparedData) -> pd.DataFrame:
@@ -40,7 +42,7 @@ def class_table(data: PreparedData) -> pd.DataFrame:
     return counts.rename_axis(index="class", columns=None).reset_index()
 
 
-def size_table(data: PreparedData, most: int = 10) -> pd.DataFrame:
+def size_table(data: PreparedData) -> pd.DataFrame:
     """List the most common image sizes.
 
     Returns:
@@ -49,7 +51,7 @@ def size_table(data: PreparedData, most: int = 10) -> pd.DataFrame:
     counts = Counter((sample.width, sample.height) for sample in data.samples)
     rows = [
         {"width": width, "height": height, "images": n, "share": n / len(data.samples)}
-        for (width, height), n in counts.most_common(most)
+        for (width, height), n in counts.most_common(_SIZES)
     ]
     return pd.DataFrame(rows)
 

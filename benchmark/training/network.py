@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.training.depthwise import place_depthwise
 from registry import models
-from registry.specs import FrozenClassifier, InputSpec, Schedule
+from registry.specs import STUDY_INPUT, FrozenClassifier, InputSpec, Schedule
 
 
 class Network(nn.Module):
@@ -27,14 +27,14 @@ class Network(nn.Module):
     _std: Tensor
 
     def __init__(
-        self, backbone: nn.Module, classifier: nn.Sequential, input_: InputSpec | None = None
+        self, backbone: nn.Module, classifier: nn.Sequential, input_: InputSpec = STUDY_INPUT
     ) -> None:
         """Put both together.
 
         Args:
             backbone: Takes what it was made for.
             classifier: Takes the backbone's pooled features.
-            input_: What the backbone was made for; None for pixels in [0, 1].
+            input_: What the backbone was made for.
         """
         super().__init__()
         # The protocol's members are the factory's promise, which nn.Module's type cannot tell.
@@ -42,8 +42,8 @@ class Network(nn.Module):
         self.classifier = classifier
         self.test_flip = False
         """Whether, out of training, images are seen once more in the mirror, and averaged."""
-        self._normalizes = input_ is not None and input_.is_normalized
-        if input_ is not None and self._normalizes:
+        self._normalizes = input_.is_normalized
+        if self._normalizes:
             # Not among the weights: the run's record tells them.
             for name, values in (("mean", input_.mean), ("std", input_.std)):
                 channels = torch.tensor(values).reshape(1, 3, 1, 1)

@@ -128,13 +128,16 @@ def test_class_table_counts_images_and_parts(data: PreparedData) -> None:
             assert [data.samples[row].label for row in rows].count(label) == count >= 1
 
 
-def test_size_table_lists_the_most_common_first(sized: PreparedData) -> None:
+def test_size_table_lists_the_most_common_first(
+    sized: PreparedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = size_table(sized)
     assert list(table[["width", "height", "images"]].itertuples(index=False, name=None)) == [
         (width, height, count) for (width, height), count in SIZES.items()
     ]
     assert table["share"].tolist() == pytest.approx([12 / 22, 6 / 22, 3 / 22, 1 / 22])
-    assert len(size_table(sized, most=2)) == 2
+    monkeypatch.setattr("benchmark.data.eda._SIZES", 2)
+    assert len(size_table(sized)) == 2
 
 
 def test_summary_counts(data: PreparedData) -> None:
