@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -52,6 +53,15 @@ def connect(store: Store, *, write: bool) -> tuple[MlflowClient, Experiment | No
     if store.file is not None and store.exists() and _is_writable(store.file):
         follow_move(store, write=write)
     return _find_experiment(store)
+
+
+def all_pages(search: Callable[..., Any]) -> Iterator[Any]:
+    """What a search of MLflow's finds, page after page as it is asked for."""
+    token = None
+    while token != "":
+        page = search(page_token=token)
+        yield from page
+        token = page.token or ""
 
 
 def _find_experiment(store: Store) -> tuple[MlflowClient, Experiment | None]:

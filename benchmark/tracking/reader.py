@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmark.tracking.connection import connect
+from benchmark.tracking.connection import all_pages, connect
 from benchmark.tracking.database import connected, find_experiment
 from benchmark.tracking.store import Store, no_experiment
 
@@ -166,19 +167,9 @@ def search(store: Store, query: str) -> Iterator[Run]:
     client, experiment = connect(store, write=False)
     if experiment is None:
         raise no_experiment(store)
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            [experiment.experiment_id],
-            query,
-            max_results=PAGE,
-            order_by=["attributes.start_time DESC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
+    ids, newest = [experiment.experiment_id], ["attributes.start_time DESC"]
+    ask = partial(client.search_runs, ids, query, max_results=PAGE, order_by=newest)
+    yield from all_pages(ask)
 
 
 def _read_database(

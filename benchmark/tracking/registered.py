@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.tracking.connection import connect
+from benchmark.tracking.connection import all_pages, connect
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.core import near
@@ -54,12 +54,12 @@ def registered_run(store: Store, address: str) -> str:
             found = client.get_model_version(name, version)
     except MlflowException as error:
         _check_absent(error)
-        known = [model.name for model in _of_all_pages(client.search_registered_models)]
+        known = [model.name for model in all_pages(client.search_registered_models)]
         if name not in known:
             told = near(name, known) if known else "type: bench register"
             raise UserError(f"no registered model is called {name!r}; {told}") from error
         model = client.get_registered_model(name)
-        versions = _of_all_pages(client.search_model_versions)
+        versions = all_pages(client.search_model_versions)
         numbers = sorted(int(one.version) for one in versions if one.name == name)
         there = [f"@{alias}" for alias in model.aliases] + [f"/{one}" for one in numbers]
         listed = ", ".join(f"{SCHEME}{name}{one}" for one in there) or "no version of it"
@@ -88,7 +88,7 @@ def champion_of(store: Store, name: str) -> tuple[str, str] | None:
 def registered_runs(store: Store) -> set[str]:
     """Find the ids of the runs that versions of registered models were made of."""
     client, _ = connect(store, write=False)
-    versions = _of_all_pages(client.search_model_versions)
+    versions = all_pages(client.search_model_versions)
     return {str(version.run_id) for version in versions if version.run_id}
 
 
@@ -192,12 +192,3 @@ def _check_absent(error: MlflowException) -> None:
     """Raise an error again that says anything but that something is not there."""
     if error.error_code not in _ABSENT:
         raise error
-
-
-def _of_all_pages(search: Callable[..., Any]) -> Iterator[Any]:
-    """What a search of MLflow's finds, page after page."""
-    token = None
-    while token != "":
-        page = search(page_token=token)
-        yield from page
-        token = page.token or ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.processes.identity import this_process
 from benchmark.tracking.artifacts import lent
 from benchmark.tracking.claims import PROCESS
-from benchmark.tracking.connection import connect
+from benchmark.tracking.connection import all_pages, connect
 from benchmark.tracking.database import unusable
 from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.new_store import let_readers_in
@@ -23,7 +24,6 @@ from registry.printable import shortened
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_PAGE = 1000
 _NAME_LENGTH = 250
 """Its databases hold no longer names of runs."""
 _ABOUT = """\
@@ -102,20 +102,9 @@ class Tracker:
 
     def search(self, query: str) -> list[Run]:
         """Find the experiment's runs by a query in MLflow's language, the oldest first."""
-        found: list[Run] = []
-        token: str | None = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                query,
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
+        oldest = ["attributes.start_time ASC"]
+        search = partial(self.client.search_runs, [self.experiment_id], query, order_by=oldest)
+        return [*all_pages(search)]
 
     def find_completed(self, tags: Mapping[str, str]) -> str | None:
         """Find the newest completed run with all of these tags.
