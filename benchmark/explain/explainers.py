@@ -16,7 +16,6 @@ from benchmark.explain.feature_maps import PlaceLayer, find_place_layer
 from benchmark.explain.gradcam import Weights, gradcam
 from benchmark.explain.remembered import Remembered
 from benchmark.explain.slopes import RememberedSlopes
-from benchmark.explain.trees import linear_weights
 from benchmark.study.config import Precision
 from benchmark.training.inference import classify
 from benchmark.training.network import Network
@@ -26,6 +25,8 @@ ATTENTION = "ViT Attention"
 CONTRIBUTIONS = "Feature contributions"
 ENOUGH_PLACES = 7
 """In a row of a map: as many as Grad-CAM's of a ResNet at 224 pixels has."""
+_DAMPING = 0.1
+"""In terms of an embedding's root mean square distance from the mean embedding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +141,34 @@ class HeadExplainer:
         return Heatmaps(kind=CONTRIBUTIONS, maps=torch.from_numpy(maps))
 
 
+def linear_weights(
+    contributions: NDArray[np.floating[Any]],
+    embeddings: NDArray[np.float32],
+    mean: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Find the linear score to which each feature contributes what it contributes to the head's.
+
+    Contributions are told against the average prediction. Those of a linear score are
+    w (e - mean), its Shapley values, so that w = c / (e - mean): a feature below its mean that
+    speaks for the class gets a negative weight, and what its absence tells lights up nowhere.
+    Where a feature is close to its mean the quotient would drown all others, and is damped:
+    c d / (d^2 + damping^2).
+
+    Args:
+        contributions: (N, F), see `registry.specs.Contributions`.
+        embeddings: (N, F).
+        mean: (F,) of the data set's embeddings.
+
+    Returns:
+        (N, F).
+    """
+    distance = embeddings - mean
+    damping = _DAMPING * np.sqrt((distance**2).mean(axis=1, keepdims=True))
+    squares = np.maximum(distance**2 + damping**2, np.finfo(np.float32).tiny)
+    weights: NDArray[np.float32] = (contributions * distance / squares).astype(np.float32)
+    return weights
+
+
 def find_weights(network: Network, model: ModelSpec, images: Tensor) -> tuple[PlaceLayer, Weights]:
     """Find the last layer with enough places, and how its feature maps are weighted.
 
@@ -152,10 +181,8 @@ def find_weights(network: Network, model: ModelSpec, images: Tensor) -> tuple[Pl
     """
     layer, is_last = find_place_layer(network, model.cam_layer, images, ENOUGH_PLACES)
     if layer.layout.prefix is not None:
-        return (
-            layer,
-            "HiResCAM",
-        )  # a token's features have no meaning that holds for the whole image
+        # A token's features have no meaning that holds for the whole image.
+        return layer, "HiResCAM"
     return layer, "Grad-CAM" if is_last else "LayerCAM"
 
 

@@ -8,8 +8,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from benchmark.explain.explainers import Explainer, HeadExplainer, NetworkExplainer, heatmaps
-from benchmark.explain.trees import linear_weights
+from benchmark.explain.explainers import (
+    Explainer,
+    HeadExplainer,
+    NetworkExplainer,
+    heatmaps,
+    linear_weights,
+)
 from benchmark.training.network import build_network
 from registry import heads, models
 from tests.explain.patches import (
