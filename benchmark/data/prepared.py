@@ -144,13 +144,9 @@ def prepare(
     data.left_out = left_out
     data.findings = [*source.findings, *_lost_classes(source, data)]
     if small := data.too_small(source.min_images) if source.min_images else {}:
+        rest = source.without(small)
         return prepare(
-            source.without(small),
-            image_size=image_size,
-            seed=seed,
-            home=home,
-            progress=progress,
-            input_=input_,
+            rest, image_size=image_size, seed=seed, home=home, progress=progress, input_=input_
         )
     return data
 
