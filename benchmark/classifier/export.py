@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from benchmark.classifier.calibration import LEVEL, Calibration
-from benchmark.classifier.loading import Record, load_classifier, read_record
+from benchmark.classifier.loading import load_classifier
 from benchmark.classifier.network import read_network
 from benchmark.classifier.onnx_graph import Graph, network_graph, open_onnx, with_head
+from benchmark.classifier.record import Record, read_record
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.data.prepared import PreparedData
 from benchmark.evaluation.predictions import Predictions
@@ -176,15 +177,7 @@ def _write_safetensors(classifier: TrackedClassifier, record: Record, folder: Pa
     state = classifier.network.state_dict()
     with usual_permissions(file):
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, file)
-    shape = classifier.image_size, len(classifier.class_names)
-    network = read_network(
-        file,
-        record.system.backbone,
-        shape,
-        record.input,
-        test_flip=classifier.network.test_flip,
-    )
-    head = None
+    network, head = read_network(file, record), None
     if classifier.head is not None:
         spec, fitted = classifier.head
         head = spec, load_head(spec.name, save_head(fitted, folder), dict(record.system.params))

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import Calibration, calibrate
 from benchmark.classifier.completed import BEST, backbone_of, find_trained
 from benchmark.classifier.network import load_network, read_embeddings
+from benchmark.classifier.record import read_record
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
 from benchmark.explain.explainers import Explainer, HeadExplainer, NetworkExplainer
-from benchmark.study.config import Precision
-from benchmark.study.inputs import read_input
-from benchmark.study.plan import DataSpec
-from benchmark.study.suite import System
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from benchmark.training.heads import HEAD_FILES, load_head
-from registry import HeadSpec, InputSpec, heads, models
+from registry import HeadSpec, heads, models
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-RECORD_FILE = "config.json"
 
 
 def find_classifier(
@@ -41,44 +35,6 @@ def find_classifier(
     return load_classifier(Tracker(store), run)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What a run says of itself: what it trained, on which images, shown how, how precisely."""
-
-    system: System
-    data: DataSpec
-    input: InputSpec
-    precision: Precision
-    test_flip: bool = False
-
-
-def read_record(tracker: Tracker, run_id: str) -> Record:
-    """Read a completed run's record.
-
-    Raises:
-        UserError: It is gone, or of another version.
-    """
-    with tracker.artifact(run_id, RECORD_FILE) as file:
-        return parse_record(file)
-
-
-def parse_record(file: Path) -> Record:
-    """Read a run's record from its file.
-
-    Raises:
-        Exception: Of several kinds: it is of another version, or another file.
-    """
-    settings = json.loads(file.read_text())
-    params = tuple((key, value) for key, value in settings["system"]["params"])
-    return Record(
-        system=System(**{**settings["system"], "params": params}),
-        data=DataSpec(**settings["data"]),
-        input=read_input(settings),
-        precision=settings["train"]["precision"],
-        test_flip=bool(settings["train"].get("test_flip")),
-    )
-
-
 def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
     """Load the classifier that a completed run trained and kept.
 
@@ -87,13 +43,10 @@ def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
     """
     run_id, backbone = run.info.run_id, backbone_of(run)
     record = read_record(tracker, run_id)
-    system, data = record.system, record.data
-    class_names = _read_classes(tracker, run_id, data.num_classes)
-    size = record.input.size or data.image_size
+    system, model = record.system, models[record.system.model]
+    class_names = _read_classes(tracker, run_id, record.data.num_classes)
     device = find_device("auto")
-    shape = size, data.num_classes
-    network = load_network(tracker, backbone, system.backbone, shape, device, record.input)
-    model = models[system.model]
+    network = load_network(tracker, backbone, device)
     head: tuple[HeadSpec, Any] | None = None
     if system.head is not None:
         kept = {entry.path for entry in tracker.client.list_artifacts(run_id)}
@@ -114,7 +67,7 @@ def load_classifier(tracker: Tracker, run: Run) -> TrackedClassifier:
         network=network,
         head=head,
         class_names=class_names,
-        image_size=size,
+        image_size=record.image_size,
         input=record.input,
         precision=record.precision,
         device=device,

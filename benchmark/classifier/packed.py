@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import calibrate
 from benchmark.classifier.completed import backbone_of
-from benchmark.classifier.loading import RECORD_FILE, parse_classes, parse_record
+from benchmark.classifier.loading import parse_classes
 from benchmark.classifier.network import WEIGHTS_FILE, read_network
+from benchmark.classifier.record import RECORD_FILE, parse_record
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
 from benchmark.explain.explainers import Explainer, NetworkExplainer
@@ -66,16 +67,9 @@ def open_packed(folder: Path) -> TrackedClassifier:
             f"{VERSION}); register {about['name']} again"
         )
     record = parse_record(folder / RECORD_FILE)
-    system, data = record.system, record.data
-    size = record.input.size or data.image_size
+    system = record.system
     device = find_device("auto")
-    network = read_network(
-        folder / WEIGHTS_FILE,
-        system.backbone,
-        (size, data.num_classes),
-        record.input,
-        test_flip=record.test_flip,
-    ).to(device)
+    network = read_network(folder / WEIGHTS_FILE, record).to(device)
     head: tuple[HeadSpec, Any] | None = None
     if system.head is not None:
         file = next(folder / name for name in HEAD_FILES if (folder / name).exists())
@@ -91,8 +85,8 @@ def open_packed(folder: Path) -> TrackedClassifier:
         make_explainer=make_explainer,
         network=network,
         head=head,
-        class_names=parse_classes(folder / CLASSES_FILE, data.num_classes),
-        image_size=size,
+        class_names=parse_classes(folder / CLASSES_FILE, record.data.num_classes),
+        image_size=record.image_size,
         input=record.input,
         precision=record.precision,
         device=device,

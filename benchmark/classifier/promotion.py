@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.classifier import pyfunc_model
-from benchmark.classifier.loading import Record, load_classifier, read_record
+from benchmark.classifier.loading import load_classifier
 from benchmark.classifier.packed import pack
+from benchmark.classifier.record import Record, read_record
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.statistics import accuracy, p_value
 from benchmark.study.suite import System
@@ -160,7 +161,6 @@ def card(run: Run, record: Record, predictions: Predictions, told: str) -> str:
     right = (predictions.predicted == predictions.labels)[None].astype(float)
     found = accuracy(right, predictions.group_ids)
     listed = [f"- {name}: {figures[name]:.4g}" for name in _FIGURES if name in figures]
-    size = record.input.size or record.data.image_size
     return "\n".join(
         [
             f"**{marked(tags.get('system', ''))}** (`{run.info.run_name}`, {told})",
@@ -174,8 +174,9 @@ def card(run: Run, record: Record, predictions: Predictions, told: str) -> str:
             f"{record.data.num_images:,} images; seed {run.data.params.get('seed', '?')}, context "
             f"`{tags['context']}`.",
             "",
-            f"It takes the bytes of picture files (column `image`) and makes squares of {size} "
-            "pixels of them as in training: turned by EXIF, transparency on white.",
+            "It takes the bytes of picture files (column `image`) and makes squares of "
+            f"{record.image_size} pixels of them as in training: turned by EXIF, transparency on "
+            "white.",
             "",
             f"{len(predictions.class_names)} classes: {marked(', '.join(predictions.class_names))}",
         ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from PIL import Image
 
+from benchmark.classifier.record import read_record
 from benchmark.data.home import home
 from benchmark.data.image_store import store_folder
 from benchmark.data.prepared import PreparedData
@@ -15,8 +15,6 @@ from benchmark.ranking.comparison import Comparison
 from benchmark.report.charts import accuracy_bar
 from benchmark.report.page import environment, source
 from benchmark.report.pictures import data_uri
-from benchmark.study.inputs import read_input
-from benchmark.study.plan import DataSpec
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
@@ -66,12 +64,11 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
 
 def _pictures(comparison: Comparison, store: Store, names: list[str]) -> dict[str, str]:
     """Images by name, as they are kept decoded for the first run's network."""
-    with Tracker(store).artifact(comparison.run_id, "config.json") as file:
-        settings = json.loads(file.read_text())
-    spec, input_ = DataSpec(**settings["data"]), read_input(settings)
-    if not store_folder(home(), spec.fingerprint, spec.image_size, input_).exists():
+    record = read_record(Tracker(store), comparison.run_id)
+    spec = record.data
+    if not store_folder(home(), spec.fingerprint, spec.image_size, record.input).exists():
         return {}
-    data = PreparedData(spec, home(), input_)
+    data = PreparedData(spec, home(), record.input)
     rows = {sample.name: row for row, sample in enumerate(data.samples)}
     found = {}
     for name in names:

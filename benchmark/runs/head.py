@@ -169,5 +169,4 @@ def _kept_backbone(spec: RunSpec, run_id: str, tracker: Tracker, device: torch.d
     kept = {"spec_id": spec.needs[0], "embeddings": "kept", "weights_file": "kept"}
     if tracker.find_completed(kept) != run_id:
         raise NotImplementedError("the backbone's weights were not kept")
-    shape = spec.image_size, spec.data.num_classes
-    return load_network(tracker, run_id, spec.system.backbone, shape, device, spec.input)
+    return load_network(tracker, run_id, device)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from benchmark.classifier.record import RECORD_FILE
 from benchmark.data.prepared import PreparedData
 from benchmark.data.splits import SPLITS
 from benchmark.runs.environment import describe_environment
@@ -39,7 +40,7 @@ def settings_of(spec: RunSpec, options: RunOptions, scratch: Path) -> Iterator[L
         yield Tag(name, environment[name])
     versions = (f"{name} {value}" for name, value in environment.items() if name not in _PLACES)
     yield Tag("versions", ", ".join(versions))
-    files: dict[str, Any] = {"config.json": spec.settings, "environment.json": environment}
+    files: dict[str, Any] = {RECORD_FILE: spec.settings, "environment.json": environment}
     for name, content in files.items():
         (scratch / name).write_text(json.dumps(content, indent=2))
         yield Artifact(scratch / name)

@@ -290,9 +290,8 @@ def test_a_network_that_looks_into_the_mirror_does_so_when_it_is_loaded(
     run(config.model_copy(update={"train": train}), "convmixer", save_weights="all")
     tracker, (found,) = open_tracker(store), tracked(store, "convmixer-scratch")
     study = plan_study(config, find_systems(["convmixer"]), Path("home"))
-    (spec,) = study.plan
     cpu = torch.device("cpu")
-    network = load_network(tracker, found.info.run_id, spec.system, (32, 3), cpu, spec.input)
+    network = load_network(tracker, found.info.run_id, cpu)
     assert network.test_flip
     images = image_examples(study.data, cpu)
     embeddings = embed(network, images, images.rows("test"), config.train)
