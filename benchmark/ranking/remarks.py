@@ -32,16 +32,30 @@ Curves = Mapping[str, list[float]]
 """By metric, its values by epoch."""
 
 
-def remarks(ranking: Ranking, store: Store) -> list[str]:
+def network_curves(ranking: Ranking, store: Store) -> dict[str, Curves]:
+    """Read the curves of the networks of a ranking; of repeats, of the best.
+
+    Returns:
+        By run id `CURVES`, and ``gradient_norm`` where it is; nothing of a run that lacks
+            one of `CURVES`.
+    """
+    networks = [row["run_id"] for row in ranking.rows() if not row["head"]]
+    found: dict[str, dict[str, list[float]]] = {}
+    points = read_curves(store, networks, (*CURVES, _NORM))
+    for (run_id, name), own in points.groupby(["run_id", "name"], sort=False):
+        found.setdefault(str(run_id), {})[str(name)] = own["value"].tolist()
+    return {run_id: own for run_id, own in found.items() if own.keys() >= {*CURVES}}
+
+
+def remarks(ranking: Ranking, curves: Mapping[str, Curves], store: Store) -> list[str]:
     """Say which rows learnt nothing and why, which trained too little or too long, and the like.
 
     Args:
         ranking: The rows.
-        store: For the curves of their networks; those of the best of repeats are looked at.
+        curves: As `network_curves` gives them.
+        store: For the rates of networks that learnt nothing.
     """
     rows = ranking.rows()
-    networks = [row["run_id"] for row in rows if not row["head"]]
-    curves = _curves(store, networks)
     guessing = [row for row in rows if _may_guess(row, ranking)]
     others = [row for row in rows if row not in guessing]
     lines = [_guess(row, ranking, curves, store) for row in guessing]
@@ -68,14 +82,6 @@ def remarks(ranking: Ranking, store: Store) -> list[str]:
         lambda row: bool(row["difference_high"] < 0 or row["difference_low"] > 0),
     )
     return lines + _never_predicted(ranking, others)
-
-
-def _curves(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, list[float]]]:
-    found: dict[str, dict[str, list[float]]] = {}
-    points = read_curves(store, run_ids, (*CURVES, _NORM))
-    for (run_id, name), own in points.groupby(["run_id", "name"], sort=False):
-        found.setdefault(str(run_id), {})[str(name)] = own["value"].tolist()
-    return {run_id: own for run_id, own in found.items() if own.keys() >= {*CURVES}}
 
 
 def _tables(row: Row, ranking: Ranking) -> list[pd.DataFrame]:

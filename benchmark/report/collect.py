@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from benchmark.data.splits import SPLITS
 from benchmark.ranking.contexts import Context, choose_one
+from benchmark.ranking.remarks import Curves, network_curves, remarks
 from benchmark.ranking.runs import TRIAL_GROUP, state
 from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.ranking.tables import summary
@@ -23,7 +23,6 @@ from benchmark.tracking.store import Store
 
 PREDICTIONS = ("image", "true", "predicted", "probability", "correct")
 """What is shown of a run's predictions."""
-CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class RankedSystem:
         row: Its row of `Ranking.table`.
         summary: Its row of `benchmark.ranking.tables.summary`.
         interval: 95% interval of its test accuracy.
-        curves: Of a network: by metric, the values of all epochs.
+        curves: Of a network that logged them; else empty.
         unfrozen: The epoch, from 1, from which all layers trained; None where none were frozen.
         predictions: Of the test split.
         explanations: Of single test images.
@@ -50,7 +49,7 @@ class RankedSystem:
     row: Mapping[str, Any]
     summary: Mapping[str, Any]
     interval: tuple[float, float]
-    curves: Mapping[str, list[float]]
+    curves: Curves
     unfrozen: int | None
     predictions: pd.DataFrame | None
     explanations: Explanations | None
@@ -71,6 +70,7 @@ class Material:
         runs: Of the context, as `benchmark.ranking.runs.fetch` gives them.
         ranking: Its systems.
         systems: The same with what their runs logged.
+        remarks: What is to be said of them.
         tracked: The same runs as MLflow gives them, with those that pretrained their networks.
         not_completed: The newest of each run that was never completed.
         splits: Images in each.
@@ -83,6 +83,7 @@ class Material:
     runs: pd.DataFrame
     ranking: Ranking
     systems: list[RankedSystem]
+    remarks: list[str]
     tracked: list[Run]
     not_completed: list[Run]
     splits: Mapping[str, int]
@@ -120,13 +121,15 @@ def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Mater
     tracked = [run for run in inside if run.info.run_id in ids]
     newest = tracked[0]
     ranking = rank_systems(store, runs)
+    curves = network_curves(ranking, store)
     by_id = {run.info.run_id: run for run in tracked}
     return Material(
         context=context,
         others=chosen.others,
         runs=runs,
         ranking=ranking,
-        systems=_systems(store, ranking, by_id, artifacts),
+        systems=_systems(ranking, curves, by_id, artifacts),
+        remarks=remarks(ranking, curves, store),
         tracked=tracked + _pretraining(store, tracked),
         not_completed=not_completed(inside),
         splits={split: int(_profile(newest)[split]) for split in SPLITS},
@@ -143,16 +146,14 @@ def _profile(run: Run) -> dict[str, Any]:
     return {**profile, "fingerprint": dataset.digest}
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
 def _systems(
-    store: Store, ranking: Ranking, tracked: Mapping[str, Run], artifacts: Artifacts
+    ranking: Ranking,
+    curves: Mapping[str, Curves],
+    tracked: Mapping[str, Run],
+    artifacts: Artifacts,
 ) -> list[RankedSystem]:
-    client = MlflowClient(store.uri)
-    ranked = _records(ranking.table)
-    shown = _records(summary(ranking))
+    ranked = ranking.rows()
+    shown: list[Any] = summary(ranking).to_dict("records")
     names = _short_names(ranked, tracked)
     systems = []
     for rank, (row, line, name) in enumerate(zip(ranked, shown, names, strict=True), start=1):
@@ -167,7 +168,7 @@ def _systems(
                 row=row,
                 summary=line,
                 interval=(row["test_accuracy_low"], row["test_accuracy_high"]),
-                curves={} if row["head"] else _curves(client, run),
+                curves=curves.get(row["run_id"], {}),
                 unfrozen=frozen + 1 if frozen else None,
                 predictions=artifacts.table(run, "predictions/test.csv", PREDICTIONS),
                 explanations=artifacts.explanations(run),
@@ -194,16 +195,6 @@ def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]
         f"{name} {SIGN}" if row["group"] == BEYOND else name
         for name, row in zip(told, ranked, strict=True)
     ]
-
-
-def _curves(client: MlflowClient, run: Run) -> dict[str, list[float]]:
-    if not all(name in run.data.metrics for name in CURVES):
-        return {}
-    histories = {name: client.get_metric_history(run.info.run_id, name) for name in CURVES}
-    return {
-        name: [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
-        for name, history in histories.items()
-    }
 
 
 def _pretraining(store: Store, tracked: Iterable[Run]) -> list[Run]:

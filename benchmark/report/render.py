@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.recommendation import recommendation
-from benchmark.ranking.remarks import chance, remarks
+from benchmark.ranking.remarks import chance
 from benchmark.ranking.runs import state
 from benchmark.ranking.tables import trees
 from benchmark.report import charts, curves, facts, pictures, reliability
@@ -85,7 +85,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None = None) -
         accuracy_bar=charts.accuracy_bar,
         rank_line=charts.rank_line,
         recommendation=recommendation(material.ranking),
-        remarks=remarks(material.ranking, artifacts.store),
+        remarks=material.remarks,
         state=state,
         repeated=_REPEATED if any(len(one.row["seeds"]) > 1 for one in material.systems) else "",
         **_inline(),

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmark.ranking.comparison import Comparison
 from benchmark.ranking.recommendation import recommendation
-from benchmark.ranking.remarks import remarks
+from benchmark.ranking.remarks import network_curves, remarks
 from benchmark.ranking.systems import Ranking
 from benchmark.ranking.tables import UNSHARED, Leaderboard, summary
 from benchmark.study.suite import BEYOND, SIGN
@@ -50,7 +50,8 @@ def show_ranking(
     """
     table = readable(ranking)
     show(table, format_, console, title)
-    told = [*recommendation(ranking), *remarks(ranking, store), *legend(table)]
+    noticed = remarks(ranking, network_curves(ranking, store), store)
+    told = [*recommendation(ranking), *noticed, *legend(table)]
     if format_ == "markdown":
         console.file.write("".join(f"\n{marked(text)}\n" for text in told))
     else:

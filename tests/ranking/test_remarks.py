@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.ranking.remarks import CURVES, remarks
+from benchmark.ranking.remarks import CURVES, network_curves, remarks
 from benchmark.ranking.runs import fetch
-from benchmark.ranking.systems import rank_systems
+from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.tracking.items import Param, metrics
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -18,6 +18,10 @@ from tests.ranking.test_systems import log
 EPOCHS = 3
 """As the parameters of the logged runs say."""
 NAN = float("nan")
+
+
+def remarks_on(ranking: Ranking, store: Store) -> list[str]:
+    return remarks(ranking, network_curves(ranking, store), store)
 
 
 def told(
@@ -41,7 +45,7 @@ def told(
     for epoch, norm in enumerate(norms):
         tracker.client.log_metric(run_id, "gradient_norm", norm, step=epoch + 1)
     tracker.client.log_param(run_id, "train.lr", 0.001)
-    return remarks(rank_systems(store, fetch(store)), store)
+    return remarks_on(rank_systems(store, fetch(store)), store)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_a_tie_that_its_interval_seems_to_deny_is_explained(store: Store, tmp_pa
     ranking = rank_systems(store, fetch(store))
     near = ranking.table.set_index("run").loc["near"]
     assert (near["verdict"], near["difference_high"] < 0) == ("tied", True)
-    (line,) = [one for one in remarks(ranking, store) if one.startswith("Tied although")]
+    (line,) = [one for one in remarks_on(ranking, store) if one.startswith("Tied although")]
     assert "p decides, which is of another test and corrected" in line
     assert line.endswith("all rows (Holm): near.")
 
@@ -134,7 +138,7 @@ def test_val_and_test_that_cannot_be_of_one_kind_are_told(store: Store, tmp_path
     tracker = Tracker(store)
     run_id = log(tracker, "net", 0.7, 0.99, tmp_path)
     tracker.client.log_param(run_id, "data.val_images", Param("", 60).value)
-    lines = remarks(rank_systems(store, fetch(store)), store)
+    lines = remarks_on(rank_systems(store, fetch(store)), store)
     assert (
         "Val and test accuracy differ by more than chance (corrected for all rows): net." in lines
     )
