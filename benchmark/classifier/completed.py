@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from benchmark.data.splits import Split
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.contexts import choose_one
 from benchmark.ranking.runs import fetch, weights_title
@@ -182,5 +183,14 @@ def read_predictions(
         UserError: There is no such run, or what it stored is gone.
     """
     first = find_runs(store, name, seed=seed, context=context)[0]
-    with Tracker(store).artifact(first.info.run_id, "predictions") as folder:
-        return Predictions.load(folder, "test")
+    return stored_predictions(Tracker(store), first.info.run_id, "test")
+
+
+def stored_predictions(tracker: Tracker, run_id: str, split: Split) -> Predictions:
+    """Read what a completed run said of a split.
+
+    Raises:
+        UserError: What it stored is gone.
+    """
+    with tracker.artifact(run_id, "predictions") as folder:
+        return Predictions.load(folder, split)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from benchmark.classifier.calibration import LEVEL, Calibration
+from benchmark.classifier.completed import stored_predictions
 from benchmark.classifier.loading import load_classifier
 from benchmark.classifier.network import read_network
 from benchmark.classifier.onnx_graph import Graph, network_graph, open_onnx, with_head
@@ -120,8 +121,7 @@ def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path
 def _test_images(
     tracker: Tracker, run: Run, record: Record, home: Path
 ) -> tuple[NDArray[np.uint8], Predictions]:
-    with tracker.artifact(run.info.run_id, "predictions") as folder:
-        stored = Predictions.load(folder, "test")
+    stored = stored_predictions(tracker, run.info.run_id, "test")
     try:
         data = PreparedData(record.data, home, record.input)
         return data.images[data.rows("test")], stored

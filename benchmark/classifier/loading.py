@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import Calibration, calibrate
-from benchmark.classifier.completed import BEST, backbone_of, find_trained
+from benchmark.classifier.completed import BEST, backbone_of, find_trained, stored_predictions
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.classifier.record import read_record
 from benchmark.classifier.tracked import TrackedClassifier
-from benchmark.evaluation.predictions import CLASSES_FILE, Predictions
+from benchmark.evaluation.predictions import CLASSES_FILE
 from benchmark.explain.explainers import Explainer, HeadExplainer, NetworkExplainer
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -79,8 +79,7 @@ def _calibration(tracker: Tracker, run_id: str) -> Calibration | None:
     stored = {entry.path for entry in tracker.client.list_artifacts(run_id, "predictions")}
     if "predictions/val.safetensors" not in stored:
         return None
-    with tracker.artifact(run_id, "predictions") as folder:
-        return calibrate(Predictions.load(folder, "val"))
+    return calibrate(stored_predictions(tracker, run_id, "val"))
 
 
 def _read_classes(tracker: Tracker, run_id: str, count: int) -> list[str]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from benchmark.classifier import pyfunc_model
+from benchmark.classifier.completed import stored_predictions
 from benchmark.classifier.loading import load_classifier
 from benchmark.classifier.packed import pack
 from benchmark.classifier.record import Record, read_record
@@ -70,7 +69,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
             registered.
     """
     tracker = Tracker(store)
-    predictions = read_test(tracker, run.info.run_id)
+    predictions = stored_predictions(tracker, run.info.run_id, "test")
     record = read_record(tracker, run.info.run_id)
     champion = champion_of(store, name)
     if champion is not None and champion[1] == run.info.run_id:
@@ -99,7 +98,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
             "context": run.data.tags["context"],
             "data": record.data.name,
             "data_fingerprint": record.data.fingerprint,
-            "test_accuracy": f"{float(np.mean(predictions.predicted == predictions.labels)):.4f}",
+            "test_accuracy": f"{float(predictions.correct.mean()):.4f}",
         },
     )
     promote(tracker, name, version)
@@ -112,16 +111,6 @@ def _plugins_of(system: System) -> list[str]:
     if system.head is not None:
         parts.append(heads[system.head])
     return [module_of(part.factory) for part in parts if part.of_plugin]
-
-
-def read_test(tracker: Tracker, run_id: str) -> Predictions:
-    """Read what a completed run said of the test split.
-
-    Raises:
-        UserError: That is gone.
-    """
-    with tracker.artifact(run_id, "predictions") as folder:
-        return Predictions.load(folder, "test")
 
 
 def _compared(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
@@ -140,11 +129,11 @@ def compare(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
     Returns:
         What came out, in words, and whether the first is better than the second or tied with it.
     """
-    new, old = read_test(tracker, run_id), read_test(tracker, champion)
+    new, old = (stored_predictions(tracker, one, "test") for one in (run_id, champion))
     records = [read_record(tracker, one).data for one in (run_id, champion)]
     if records[0].content != records[1].content or new.names != old.names:
         return "it was tested on other images than the champion, so that nothing is proven", False
-    right, other = ((one.predicted == one.labels)[None].astype(float) for one in (new, old))
+    right, other = (one.correct[None].astype(float) for one in (new, old))
     p = p_value(right, other, new.group_ids)
     shares = float(right.mean()), float(other.mean())
     verdict = "tied" if p >= ALPHA else "better" if shares[0] > shares[1] else "worse"
@@ -158,8 +147,7 @@ def compare(tracker: Tracker, run_id: str, champion: str) -> tuple[str, bool]:
 def card(run: Run, record: Record, predictions: Predictions, told: str) -> str:
     """What people should know of a model, in Markdown."""
     tags, figures = run.data.tags, run.data.metrics
-    right = (predictions.predicted == predictions.labels)[None].astype(float)
-    found = accuracy(right, predictions.group_ids)
+    found = accuracy(predictions.correct[None].astype(float), predictions.group_ids)
     listed = [f"- {name}: {figures[name]:.4g}" for name in _FIGURES if name in figures]
     return "\n".join(
         [

@@ -49,7 +49,6 @@ def calibration_error(predictions: Predictions) -> float:
         Mean distance between confidence and accuracy over the bins, weighted by their images.
     """
     confidence = predictions.probabilities.max(axis=1).astype(np.float64)
-    correct = predictions.predicted == predictions.labels
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - correct, minlength=CALIBRATION_BINS)
+    gaps = np.bincount(bins, weights=confidence - predictions.correct, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(confidence))

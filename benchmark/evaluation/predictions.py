@@ -61,6 +61,12 @@ class Predictions:
         predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return predicted
 
+    @cached_property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether these are the true ones."""
+        correct: NDArray[np.bool_] = self.predicted == self.labels
+        return correct
+
     def ranked(self) -> NDArray[np.intp]:
         """(N, C) classes, the most probable first; of equals the first, as in `predicted`."""
         return np.argsort(-self.probabilities, axis=1, kind="stable")
@@ -84,7 +90,7 @@ class Predictions:
                 "true": classes[self.labels],
                 "predicted": classes[self.predicted],
                 "probability": self.probabilities.max(axis=1).round(4),
-                "correct": self.predicted == self.labels,
+                "correct": self.correct,
             }
         )
         for place in range(1, min(_TOLD, len(classes))):

@@ -37,7 +37,7 @@ def network_curves(ranking: Ranking, store: Store) -> dict[str, Curves]:
 
     Returns:
         By run id `CURVES`, and ``gradient_norm`` where it is; nothing of a run that lacks
-            one of `CURVES`.
+        one of `CURVES`.
     """
     networks = [row["run_id"] for row in ranking.rows() if not row["head"]]
     found: dict[str, dict[str, list[float]]] = {}

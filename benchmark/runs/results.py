@@ -35,8 +35,7 @@ def log_predictions(
     yield from _interval(predictions)
     shared = np.array([data.samples[row].shared for row in data.rows("test")])
     if shared.any() and not shared.all():
-        correct = predictions.predicted == predictions.labels
-        yield Metric("test_accuracy_unshared", float(correct[~shared].mean()))
+        yield Metric("test_accuracy_unshared", float(predictions.correct[~shared].mean()))
     predictions.save(scratch / "predictions")
     yield Artifact(scratch / "predictions", "predictions")
     write_figure(scratch / "confusion.png", lambda: draw_confusion(predictions, title))
@@ -46,7 +45,6 @@ def log_predictions(
 def _interval(predictions: Predictions) -> Iterator[Metric]:
     from benchmark.ranking.statistics import accuracy  # slow to import
 
-    right = (predictions.predicted == predictions.labels).astype(np.float64)
-    found = accuracy(right[None], predictions.group_ids)
+    found = accuracy(predictions.correct[None].astype(np.float64), predictions.group_ids)
     yield Metric("test_accuracy_low", found.low)
     yield Metric("test_accuracy_high", found.high)
