@@ -83,17 +83,18 @@ def catalogue(
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level, untold
-    from benchmark.report.catalogue import render_catalogue, write_table
+    from benchmark.report.catalogue import copies, render_catalogue, write_table
     from benchmark.tracking.store import Store
 
     classifier = find_classifier(Store(), name, seed=seed, context=context)
     level = check_level(classifier.calibration, level)
     entries, places, left_out = _entries(classifier, pictures, level, batch)
+    first = copies(entries)
     with rewriting(out / TABLE) as path:
-        write_table(path, entries, left_out)
+        write_table(path, entries, first, left_out)
     named = [Path(path).resolve().name or path for path in paths]
     heading = title or f"Pictures in {listed(named)}"
-    page = render_catalogue(heading, classifier.name, entries, left_out)
+    page = render_catalogue(heading, classifier.name, entries, first, left_out)
     with rewriting(out / PAGE) as path:
         path.write_text(page, encoding="utf-8")
     classes = len({one.verdict.label for one in entries if not one.verdict.unknown})

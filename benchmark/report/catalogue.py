@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import csv
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from benchmark.data.names import natural_key
 from benchmark.report.page import environment, source
 from registry import InputSpec
 from registry.printable import printable
+from registry.weights import file_hash
 
 THUMBNAIL = 144
 """Longest side in pixels of a picture on the page."""
@@ -62,15 +62,13 @@ class Entry:
         assert answer.decoded is not None
         size = shown_size(answer.decoded.size, input_, THUMBNAIL)
         thumbnail, small = shrink(answer.decoded.pixels, size)
-        with file.path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
         return cls(
             name=file.name,
             link=file.path.resolve().as_uri(),
             verdict=verdict,
             thumbnail=thumbnail,
             small=small,
-            digest=digest,
+            digest=file_hash(file.path),
         )
 
     @property
@@ -133,9 +131,17 @@ def copies(entries: Sequence[Entry]) -> list[int]:
     return first
 
 
-def write_table(file: Path, entries: Sequence[Entry], left_out: Sequence[LeftOut]) -> None:
-    """Write a row a picture, the doubtful first, then what could not be read."""
-    first = copies(entries) if entries else []
+def write_table(
+    file: Path, entries: Sequence[Entry], first: Sequence[int], left_out: Sequence[LeftOut]
+) -> None:
+    """Write a row a picture, the doubtful first, then what could not be read.
+
+    Args:
+        file: CSV.
+        entries: The pictures.
+        first: What each is a copy of; see `copies`.
+        left_out: What could not be read.
+    """
     with file.open("w", newline="", encoding="utf-8") as opened:
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -152,10 +158,21 @@ def write_table(file: Path, entries: Sequence[Entry], left_out: Sequence[LeftOut
 
 
 def render_catalogue(
-    title: str, classifier: str, entries: Sequence[Entry], left_out: Sequence[LeftOut]
+    title: str,
+    classifier: str,
+    entries: Sequence[Entry],
+    first: Sequence[int],
+    left_out: Sequence[LeftOut],
 ) -> str:
-    """Fill the page: the doubtful first, then each class with its pictures, copies together."""
-    first = copies(entries) if entries else []
+    """Fill the page: the doubtful first, then each class with its pictures, copies together.
+
+    Args:
+        title: Its heading.
+        classifier: Who judged.
+        entries: The pictures.
+        first: What each is a copy of; see `copies`.
+        left_out: What could not be read.
+    """
     order = _doubtful_first(entries)
     classes: dict[str, dict[int, list[Entry]]] = {}
     for place in order:

@@ -17,7 +17,7 @@ from PIL import Image
 import benchmark as bench
 from benchmark.classifier.verdict import Verdict
 from benchmark.cli import main
-from benchmark.report.catalogue import SIDE, Entry, write_table
+from benchmark.report.catalogue import SIDE, Entry, copies, write_table
 from tests.conftest import COLOURS
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
@@ -92,7 +92,7 @@ def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) 
         entry("in doubt", 0.9, "red", "blue"),
         entry("in more doubt", 0.7, "red", "blue"),
     ]
-    write_table(tmp_path / "table.csv", entries, [])
+    write_table(tmp_path / "table.csv", entries, copies(entries), [])
     with (tmp_path / "table.csv").open() as file:
         rows = [(row["image"], row["doubtful"], row["reason"]) for row in csv.DictReader(file)]
     assert rows == [
