@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import re
 import shutil
@@ -21,6 +20,7 @@ from benchmark.data.folder import kind_of
 from benchmark.data.names import text
 from benchmark.processes.leftovers import unfinished
 from registry.errors import UserError
+from registry.weights import file_hash
 
 MAX_RATIO = 100
 """A zip that grows more than this is taken for a bomb, if it is larger than `FREE_BYTES`."""
@@ -86,9 +86,7 @@ def unpack(archive: Path, home: Path) -> Unpacked:
     Raises:
         UserError: It cannot be unpacked as a whole; then nothing of it is left.
     """
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    folder = cache_folder(home, "unpacked") / f"{digest}-{_VERSION}"
+    folder = cache_folder(home, "unpacked") / f"{file_hash(archive)[:16]}-{_VERSION}"
     known = read_kept(folder, _read)
     if known is None:
         with unfinished(folder) as partial:
