@@ -10,14 +10,12 @@ from benchmark.classifier.record import read_record
 from benchmark.data.home import home
 from benchmark.data.image_store import store_folder
 from benchmark.data.prepared import PreparedData
-from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.comparison import Comparison
 from benchmark.report.charts import accuracy_bar
-from benchmark.report.page import environment, source
+from benchmark.report.page import environment, source, write_page
 from benchmark.report.pictures import data_uri
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from registry.errors import UserError
 
 SHOWN = 120
 """So many images a page shows; the table has all."""
@@ -52,13 +50,7 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
             style=source("report.css"),
         )
     )
-    try:
-        with rewriting(out) as path:
-            path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
-        ) from error
+    write_page(page, out)
     return len(pictures)
 
 

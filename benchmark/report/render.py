@@ -12,7 +12,6 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from benchmark.processes.leftovers import rewriting
 from benchmark.ranking.recommendation import recommendation
 from benchmark.ranking.remarks import chance
 from benchmark.ranking.runs import state
@@ -21,11 +20,10 @@ from benchmark.report import charts, curves, facts, pictures, reliability
 from benchmark.report.artifacts import Artifacts
 from benchmark.report.classes import class_scores
 from benchmark.report.collect import Material, RankedSystem, collect
-from benchmark.report.page import environment, source
+from benchmark.report.page import environment, source, write_page
 from benchmark.study.suite import GROUPS, STUDY_TEST_IMAGES
 from benchmark.terminal.numbers import count, duration, percent
 from benchmark.tracking.store import Store
-from registry.errors import UserError
 
 WIDE, NARROW = (1080, 400), (340, 330)
 CLASS_SYSTEMS = 12
@@ -61,13 +59,7 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
         artifacts = Artifacts(store, Path(folder))
         material = collect(store, context_id, artifacts)
         page = render(material, artifacts, title)
-    try:
-        with rewriting(out) as path:
-            path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{out} cannot be written ({error.strerror}); name another file: --out FILE"
-        ) from error
+    write_page(page, out)
     return material
 
 
