@@ -204,31 +204,22 @@ def _show_status(storage: str | None) -> None:
 def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
     _quiet_optuna()
 
-    from benchmark.runs.kept_weights import leave_best
-    from benchmark.runs.run_one import open_tracker
     from benchmark.sweep.display import SweepDisplay
     from benchmark.sweep.targets import sweep_options
-    from benchmark.tracking.claims import end_dead_runs
-    from benchmark.tracking.unsent import send_unsent
 
     bases = [target.base for sweep in sweeps for target in (sweep.target, *sweep.others)]
     options = sweep_options(launch, bases)
-    tracker = open_tracker(options.store)
-    send_unsent(tracker, home())
-    end_dead_runs(tracker)
-    for sweep in sweeps:
-        sweep.open()  # an unreachable storage is told before a backbone is trained
     failed = False
-    _run_missing(console, launch, options)
-    with launch.hiring() as hire:
-        for place, sweep in enumerate(sweeps, start=1):
-            with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
-                result = sweep.run(options, display.told, hire)
-            display.result(result)
-            failed |= not result.is_scored
-    if options.keep_best:
-        contexts = {sweep.target.base.context for sweep in sweeps}
-        leave_best(options.store, tracker, contexts)
+    with launch.tidying({sweep.target.base.context for sweep in sweeps}):
+        for sweep in sweeps:
+            sweep.open()  # an unreachable storage is told before a backbone is trained
+        _run_missing(console, launch, options)
+        with launch.hiring() as hire:
+            for place, sweep in enumerate(sweeps, start=1):
+                with SweepDisplay(console, sweep, f"study {place} of {len(sweeps)}") as display:
+                    result = sweep.run(options, display.told, hire)
+                display.result(result)
+                failed |= not result.is_scored
     console.print("bench leaderboard shows the best of each study; bench ui, its trials")
     return EXIT_FAILED if failed else 0
 

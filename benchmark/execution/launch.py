@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent, unsent_specs
+from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device
 from registry.errors import UserError
 
@@ -153,16 +154,25 @@ class Launch:
 
         See `Executor.execute`.
         """
+        with self.tidying({spec.context for spec in self.study.plan}) as tracker:
+            log_exploration(self.study.data, tracker)
+            executor, options = self.make_executor(), sharing(self.options, self.at_once)
+            for outcome in executor.execute(self.study.plan, options, listener, force=force):
+                listener.ended(outcome)
+                yield outcome
+
+    @contextmanager
+    def tidying(self, contexts: Collection[str]) -> Iterator[Tracker]:
+        """Send and end what earlier processes left; after the block, keep the best's weights alone.
+
+        Args:
+            contexts: Of the runs that the block makes.
+        """
         tracker = open_tracker(self.options.store)
         send_unsent(tracker, self.home)
         end_dead_runs(tracker)
-        log_exploration(self.study.data, tracker)
-        executor, options = self.make_executor(), sharing(self.options, self.at_once)
-        for outcome in executor.execute(self.study.plan, options, listener, force=force):
-            listener.ended(outcome)
-            yield outcome
+        yield tracker
         if self.options.keep_best:
-            contexts = {spec.context for spec in self.study.plan}
             leave_best(self.options.store, tracker, contexts)
 
     @property
