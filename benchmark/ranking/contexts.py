@@ -11,6 +11,7 @@ import pandas as pd
 from benchmark.data.names import counted
 from benchmark.ranking.runs import fetch, read_rows
 from benchmark.study.plan import SPEC_VERSION
+from benchmark.study.seeds import name_seeds
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 from registry.printable import listed
@@ -117,8 +118,7 @@ def _sizes(sizes: Iterable[Any]) -> str:
 
 
 def _seeds(seeds: Iterable[Any]) -> str:
-    known = sorted(int(seed) for seed in seeds if not pd.isna(seed))
-    return f"{'seed' if len(known) == 1 else 'seeds'} {', '.join(map(str, known))}"
+    return name_seeds(sorted(int(seed) for seed in seeds if not pd.isna(seed)))
 
 
 def _preset(name: str) -> str:

@@ -37,3 +37,8 @@ def read_seeds(given: str | int | Sequence[int]) -> tuple[int, ...]:
     if len({*seeds}) < len(seeds):
         raise UserError(f"--seeds {','.join(texts)} names a seed twice; {wanted}")
     return tuple(seeds)
+
+
+def name_seeds(seeds: Sequence[int]) -> str:
+    """Name seeds: ``seed 0``, or ``seeds 0, 1``."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"

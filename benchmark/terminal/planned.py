@@ -14,6 +14,7 @@ from benchmark.data.checks import warnings
 from benchmark.data.names import counted
 from benchmark.data.splits import SPLITS
 from benchmark.study.presets import changes
+from benchmark.study.seeds import name_seeds
 from benchmark.study.suite import BEYOND
 from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.numbers import count, duration
@@ -44,7 +45,7 @@ def print_header(
         line((spec.name, "bold"), images),
         line(
             f"preset {config.preset}: at most {counted(config.train.epochs, 'epoch')}, weights "
-            f"{config.weights}{f' of {folder}' if folder else ''}, {_seeds(study.seeds)}, "
+            f"{config.weights}{f' of {folder}' if folder else ''}, {name_seeds(study.seeds)}, "
             f"on {options.device}"
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
@@ -57,11 +58,6 @@ def print_header(
         source = config.data.source
         lines.insert(0, line(f"{QUICK} {'DIR' if source == 'demo' else shlex.quote(source)}"))
     print_lines(console, *lines)
-
-
-def _seeds(seeds: list[int]) -> str:
-    noun = "seed" if len(seeds) == 1 else "seeds"
-    return f"{noun} {', '.join(map(str, seeds))}"
 
 
 def _sizes(study: Study) -> str:
