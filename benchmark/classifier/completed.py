@@ -12,7 +12,7 @@ from benchmark.data.splits import Split
 from benchmark.evaluation.predictions import Predictions
 from benchmark.ranking.contexts import choose_one
 from benchmark.ranking.runs import fetch, weights_title
-from benchmark.ranking.systems import best_runs, titles
+from benchmark.ranking.systems import BEST, best_runs, titles
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import SCHEME, registered_run
 from benchmark.tracking.store import Store, no_experiment
@@ -23,8 +23,6 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-BEST = "best"
-"""Stands for the row with the best validation accuracy of the newest set of runs."""
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -38,9 +36,10 @@ def find_runs(
 
     Args:
         store: Where runs are tracked.
-        name: `BEST`; a run's, such as ``resnet18-frozen/xgboost-n100-d10``, or its id; a row of the
-            leaderboard, as its system is called there, or BACKBONE/HEAD; or a registered model,
-            such as ``models:/NAME@champion``.
+        name: `BEST`, the row with the best validation accuracy of the newest set of runs; a run's,
+            such as ``resnet18-frozen/xgboost-n100-d10``, or its id; a row of the leaderboard, as
+            its system is called there, or BACKBONE/HEAD; or a registered model, such as
+            ``models:/NAME@champion``.
         seed: Which; None for any.
         context: How the id of its context begins; None for any.
 

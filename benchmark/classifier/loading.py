@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.classifier.calibration import Calibration, calibrate
-from benchmark.classifier.completed import BEST, backbone_of, find_trained, stored_predictions
+from benchmark.classifier.completed import backbone_of, find_trained, stored_predictions
 from benchmark.classifier.network import load_network, read_embeddings
 from benchmark.classifier.record import read_record
 from benchmark.classifier.tracked import TrackedClassifier
 from benchmark.evaluation.predictions import CLASSES_FILE
 from benchmark.explain.explainers import Explainer, HeadExplainer, NetworkExplainer
+from benchmark.ranking.systems import BEST
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.devices import find_device

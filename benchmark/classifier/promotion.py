@@ -13,7 +13,7 @@ from benchmark.classifier.loading import load_classifier
 from benchmark.classifier.packed import pack
 from benchmark.classifier.record import Record, read_record
 from benchmark.evaluation.predictions import Predictions
-from benchmark.ranking.statistics import accuracy, p_value
+from benchmark.ranking.statistics import ALPHA, accuracy, p_value
 from benchmark.study.suite import System
 from benchmark.tracking.registered import add_version, champion_of, log_model, promote
 from benchmark.tracking.store import Store
@@ -26,7 +26,6 @@ from registry.printable import marked
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-ALPHA = 0.05
 _FIGURES = (
     "best_val_accuracy",
     "test_macro_f1",

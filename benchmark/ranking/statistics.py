@@ -34,7 +34,7 @@ from benchmark.ranking.spread import (
 
 LEVEL = 0.95
 POWER = 0.8
-_ALPHA = 1 - LEVEL
+ALPHA = 1 - LEVEL
 _ROUNDING = 1e-4
 
 
@@ -71,7 +71,7 @@ def wilson_interval(share: float, n: float) -> tuple[float, float]:
     Returns:
         Its lower and upper bound, in [0, 1].
     """
-    low, high = proportion_confint(share * n, n, alpha=_ALPHA, method="wilson")
+    low, high = proportion_confint(share * n, n, alpha=ALPHA, method="wilson")
     return float(low), float(high)
 
 
@@ -92,7 +92,7 @@ def newcombe_interval(
     """
     counts = (share * n, n, other * other_n, other_n)
     low, high = confint_proportions_2indep(
-        *counts, method="newcomb", compare="diff", alpha=_ALPHA / comparisons
+        *counts, method="newcomb", compare="diff", alpha=ALPHA / comparisons
     )
     return float(low), float(high)
 
@@ -118,7 +118,7 @@ def accuracy(correct: Correct, groups: Groups) -> Accuracy:
     elif error == 0 or mean in (0, 1):
         effective = count
     else:
-        few = stats.norm.isf(_ALPHA / 2) / stats.t.isf(_ALPHA / 2, freedom)
+        few = stats.norm.isf(ALPHA / 2) / stats.t.isf(ALPHA / 2, freedom)
         effective = mean * (1 - mean) * (few / error) ** 2
     low, high = wilson_interval(mean, effective)
     return Accuracy(
@@ -186,13 +186,13 @@ def rank(systems: Mapping[str, Correct], groups: Groups, reference: str) -> pd.D
     place = names.index(reference)
     draws, with_seeds = resample([systems[name] for name in names], groups)
     apart = draws - draws[:, [place]]
-    tails = [100 * _ALPHA / 2, 100 * (1 - _ALPHA / 2)]
+    tails = [100 * ALPHA / 2, 100 * (1 - ALPHA / 2)]
     table["difference"] = table["mean"] - table["mean"].iloc[place]
     table["difference_low"], table["difference_high"] = np.percentile(apart, tails, axis=0)
     for name in names:
         error, freedom = recipe_error(systems[name], systems[reference], groups)
         if error > 0 and name != reference:
-            reach = error * stats.t.isf(_ALPHA / 2, freedom)
+            reach = error * stats.t.isf(ALPHA / 2, freedom)
             middle = table.at[name, "difference"]
             table.loc[name, ["difference_low", "difference_high"]] = middle - reach, middle + reach
     others = [name for name in names if name != reference]
@@ -200,8 +200,8 @@ def rank(systems: Mapping[str, Correct], groups: Groups, reference: str) -> pd.D
     table["p"] = pd.Series(dict(zip(others, p_values, strict=True)), dtype=float)
     table["p_holm"] = np.nan
     if others:
-        table.loc[others, "p_holm"] = multipletests(p_values, alpha=_ALPHA, method="holm")[1]
-    sure = table["p_holm"] < _ALPHA
+        table.loc[others, "p_holm"] = multipletests(p_values, alpha=ALPHA, method="holm")[1]
+    sure = table["p_holm"] < ALPHA
     table["verdict"] = np.select(
         [table.index == reference, sure & (table["difference"] > 0), sure],
         ["reference", "better", "worse"],
@@ -238,7 +238,7 @@ def smallest_difference(systems: Mapping[str, Correct], groups: Groups, referenc
 @lru_cache
 def _effect(count: int) -> float:
     """The difference, in standard deviations, that so many groups show."""
-    return float(tt_solve_power(nobs=count, alpha=_ALPHA, power=POWER))
+    return float(tt_solve_power(nobs=count, alpha=ALPHA, power=POWER))
 
 
 def images_needed(smallest: float, images: int, wanted: float) -> int:

@@ -11,10 +11,10 @@ from benchmark.ranking.contexts import Context, choose
 from benchmark.ranking.runs import with_settings
 from benchmark.ranking.systems import SYSTEM_KEYS, Ranking, rank_systems, titles
 from benchmark.tracking.store import Store
+from registry import heads
 from registry.errors import UserError
 
 UNSHARED = "test_accuracy_unshared"
-_HEADS = ("XGBoost", "Random Forest", "Extra Trees")
 _COLUMNS = (
     "system",
     "run",
@@ -103,7 +103,6 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
     """
     in_grid = (runs["head"] != "") & (runs["tuned"] == "")
     fitted = runs[in_grid].rename(columns={"head_params": "settings"})
-    fitted = fitted.assign(head=fitted["system"].str.split(" on ").str[0])
     keys = ["head", "model", "settings", "weights"]
     sides = [
         fitted[fitted["group"] == group]
@@ -113,10 +112,10 @@ def trees(runs: pd.DataFrame) -> pd.DataFrame:
         for group, short in (("experiment 1", "exp1"), ("experiment 2", "exp2"))
     ]
     table = sides[0].join(sides[1], how="outer").reset_index()
-    order = {head: place for place, head in enumerate(_HEADS)}
-    place = table["head"].map(order).fillna(len(order))
+    titles_of = {spec.name: spec.title for spec in heads}
+    place = table["head"].map({name: place for place, name in enumerate(titles_of)})
     ordered = table.assign(place=place).sort_values(["place", *keys]).drop(columns="place")
-    return _with_known(ordered)
+    return _with_known(ordered.assign(head=ordered["head"].replace(titles_of)))
 
 
 def _with_known(table: pd.DataFrame) -> pd.DataFrame:

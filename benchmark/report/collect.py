@@ -17,6 +17,7 @@ from benchmark.ranking.runs import TRIAL_GROUP, state
 from benchmark.ranking.systems import Ranking, rank_systems
 from benchmark.ranking.tables import summary
 from benchmark.report.artifacts import Artifacts, Explanations, Exploration
+from benchmark.study.plan import PRETRAINING
 from benchmark.study.suite import BEYOND, GROUPS, SIGN
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
@@ -200,7 +201,7 @@ def _short_names(ranked: Iterable[Mapping[str, Any]], tracked: Mapping[str, Run]
 def _pretraining(store: Store, tracked: Iterable[Run]) -> list[Run]:
     """Find the runs that made the networks' first weights; they are of another context."""
     needed = {need for run in tracked for need in run.data.params.get("needs", "").split(", ")}
-    query = "tags.group = 'pretraining' and tags.completed = 'true'"
+    query = f"tags.group = '{PRETRAINING}' and tags.completed = 'true'"
     newest = {run.data.tags["spec_id"]: run for run in reversed(list(search(store, query)))}
     return [run for spec_id, run in newest.items() if spec_id in needed]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from mlflow.entities import Run
 
 from benchmark.study.config import Config, setting_values
+from benchmark.study.plan import PRETRAINING
 from benchmark.study.presets import PRESETS, changes, study
-from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, systems
+from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, STUDY_IMAGES, systems
 
-STUDY_IMAGES = f"over 15,100 of {STUDY_CLASSES}"
 _SIZE = "data.image_size"
 _KEYS = (_SIZE, *(key for key in setting_values(study()) if key.startswith("train.")))
 
@@ -46,7 +46,8 @@ def departures(
     classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
     found = changes(_config(settings, PRESETS.get(preset, study)(), own_sizes))
     if classes != STUDY_CLASSES:
-        found.insert(0, f"{images:,} images of {classes} classes (study: {STUDY_IMAGES})")
+        of_study = f"over {STUDY_IMAGES:,} of {STUDY_CLASSES}"
+        found.insert(0, f"{images:,} images of {classes} classes (study: {of_study})")
     if other := sorted(set(weights) - {"none", study().weights}):
         found.append(f"weights={', '.join(other)} (study: {study().weights})")
     return found
@@ -98,7 +99,7 @@ def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str
     runs = [
         run
         for run in runs
-        if run.data.tags["group"] != "pretraining" and not run.data.tags.get("tuned")
+        if run.data.tags["group"] != PRETRAINING and not run.data.tags.get("tuned")
     ]
     own_sizes = have_own_sizes(runs)
     found = []
@@ -159,7 +160,7 @@ def _command(
 def parts(tracked: Iterable[Run]) -> list[Part]:
     """Add up the time that runs took, by kind of work."""
     tracked = list(tracked)
-    pretraining = [run for run in tracked if run.data.tags["group"] == "pretraining"]
+    pretraining = [run for run in tracked if run.data.tags["group"] == PRETRAINING]
     networks = [run for run in tracked if run not in pretraining and not run.data.tags["head"]]
     heads = [run for run in tracked if run not in pretraining and run.data.tags["head"]]
     explained = [run for run in networks + heads if "explain_seconds" in run.data.metrics]

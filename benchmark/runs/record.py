@@ -18,6 +18,7 @@ from benchmark.study.plan import SPEC_VERSION, RunSpec
 from benchmark.study.suite import PUBLISHED
 from benchmark.tracking.claims import DRIVER
 from benchmark.tracking.items import Artifact, LogItem, Param, Tag
+from benchmark.tracking.pending import NOTE
 from benchmark.training.devices import find_device
 from registry.printable import marked
 
@@ -81,7 +82,7 @@ def tags_of(spec: RunSpec, options: RunOptions) -> dict[str, str]:
         "preset": options.preset,
         DRIVER: str(options.driver),
         "study_accuracy": "" if study is None else str(study),
-        "mlflow.note.content": _description(spec, study),
+        NOTE: _description(spec, study),
     }
 
 

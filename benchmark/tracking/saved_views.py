@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.study.plan import PRETRAINING
 from benchmark.study.suite import GROUPS
 
-SCORED = "metrics.test_accuracy >= 0 and tags.group != 'pretraining'"
+SCORED = f"metrics.test_accuracy >= 0 and tags.group != '{PRETRAINING}'"
 """MLflow's words for the runs that belong into tables: no trials of sweeps among them."""
 
 _TAG = "mlflow.sharedViewState."

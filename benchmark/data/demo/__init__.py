@@ -8,11 +8,12 @@ from PIL import Image
 
 from benchmark.data.demo.scene import picture
 from benchmark.data.demo.species import SPECIES_LIMIT, Species, species_name, species_of
+from benchmark.study.suite import STUDY_IMAGES
 from registry.errors import UserError
 
 __all__ = ["SPECIES_LIMIT", "DemoSpec", "species_names", "write_demo"]
 
-# How often each size occurs among the study's images, which number _STUDY_IMAGES.
+# How often each size occurs among the study's images, which number STUDY_IMAGES.
 _COMMON_SIZES = {
     (240, 240): 12264,
     (1280, 720): 144,
@@ -25,7 +26,6 @@ _COMMON_SIZES = {
     (600, 600): 34,
     (600, 825): 34,
 }
-_STUDY_IMAGES = 15_100
 _OTHER_SIDES = (150, 800)
 _LARGEST_CANVAS = 560
 _JPEG_SHARE = 0.8
@@ -124,7 +124,7 @@ def _write_image(kind: Species, stem: Path, rng: np.random.Generator) -> None:
 
 def _size(rng: np.random.Generator) -> tuple[int, int]:
     counts = np.array(list(_COMMON_SIZES.values()))
-    place = np.searchsorted(counts.cumsum(), rng.integers(_STUDY_IMAGES), side="right")
+    place = np.searchsorted(counts.cumsum(), rng.integers(STUDY_IMAGES), side="right")
     if place < len(counts):
         return list(_COMMON_SIZES)[place]
     low, high = np.log(_OTHER_SIDES)
