@@ -63,7 +63,7 @@ def write_report(store: Store, out: Path, context_id: str | None, title: str | N
     return material
 
 
-def render(material: Material, artifacts: Artifacts, title: str | None = None) -> str:
+def render(material: Material, artifacts: Artifacts, title: str | None) -> str:
     """Fill the page."""
     template = environment().get_template("report.html.j2")
     return template.render(

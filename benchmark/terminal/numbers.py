@@ -67,9 +67,9 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
 """How the table and Markdown write columns whose names hold this; CSV and JSON keep numbers."""
 
 
-def bar(share: float, width: int = BAR_WIDTH) -> str:
-    """Draw a share of one as a bar: 0.55 at a width of 4 -> ``██▎``."""
-    full, eighths = divmod(round(share * width * 8), 8)
+def bar(share: float) -> str:
+    """Draw a share of one as a bar of `BAR_WIDTH`: 0.53 -> ``█████▎``."""
+    full, eighths = divmod(round(share * BAR_WIDTH * 8), 8)
     return "█" * full + _EIGHTHS[eighths].strip()
 
 

@@ -64,7 +64,8 @@ class Family:
     def begin(self, tags: Mapping[str, str]) -> None:
         """Mark the parent as running in this process, and label it."""
         self._tracker.client.update_run(self.id, status="RUNNING")
-        self.relabel(self.id, {PROCESS: str(this_process()), **tags})
+        for name, value in {PROCESS: str(this_process()), **tags}.items():
+            self._tracker.client.set_tag(self.id, name, value)
 
     def children(self, tag: str) -> dict[str, str]:
         """Ids of the nested runs by the value of one of their tags.
@@ -114,11 +115,6 @@ class Family:
         """Mark the parent as completed."""
         with self.parent:
             pass
-
-    def relabel(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Set tags of a run that is written already."""
-        for name, value in tags.items():
-            self._tracker.client.set_tag(run_id, name, value)
 
     def upload(self, path: Path) -> None:
         """Store a file, or replace it, at the parent."""

@@ -155,7 +155,7 @@ def test_no_format_sends_control_characters_and_each_can_be_read_again() -> None
 
 
 def test_a_bar_and_a_sparkline_follow_their_values() -> None:
-    assert [bar(share, 4) for share in (0, 0.55, 1)] == ["", "██▎", "████"]
+    assert [bar(share) for share in (0, 0.53, 1)] == ["", "█████▎", "██████████"]
     assert sparkline([0.1, 0.2, 0.5]) == "▁▃█"
     assert sparkline([0.3, 0.3]) == "▁▁"
 
