@@ -16,9 +16,12 @@ import click
 
 from benchmark.commands.catalogue import catalogue
 from benchmark.commands.compare import compare
+from benchmark.commands.data import data_command
 from benchmark.commands.examples import epilog
 from benchmark.commands.explain import explain
 from benchmark.commands.export import export
+from benchmark.commands.leaderboard import leaderboard
+from benchmark.commands.ls import ls_command
 from benchmark.commands.pick import pick
 from benchmark.commands.predict import predict
 from benchmark.commands.register import register
@@ -26,7 +29,6 @@ from benchmark.commands.report import report
 from benchmark.commands.run import run
 from benchmark.commands.serve import serve
 from benchmark.commands.sweep import sweep
-from benchmark.commands.tables import data_command, leaderboard, ls_command
 from benchmark.commands.ui import ui
 from benchmark.data.home import home
 from registry.errors import PluginError, UserError, masked, of_the_machine

@@ -137,3 +137,5 @@ format_option = click.option(
     show_default=True,
     help="How to print the table.",
 )
+FOR_PROGRAMS = ("csv", "json")
+"""Formats in which standard output holds one table and no sentence."""
