@@ -19,9 +19,9 @@ from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror
 from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.resuming import others_at_work
+from benchmark.sweep.search import Search
 from benchmark.sweep.space import Grid, Space
 from benchmark.sweep.storage import open_storage, sweep_file
-from benchmark.sweep.study import Search
 from benchmark.sweep.targets import score_best
 from benchmark.sweep.trials import best_trial, params_of
 from benchmark.tracking.patience import StoreAway

@@ -23,9 +23,9 @@ from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import Embedded, SharedGrowth
 from benchmark.sweep.head_target import HeadMeasurement, HeadTarget
 from benchmark.sweep.objective import Objective
+from benchmark.sweep.search import Search
 from benchmark.sweep.space import SettingSpace, Space, read_grid
 from benchmark.sweep.storage import open_storage
-from benchmark.sweep.study import Search
 from benchmark.tracking.store import Store
 from registry import heads
 

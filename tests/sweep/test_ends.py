@@ -23,7 +23,7 @@ from benchmark.sweep.resuming import begin_trial, fail_dead
 from benchmark.sweep.trials import is_lost
 from registry.errors import UserError, of_the_machine
 from tests.sweep.synthetic import grid, make_search, open_study
-from tests.sweep.test_study import GRID, finished, let_begin, start
+from tests.sweep.test_search import GRID, finished, let_begin, start
 
 GONE = str(replace(this_process(), started=1))
 

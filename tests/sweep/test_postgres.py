@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.sweep.synthetic import open_study
-from tests.sweep.test_study import let_begin, start
+from tests.sweep.test_search import let_begin, start
 from tests.tracking.postgres import new_database, server
 
 

@@ -168,7 +168,7 @@ def test_timeout(tmp_path: Path) -> None:
 def test_a_small_space_is_searched_until_it_has_nothing_new_although_there_is_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.sweep.study.ENOUGH_REPEATS", 9)
+    monkeypatch.setattr("benchmark.sweep.search.ENOUGH_REPEATS", 9)
     place, space = str(tmp_path / "study.journal"), head_space("extra_trees", "bootstrap")
     trials = list(make_search(place, budget=Budget(timeout=60.0), space=space).run())
     assert {trial.params["bootstrap"] for trial in trials} == {False, True}
@@ -227,7 +227,7 @@ def test_two_workers_give_what_one_gives_and_grow_no_tree_twice(tmp_path: Path) 
 def test_a_trial_whose_workers_always_die_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmark.sweep.study.BEGUN_AGAIN", 1)
+    monkeypatch.setattr("benchmark.sweep.search.BEGUN_AGAIN", 1)
     place = str(tmp_path / "study.journal")
     search = make_search(place, budget=Budget(trials=1), jobs=2, deadly=tmp_path)
     (trial,) = search.run()
