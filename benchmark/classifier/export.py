@@ -60,7 +60,7 @@ TIMED = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ExportCheck:
     """What an exported file says of the test split, beside what bench says in float32.
 
     Attributes:
@@ -82,7 +82,7 @@ class Comparison:
     own_milliseconds: tuple[float, float]
 
 
-def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path) -> Comparison:
+def export(tracker: Tracker, run: Run, format_: Format, folder: Path, home: Path) -> ExportCheck:
     """Write the files of a completed run's classifier, and compare what they say.
 
     Files of an earlier export in the folder, which describe another classifier, are removed.
@@ -194,7 +194,7 @@ WRITERS: dict[Format, Callable[[TrackedClassifier, Record, Path], Exported]] = {
 
 def compare(
     own: TrackedClassifier, exported: Exported, pixels: NDArray[np.uint8], stored: Predictions
-) -> Comparison:
+) -> ExportCheck:
     """Ask both for the same images, batch by batch, and for some one at a time.
 
     Args:
@@ -223,7 +223,7 @@ def compare(
     changed = expected.argmax(1) != theirs.argmax(1)
     top = np.sort(expected, axis=1)[:, -2:]
     tied = changed & (top[:, -1] - top[:, 0] <= 2 * EXACT)
-    return Comparison(
+    return ExportCheck(
         images=len(pixels),
         largest_difference=largest,
         changed_labels=int(changed.sum()),
@@ -252,7 +252,7 @@ def _timed(function: Callable[[Any], Any], pixels: Any, batch: int) -> tuple[lis
 
 
 def _description(
-    own: TrackedClassifier, run: Run, record: Record, found: Comparison
+    own: TrackedClassifier, run: Run, record: Record, found: ExportCheck
 ) -> dict[str, Any]:
     """What a program has to know of the files."""
     size = own.image_size

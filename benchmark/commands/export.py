@@ -15,7 +15,7 @@ from benchmark.commands.outputs import check_folder
 from registry.printable import printable
 
 if TYPE_CHECKING:
-    from benchmark.classifier.export import Comparison, Format
+    from benchmark.classifier.export import ExportCheck, Format
 
 DESCRIPTION = "model.json"
 
@@ -81,7 +81,7 @@ def _is_export(folder: Path) -> bool:
         return False
 
 
-def _told(found: Comparison) -> Iterator[str]:
+def _told(found: ExportCheck) -> Iterator[str]:
     labels = f"{found.changed_labels or 'no'} label{'s'[: found.changed_labels != 1]} changed"
     ties = f", {found.ties} of them between classes that are equally probable" if found.ties else ""
     yield (
