@@ -86,9 +86,10 @@ def run(
         force: Whether to repeat runs that are complete.
         listener: Is told of starts, epochs and ends.
         options: ``device``, ``save_weights`` (``all``, ``best``, ``needed`` or ``none``),
-            ``explain``, ``jobs``, ``executor`` (``local`` or ``ray``), ``address`` and
-            ``gpu_share``, as for ``bench run``. More jobs than one are processes that import the
-            calling script: it needs its ``if __name__ == "__main__":``.
+            ``explain``, ``jobs``, ``executor`` (``local`` or ``ray``), ``address``, ``gpu_share``,
+            ``timeout`` and ``checkpoint`` (both in seconds), as for ``bench run``. More jobs than
+            one are processes that import the calling script: it needs its
+            ``if __name__ == "__main__":``.
 
     Returns:
         How each run ended; one that failed has its reason, and its traceback in MLflow.

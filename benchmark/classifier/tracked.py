@@ -91,7 +91,7 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackedClassifier:
-    """A trained classifier from MLflow.
+    """A trained classifier, from MLflow or from a packed folder.
 
     Attributes:
         name: Of the run.

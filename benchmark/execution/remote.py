@@ -29,7 +29,7 @@ STARTED = "started"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A run that a driver wants.
+    """A run, or a service, that a driver wants.
 
     Attributes:
         work: Pickled, such as `Work`, for a process that has the environment.

@@ -118,7 +118,7 @@ def score_best(
     """Fit a study's best by itself and score the test split: a row of the leaderboard.
 
     Args:
-        target: The head and its backbone.
+        target: The head and its backbone, or the network.
         best: The trial.
         options: Where and how.
         tags: Of the row: its sweep.
