@@ -78,14 +78,10 @@ def run_head(
     if spec.id in options.save_train_predictions:
         yield from _taught(kind, make, embeddings, data, spec.seed, scratch)
     validation = yield from _validated(head, kind, embeddings, data, scratch)
-    test = data.rows("test")
-    start = time.perf_counter()
-    probabilities = head_probabilities(kind, head, embeddings[test], data.spec.num_classes)
-    own_ms = 1000 * (time.perf_counter() - start) / len(test)
+    predictions, own_ms = _tested(head, kind, embeddings, data)
     yield Metric("inference_ms", backbone_ms + own_ms)
     yield Metric("size_mb", backbone_mb + head_bytes(kind, head) / 1e6)
     yield from metrics(memory.metrics())
-    predictions = predict_split(data, "test", probabilities)
     yield from log_predictions(predictions, data, spec.heading, scratch)
     if options.explain:
 
@@ -138,6 +134,17 @@ def _validated(
     yield from metrics(scores)
     yield Metric("best_val_accuracy", scores["val_accuracy"])
     return validation
+
+
+def _tested(
+    head: Any, kind: HeadSpec, embeddings: NDArray[np.float32], data: PreparedData
+) -> tuple[Predictions, float]:
+    """Predict the test split, and time an image of it (ms)."""
+    test = data.rows("test")
+    start = time.perf_counter()
+    probabilities = head_probabilities(kind, head, embeddings[test], data.spec.num_classes)
+    milliseconds = 1000 * (time.perf_counter() - start) / len(test)
+    return predict_split(data, "test", probabilities), milliseconds
 
 
 def _saved(

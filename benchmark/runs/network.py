@@ -131,15 +131,7 @@ class NetworkRun:
                 self.device,
                 self.scratch,
             )
-        val_images = len(self.data.rows("val"))
-        best = trainer.best.result
-        assert best is not None
-        if tags := [*keeps(spec, self.options, self.tracker, best.val_accuracy, val_images)]:
-            state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-            with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
-                save_file(state, file)
-            yield Artifact(self.scratch / WEIGHTS_FILE)
-            yield from tags
+        yield from self._saved(trainer)
 
     def _log_training(self, trainer: Trainer, history: list[EpochResult]) -> Iterator[LogItem]:
         best = trainer.best.result
@@ -189,6 +181,18 @@ class NetworkRun:
         predictions = predict_split(self.data, "test", probabilities)
         yield from log_predictions(predictions, self.data, self.spec.heading, self.scratch)
         return predictions
+
+    def _saved(self, trainer: Trainer) -> Iterator[LogItem]:
+        """Save the weights, if they are to be kept."""
+        val_images = len(self.data.rows("val"))
+        best = trainer.best.result
+        assert best is not None
+        if tags := [*keeps(self.spec, self.options, self.tracker, best.val_accuracy, val_images)]:
+            state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
+            with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
+                save_file(state, file)
+            yield Artifact(self.scratch / WEIGHTS_FILE)
+            yield from tags
 
 
 def _epoch_metrics(result: EpochResult) -> list[Metric]:
