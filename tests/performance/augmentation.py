@@ -11,7 +11,7 @@ from tests.performance.settings import MODELS, QUICK
 from tests.performance.store import bench, overrides, read_store
 from tests.performance.training import throughput
 
-EPOCHS = 4
+EPOCHS = 12
 WORST = 0.9
 """The least ratio of the two that is no fault."""
 
