@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from benchmark.tracking.store import Store
 from registry.checks import check_head, check_model
+from tests.performance.stored import read_report
 from tests.plugins import install
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -22,6 +23,11 @@ def example() -> str:
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (found,) = [block for block in blocks if "@register_model" in block]
     return str(found)
+
+
+def test_table_of_performance_is_that_of_its_report() -> None:
+    report = Path(__file__).parent / "performance" / "readme.json"
+    assert read_report(report).markdown() in README
 
 
 def test_example_of_a_plugin_keeps_its_contract_and_runs_without_a_warning(
