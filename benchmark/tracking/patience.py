@@ -80,6 +80,7 @@ class Patience:
         def patient(*args: P.args, **kwargs: P.kwargs) -> T:
             clashes = 0
             for pause in chain(_PAUSES, repeat(_LONGEST_PAUSE)):
+                began = time.monotonic()
                 try:
                     answer = call(*args, **kwargs)
                 except Exception as error:
@@ -88,6 +89,8 @@ class Patience:
                         continue
                     if isinstance(error, StoreAway) or not self._is_away(error):
                         raise
+                    if self._limit:
+                        self._waited += time.monotonic() - began  # minutes, if it is silent
                     self._wait(pause, error)
                 else:
                     if asks:

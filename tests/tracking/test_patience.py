@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from requests import HTTPError, Response
+from requests import ConnectTimeout, HTTPError, Response
 from sqlalchemy.exc import OperationalError
 
 from benchmark.execution.executor import without_running
@@ -112,6 +112,21 @@ def test_one_that_stays_away_is_given_up_once_for_all(
     with pytest.raises(StoreAway):
         tracker.find_completed({"spec_id": "x"})
     assert len(naps) == count  # the neighbours need not wait as long again
+
+
+def test_requests_that_nothing_answers_are_part_of_the_wait(naps: list[float]) -> None:
+    def keep_silent() -> None:
+        naps.append(240.0)
+        raise ConnectTimeout
+
+    client = SimpleNamespace(ask=keep_silent)
+    patience = Patience("the store", client)
+    with pytest.raises(StoreAway), patience.suspended():  # which is no wait
+        client.ask()
+    naps.clear()
+    with pytest.raises(StoreAway):
+        client.ask()
+    assert naps == [240, 1, 240, 2, 240]
 
 
 def test_metrics_wait_for_the_store_and_training_does_not(
