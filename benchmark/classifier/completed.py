@@ -99,7 +99,7 @@ def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     order: dict[tuple[str, ...], int] = {}
     for _, own in rows.groupby("context", sort=False):
         ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
-        keys = ["context", "weights", "seed", "run", "image_size_px"]
+        keys = ["context", "weights", "seed", "run", "image_size_px", "tuned"]
         for key in ranked[keys].itertuples(index=False):
             order.setdefault(tuple(map(str, key)), len(order))
     found: list[tuple[int, Run]] = []
@@ -118,7 +118,7 @@ def _place(run: Run, order: Mapping[tuple[str, ...], int]) -> int | None:
     size = params.get("input.size", "None")
     if size == "None":
         size = params.get("data.image_size", "<NA>")
-    rest = params.get("seed", "<NA>"), str(run.info.run_name), size
+    rest = params.get("seed", "<NA>"), str(run.info.run_name), size, tags.get("tuned", "")
     weights = tags.get("weights", "")
     for title in (weights_title(weights, params.get("weights_id", "")), weights):
         if (place := order.get((tags["context"], title, *rest))) is not None:

@@ -90,7 +90,8 @@ _COUNTS = (
 )
 TRIAL_GROUP = "sweep trial"
 IDENTITY = ("context", "run", "weights", "image_size_px", "seed")
-"""Of runs alike in these, the newest counts; of several codes of a plugin, those of today's."""
+"""Of runs alike in these, the newest counts; of several codes of a plugin, those of today's, and of
+a sweep those of its newest best: a sweep that goes on finds a better one, or none."""
 
 
 def fetch(store: Store, among: Collection[str] | None = None) -> pd.DataFrame:
@@ -138,6 +139,7 @@ def read_rows(
     Raises:
         UserError: The store has no such runs.
     """
+    tags = tuple(dict.fromkeys((*tags, "tuned")))
     columns = Columns(metrics=metrics, params=(*_PARAMS, *_BESIDES), tags=tags)
     of_them = {} if among is None else {"context": among}
     runs = read_runs(store, columns, {**COMPLETED, **of_them})
@@ -153,12 +155,22 @@ def read_rows(
     numbers = [*_PARAMS.values()]
     runs[numbers] = runs[numbers].apply(pd.to_numeric).round().astype("Int64")
     runs["weights"] = _told_apart(runs)
-    return runs[_of_one_code(runs)].drop_duplicates([*IDENTITY]).reset_index(drop=True)
+    runs = runs[_of_one_code(runs)]
+    return runs[_of_one_best(runs)].drop_duplicates([*IDENTITY]).reset_index(drop=True)
+
+
+def _of_one_best(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Which runs are of no sweep, or of the newest best of theirs."""
+    alike = [runs[name] for name in IDENTITY if name != "seed"]
+    return runs["tuned"] == runs["tuned"].groupby(alike, dropna=False).transform("first")
 
 
 def _of_one_code(runs: pd.DataFrame) -> pd.Series[bool]:
     """Which runs of a plugin are of the code that it has now, or, if none is, of their newest."""
-    alike = [runs[name] for name in IDENTITY if name != "seed"]
+    # What a sweep is called has its code's hash in it.
+    sweeps = runs["run"].str.rpartition("-")[0]
+    named = runs.assign(run=runs["run"].where(runs["tuned"] == "", sweeps))
+    alike = [named[name] for name in IDENTITY if name != "seed"]
     code = runs[_CODE_ID].fillna("")
     counts = code.groupby(alike, dropna=False).transform("first")
     if (code != counts).any():
