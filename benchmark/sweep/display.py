@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.text import Text
 
+from benchmark.sweep.resuming import at_work, with_heartbeats
 from benchmark.sweep.run import Sweep, SweepResult
 from benchmark.sweep.space import describe
 from benchmark.sweep.status import goal, seconds_left
@@ -77,7 +78,11 @@ class SweepDisplay(LiveLines):
         best = (f"{value:.2%}", "bold")
         self._print("  best val accuracy ", best, f"{gain}: {describe(params_of(result.best))}")
         if result.row is None:
-            self._print("  another process goes on with this study and will score its best")
+            hosts = sorted({name.host for name in at_work(result.study) if not name.is_here})
+            place = f" on {', '.join(hosts)}" if hosts else ""
+            self._print(f"  another process{place} goes on with this study and will score its best")
+            if hosts and not with_heartbeats(result.study):
+                self._print("  if it is dead there, type another --storage FILE, or leave it out")
         elif result.row.status == "completed":
             self._print("  its test accuracy: ", (f"{result.row.test_accuracy:.2%}", "bold"))
             for other in result.repeats:

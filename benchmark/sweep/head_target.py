@@ -18,6 +18,7 @@ from benchmark.sweep.objective import Objective, Target
 from benchmark.sweep.space import Grid, Params, read_grid
 from benchmark.training.devices import find_device
 from registry import heads
+from registry.code import code_id
 from registry.core import near
 from registry.errors import PluginError, UserError, one_line
 from registry.protocols import SIZE
@@ -98,7 +99,8 @@ class HeadTarget(Target):
             head=self.head,
             params=tuple(ordered),
         )
-        return replace(self.base, system=system, needs=(self.base.id,))
+        code = code_id(heads[self.head].factory)
+        return replace(self.base, system=system, needs=(self.base.id,), code_id=code)
 
     def grid(self, axes: Sequence[str]) -> Grid:
         """See `Target`."""

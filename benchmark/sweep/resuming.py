@@ -1,7 +1,8 @@
 """Turns a study's trials into those that still go on, and fails those whose process is dead.
 
 A process of this machine is known to be dead by its name, at once; one of another by Optuna's
-heartbeats, which databases keep, once they have stopped for a while.
+heartbeats, which databases keep, once they have stopped for a while. A journal keeps none: in the
+default one, which is one machine's, whoever has another hostname is dead.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def begin_trial(study: Study, params: Params, attributes: dict[str, Any]) -> Tri
         system_attrs={"fixed_params": params},
     )
     trial_id = study._storage.create_new_trial(study._study_id, signed)
-    if storage := _with_heartbeats(study):
+    if storage := with_heartbeats(study):
         storage.record_heartbeat(trial_id)
     return Trial(study, trial_id)
 
@@ -53,7 +54,7 @@ def beating(study: Study, going: Callable[[], Collection[int]]) -> Iterator[None
     If it is left early, they fail: a journal keeps no heartbeats, by which another machine would
     know that they are to be made again.
     """
-    storage, ended = _with_heartbeats(study), threading.Event()
+    storage, ended = with_heartbeats(study), threading.Event()
 
     def beat() -> None:
         while storage and not ended.wait(BEAT_SECONDS):
@@ -77,7 +78,7 @@ def beating(study: Study, going: Callable[[], Collection[int]]) -> Iterator[None
 
 def fail_dead(study: Study, going: Collection[int]) -> None:
     """Fail the trials of dead processes, but not those with these ids, which go on here."""
-    if storage := _with_heartbeats(study):
+    if storage := with_heartbeats(study):
         for trial_id in going:  # while the database was away, their hearts did not beat
             storage.record_heartbeat(trial_id)
     fail_stale_trials(study)  # by Optuna's heartbeats
@@ -88,9 +89,17 @@ def fail_dead(study: Study, going: Collection[int]) -> None:
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
+def fail_elsewhere(study: Study) -> None:
+    """Fail the trials of processes under other hostnames, as a container had before its restart."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        name = ProcessName.read(trial.user_attrs.get(PROCESS, ""))
+        if name and not name.is_here:
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
 def at_work(study: Study) -> set[ProcessName]:
     """The processes with a trial that goes on, as far as is known."""
-    storage = _with_heartbeats(study)
+    storage = with_heartbeats(study)
     stale = storage._get_stale_trial_ids(study._study_id) if storage else []
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     signed = {one.user_attrs.get(PROCESS, "") for one in running if one._trial_id not in stale}
@@ -103,7 +112,7 @@ def others_at_work(study: Study) -> bool:
     return bool(at_work(study) - {this_process()})
 
 
-def _with_heartbeats(study: Study) -> Any:
-    """Its storage, if that keeps heartbeats: a database does, a journal does not."""
+def with_heartbeats(study: Study) -> Any:
+    """A study's storage, if that keeps heartbeats: a database does, a journal does not."""
     storage = study._storage
     return storage if is_heartbeat_enabled(storage) else None

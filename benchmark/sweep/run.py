@@ -18,7 +18,7 @@ from benchmark.study.plan import content_hash
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.mirror import Mirror
 from benchmark.sweep.objective import Objective, Target
-from benchmark.sweep.resuming import others_at_work
+from benchmark.sweep.resuming import fail_elsewhere, others_at_work
 from benchmark.sweep.search import Search
 from benchmark.sweep.space import Grid, Space
 from benchmark.sweep.storage import open_storage, sweep_file
@@ -80,9 +80,11 @@ class Sweep:
 
     @cached_property
     def name(self) -> str:
-        """Of the study: the same for the same target and space, and no others."""
+        """Of the study: the same for the same target, its code and space, and no others."""
         kind = "grid" if isinstance(self.space, Grid) else "sweep"
-        made_of = [self.target.base.id, *filter(None, [self.target.head])]
+        head = self.target.head
+        of_head = filter(None, [head, self.target.spec({}).code_id]) if head else []
+        made_of = [self.target.base.id, *of_head]
         content = content_hash(SWEEP_VERSION, *made_of, kind, self.space.bounds)
         return f"{self.target.name}-{kind}-{content[:8]}"
 
@@ -117,6 +119,8 @@ class Sweep:
             hire: Finds workers.
         """
         study = self.open()
+        if self.storage is None:
+            fail_elsewhere(study)
         objective = Objective(
             target=self.target,
             options=options,

@@ -64,12 +64,14 @@ def run_sweep(
     for module in ("benchmark.runs.run_one", "benchmark.sweep.head_target"):
         monkeypatch.setattr(f"{module}.open_data", lambda spec, input_, home: data)
 
-    def run(space: Space, budget: Budget, head: str = "extra_trees") -> SweepResult:
+    def run(
+        space: Space, budget: Budget, head: str = "extra_trees", storage: str | None = None
+    ) -> SweepResult:
         sweep = Sweep(
             target=HeadTarget(base=backbone, head=head),
             space=space,
             budget=budget,
-            storage=None,
+            storage=storage,
             home=options.home,
         )
         return sweep.run(options, lambda study, trial: None)

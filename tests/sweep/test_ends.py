@@ -9,16 +9,21 @@ import sqlite3
 import time
 from contextlib import closing
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from optuna.trial import TrialState
+from rich.console import Console
 
 from benchmark.processes.identity import this_process
+from benchmark.study.plan import RunSpec
 from benchmark.sweep.budget import Budget, PrunerName
+from benchmark.sweep.display import SweepDisplay
 from benchmark.sweep.growth import SharedGrowth
+from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.resuming import begin_trial, fail_dead
 from benchmark.sweep.trials import is_lost
 from registry.errors import UserError, of_the_machine
@@ -106,6 +111,25 @@ def test_a_trial_that_is_interrupted_is_made_again_under_any_hostname(
     list(make_search(place, budget=Budget(trials=5)).run())
     assert finished(place)[3].params == lost.params == finished(whole)[3].params
     assert [trial.number for trial in finished(place)] == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_sweep_that_was_killed_under_another_hostname_ends_or_says_for_which_it_waits(
+    named: bool, run_sweep: Any, backbone: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = str(tmp_path / "mine.journal") if named else None
+    space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
+    study = run_sweep(space, replace(GRID, trials=1), storage=storage).study
+    with monkeypatch.context() as patch:
+        elsewhere = replace(this_process(), host="elsewhere")
+        patch.setattr("benchmark.sweep.resuming.this_process", lambda: elsewhere)
+        begin_trial(study, {}, {})
+    result = run_sweep(space, GRID, storage=storage)
+    assert result.is_scored
+    assert (result.row is None) is named
+    told, sweep = StringIO(), SimpleNamespace(budget=GRID)
+    SweepDisplay(Console(file=told), cast(Any, sweep), "").result(result)
+    assert ("another process on elsewhere goes on" in told.getvalue()) is named
 
 
 def test_the_trials_that_go_on_here_outlive_a_long_outage(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,8 @@ from benchmark.sweep.run import Sweep
 from benchmark.sweep.trials import is_finished
 from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.store import Store
+from registry.code import _hash_of
+from tests.plugins import HEAD, install
 
 SMALL = ["n_estimators=4:12:4", "max_depth=1,3,none"]
 
@@ -186,3 +189,19 @@ def test_the_gain_is_over_the_studys_own_points(
         run_one(spec, options)
         runs = fetch(store)
         assert runs[runs["run"] == spec.name].iloc[0]["best_val_accuracy"] == value
+
+
+def test_a_plugins_head_is_swept_anew_once_its_code_is_another(
+    run_sweep: Any, store: Store, backbone: RunSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install(monkeypatch, tmp_path, mine=HEAD)
+    space = HeadTarget(base=backbone, head="majority").grid(["strategy=prior,uniform"])
+    budget = Budget(sampler="grid", pruner="none")
+    first = run_sweep(space, budget, "majority")
+    assert run_sweep(space, budget, "majority").row.run_id == first.row.run_id
+    (tmp_path / "bench_mine.py").write_text(f"# mended{HEAD}")
+    _hash_of.cache_clear()  # as a new process begins
+    second = run_sweep(space, budget, "majority")
+    assert len(second.study.trials) == 2
+    assert not second.row.reused
+    assert fetch(store)["run_id"].tolist() == [second.row.run_id]
