@@ -50,7 +50,8 @@ SUREST = 20
     "--fix",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="With --audit: list copies, images of two classes and blank ones, for --exclude FILE.",
+    help="With --audit: list copies, images of two classes and blank ones, for --exclude FILE; "
+    "with --exclude of the same FILE, add to it.",
 )
 @click.option(
     "--table",
@@ -79,10 +80,6 @@ def data_command(
         raise UserError(f"--set {other[0]}: only settings of data and demo say which images")
     if fix is not None and not audited:
         raise UserError("--fix FILE lists what an audit finds; add --audit")
-    if fix is not None:
-        from benchmark.data.exclusion import is_exclusions
-
-        check_file(fix, "--fix FILE", is_exclusions)
     if audited and which is not None:
         raise UserError("--table goes without --audit; leave one of them out")
     preset = "study" if source else "quick"  # which the demo is of
@@ -123,6 +120,25 @@ def _say(sentence: str, format_: Format) -> None:
     click.echo(printable(sentence), err=format_ in FOR_PROGRAMS)
 
 
+def _check_fix(fix: Path, exclude: str | None) -> bool:
+    """Make sure that no list is lost, which may have been edited.
+
+    Returns:
+        Whether it is the list of what is left out already, to be added to.
+    """
+    from benchmark.data.exclusion import is_exclusions
+
+    listed = Path(exclude or "")
+    adding = fix.is_file() and listed.is_file() and fix.samefile(listed)
+    check_file(fix, "--fix FILE", lambda beginning: adding or is_exclusions(beginning))
+    if not adding and fix.is_file() and fix.stat().st_size:
+        raise UserError(
+            f"{fix} is there, and may have been edited; name another: --fix FILE, or keep its rows "
+            f"and add to them: --exclude {shlex.quote(str(fix))}"
+        )
+    return adding
+
+
 def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) -> None:
     from benchmark.audit.inspection import inspect_source
     from benchmark.data.exclusion import write_exclusions
@@ -135,6 +151,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     if out is not None:
         ours = (out / FILES[0]).is_file() and is_page((out / FILES[0]).read_bytes())
         check_folder(out, "--out DIR", () if ours else FILES)
+    adding = fix is not None and _check_fix(fix, config.data.exclude)
     console = make_console()
     with decoding(console) as progress:
         source = open_source(config, home())
@@ -162,6 +179,9 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
         _say(f"{out / FILES[0]} shows them; tables are beside it", format_)
     if fix is not None:
         rows = found.exclusions()
-        write_exclusions(fix, rows)
-        told = f"{fix} lists {len(rows):,} images; look through it, then: --data DIR --exclude"
+        write_exclusions(fix, rows, adding=adding)
+        more = " more" if adding else ""
+        told = (
+            f"{fix} lists {len(rows):,}{more} images; look through it, then: --data DIR --exclude"
+        )
         _say(f"{told} {shlex.quote(str(fix))}", format_)

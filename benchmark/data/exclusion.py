@@ -15,17 +15,26 @@ from registry.errors import UserError
 COLUMNS = ("image", "reason", "detail")
 
 
-def write_exclusions(file: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Write which images to leave out (``image``) and why (``reason``, ``detail``), as CSV."""
+def write_exclusions(
+    file: Path, rows: Iterable[Mapping[str, str]], *, adding: bool = False
+) -> None:
+    """Write which images to leave out (``image``) and why (``reason``, ``detail``), as CSV.
+
+    Args:
+        file: The list.
+        rows: Of images.
+        adding: Whether they come after what the list holds, which stays as it is.
+    """
+    kept = file.read_text(encoding="utf-8-sig") if adding else f"{','.join(COLUMNS)}\n"
+    columns = next(csv.reader(kept.splitlines()))
     with rewriting(file) as path, path.open("w", encoding="utf-8", newline="") as opened:
-        writer = csv.DictWriter(opened, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        opened.write(kept if kept.endswith("\n") else f"{kept}\n")
+        csv.DictWriter(opened, columns, extrasaction="ignore", lineterminator="\n").writerows(rows)
 
 
 def is_exclusions(beginning: bytes) -> bool:
     """Whether a file begins like one that `write_exclusions` wrote."""
-    return beginning.startswith(",".join(COLUMNS).encode())
+    return beginning.decode("utf-8-sig", "replace").startswith(",".join(COLUMNS))
 
 
 def leave_out(

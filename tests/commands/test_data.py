@@ -43,6 +43,22 @@ def test_an_audits_list_is_taken_by_exclude(folder: Path) -> None:
     assert (folder / "abra/copy.png").is_file()
 
 
+def test_a_list_that_may_have_been_edited_is_added_to_or_stays(folder: Path) -> None:
+    fixing = ["data", str(folder), "--audit", "--fix", "fix.csv"]
+    edited = "\ufeffimage,reason,detail,by\nabra/1.png,blurred,,Ada\nabra/copy.png,a copy,,Ada"
+    Path("fix.csv").write_text(edited, encoding="utf-8")
+    again = CliRunner().invoke(main, fixing)
+    assert_one_line_error(again, "fix.csv is there", "--fix FILE", "--exclude fix.csv")
+    assert Path("fix.csv").read_text(encoding="utf-8") == edited
+    TAMPERED["mirrored"](scene(51)).save(folder / "zubat/copy.png")
+    added = CliRunner().invoke(main, [*fixing, "--exclude", "./fix.csv"])
+    assert "fix.csv lists 1 more images" in added.output
+    assert Path("fix.csv").read_text(encoding="utf-8").splitlines() == [
+        *edited.removeprefix("\ufeff").splitlines(),
+        "zubat/copy.png,near copy,of zubat/1.png,",
+    ]
+
+
 def test_programs_read_one_table_and_no_sentence(folder: Path) -> None:
     audit = ["data", str(folder), "--audit", "--fix", "fix.csv", "--format", "json"]
     done = CliRunner().invoke(main, audit)
