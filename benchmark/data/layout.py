@@ -107,6 +107,14 @@ def read_layout(listing: Listing, folder: Path, classes_at: int | None = None) -
     filled = [one for one in of_classes if one.place.folder.files]
     if len({one.label for one in filled}) < 2:
         raise UserError(f"{folder} has no classes at depth {classes_at}; {_levels(found)}")
+    strange = _strange_parts(filled)
+    left_out += [
+        LeftOut(name=_path(file), reason="in no class that train has")
+        for one in filled
+        if one.place.split in strange
+        for file in one.place.folder.files
+    ]
+    filled = [one for one in filled if one.place.split not in strange]
     names, findings = _spell(filled)
     parts, told = _name_parts({one.place.split for one in filled})
     files = _name_files(filled, names, parts)
@@ -199,6 +207,14 @@ def _levels(found: Iterable[Place]) -> str:
 
 def _some(names: Iterable[str]) -> str:
     return listed(sorted(names, key=natural_key), _SHOWN)
+
+
+def _strange_parts(filled: list[_ClassPlace]) -> set[Split | None]:
+    """The parts that share no class with train: images without labels, in a folder of their own."""
+    train = {spelling(one.label) for one in filled if one.place.split == "train"}
+    known = {one.place.split for one in filled if spelling(one.label) in train}
+    held_out: set[Split | None] = {"val", "test"}
+    return held_out - known if len(train) > 1 else set()
 
 
 def _spell(filled: Iterable[_ClassPlace]) -> tuple[dict[str, str], list[Finding]]:
