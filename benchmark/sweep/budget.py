@@ -10,6 +10,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, QMCSampler, RandomSampler, TPESampler
 
 from benchmark.sweep.objective import Target
+from benchmark.sweep.space import Space
 
 SamplerName = Literal["tpe", "random", "qmc", "gp", "grid"]
 PrunerName = Literal["median", "hyperband", "none"]
@@ -47,10 +48,14 @@ def make_sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
     return kinds.get(name, TPESampler)(seed=seed + number)
 
 
-def make_pruner(name: PrunerName, target: Target) -> BasePruner:
-    """Make a pruner whose steps are the target's: trees, rounds or epochs."""
+def make_pruner(name: PrunerName, target: Target, space: Space) -> BasePruner:
+    """Make a pruner whose steps are the target's: trees, rounds or epochs.
+
+    Left to itself, Hyperband takes the first complete trial's size for that of all.
+    """
     if name == "median":
         return MedianPruner(n_startup_trials=5, n_warmup_steps=target.warmup)
     if name == "hyperband":
-        return HyperbandPruner(min_resource=target.warmup, max_resource=target.last_step)
+        largest = target.last_step or space.largest or "auto"
+        return HyperbandPruner(min_resource=target.warmup, max_resource=largest)
     return NopPruner()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class HeadTarget(Target):
     param_prefix = "head."
     start_title = "the study's grid"
     warmup = 2 * RUNG
-    last_step: ClassVar[Literal["auto"]] = "auto"
+    last_step = None
 
     @property
     def search_space(self) -> SearchSpace:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import optuna
 import torch
@@ -85,8 +85,8 @@ class Target(ABC):
 
     @property
     @abstractmethod
-    def last_step(self) -> int | Literal["auto"]:
-        """The largest size that a trial can have; ``auto`` if it is not known."""
+    def last_step(self) -> int | None:
+        """The size of all its trials; None if the space says how large they are."""
 
     @abstractmethod
     def spec(self, params: Mapping[str, Any]) -> RunSpec:

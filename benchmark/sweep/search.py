@@ -85,7 +85,8 @@ class Search:
         Raises:
             UserError: No trial can be measured, or the storage is away for long.
         """
-        self.study.pruner = make_pruner(self.budget.pruner, self.objective.target)
+        target = self.objective.target
+        self.study.pruner = make_pruner(self.budget.pruner, target, self.space)
         end = time.monotonic() + (self.budget.timeout or math.inf)
         with beating(self.study, self._going.copy):
             while True:

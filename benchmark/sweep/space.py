@@ -87,6 +87,14 @@ class SettingSpace:
             name: _bounds_of(one) for name, one in self._distributions.items() if name in varied
         }
 
+    @property
+    def largest(self) -> int | None:
+        """The most trees or rounds that it asks for; None if it says nothing of them."""
+        varied: Any = self._distributions.get(SIZE)
+        if varied is None or SIZE not in self.bounds:
+            return self._usual.params.get(SIZE)
+        return int(max(varied.choices) if hasattr(varied, "choices") else varied.high)
+
     def suggest(self, trial: Suggest) -> Params:
         """Take a trial's parameters; what is not varied is as in the grid's last, or by default."""
         if not self.only:
@@ -128,6 +136,11 @@ class Grid:
     def sizes(self) -> tuple[int, ...]:
         """The sizes of ensembles among the cells."""
         return tuple(dict(self.axes).get(SIZE, ()))
+
+    @property
+    def largest(self) -> int | None:
+        """See `SettingSpace`."""
+        return max(self.sizes, default=None)
 
 
 Space = SettingSpace | Grid

@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.sweep.budget import Budget, SamplerName
-from benchmark.sweep.space import read_grid
+from benchmark.sweep.space import Space, read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
 from benchmark.sweep.trials import FINISHED, best_trial, is_finished
@@ -155,6 +155,23 @@ def test_hyperband_stops_some_trials_early(tmp_path: Path) -> None:
     trials = list(make_search(str(tmp_path / "study.journal"), budget=budget).run())
     states = {trial.state for trial in trials}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+@pytest.mark.parametrize(
+    ("space", "brackets"),
+    [
+        (head_space("extra_trees"), 3),  # 600 are 12 times as many as the first 50
+        (head_space("extra_trees", "max_depth"), 2),
+    ],
+)
+def test_hyperband_stops_by_the_same_rules_from_the_first_trial_on(
+    space: Space, brackets: int, tmp_path: Path
+) -> None:
+    for trials in (1, 2):
+        budget = Budget(trials=trials, pruner="hyperband")
+        search = make_search(str(tmp_path / "study.journal"), budget=budget, space=space)
+        list(search.run())
+        assert search.study.pruner._n_brackets == brackets  # type: ignore[attr-defined]
 
 
 def test_timeout(tmp_path: Path) -> None:
