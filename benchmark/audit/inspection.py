@@ -18,9 +18,10 @@ from benchmark.audit.probe import (
 )
 from benchmark.audit.shortcuts import find_shortcuts
 from benchmark.data.checks import ACROSS, audit
-from benchmark.data.grouping import examine, group_copies
+from benchmark.data.grouping import examine
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
+from benchmark.data.selection import keep_classes
 from benchmark.data.sources import Source
 
 COLUMNS = ("kind", "name", "label", "detail", "other", "sure")
@@ -93,7 +94,7 @@ def inspect_source(
         progress: Called with (images done, images in all) while images are decoded.
     """
     examined = examine(source, home, progress)
-    data = probe_images(group_copies(examined), seed, home, progress)
+    data = probe_images(keep_classes(examined, seed), seed, home, progress)
     looks = examined.by_name
     own = [looks.get(sample.name) for sample in data.samples]
     embeddings = embed_images(data)

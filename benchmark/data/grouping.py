@@ -43,6 +43,11 @@ class Examined:
         names = (file.name for file in self.source.files)
         return dict(zip(names, self.looks, strict=True))
 
+    @property
+    def undecodable(self) -> set[str]:
+        """Names of files that are no images."""
+        return {name for name, look in self.by_name.items() if look is None}
+
 
 def examine(
     source: Source, home: Path, progress: Callable[[int, int], None] = lambda done, total: None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +15,7 @@ from benchmark.data.findings import Finding
 from benchmark.data.framing import shown_size
 from benchmark.data.identity import fingerprint, identify
 from benchmark.data.image_store import decode_all, read_index, read_store, store_folder
-from benchmark.data.names import counted, natural_key
+from benchmark.data.names import natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import Split, missing_parts, split_stratified
 from benchmark.study.plan import DataSpec
@@ -74,16 +73,10 @@ class PreparedData:
         """(N,) which images are copies of each other: those of one group."""
         return [sample.group for sample in self.samples]
 
-    def too_small(self, least: int = 0) -> dict[str, str]:
-        """Classes that have fewer different images, or none in a part, and what they have."""
+    def too_small(self) -> dict[str, str]:
+        """Classes that have no image in a part, and what they have."""
         labels = [sample.label for sample in self.samples]
-        images = Counter(label for label, _ in set(zip(labels, self.groups, strict=True)))
-        few = {
-            label: counted(images[label], "different image")
-            for label in self.class_names
-            if images[label] < least
-        }
-        return few | missing_parts(labels, self.groups, self.splits)
+        return missing_parts(labels, self.groups, self.splits)
 
     def shown_size(self, row: int, longest: int) -> tuple[int, int]:
         """Width and height at which an image is shown to people: in its true shape."""
@@ -143,11 +136,6 @@ def prepare(
     data = PreparedData(spec, home, input_)
     data.left_out = left_out
     data.findings = [*source.findings, *_lost_classes(source, data)]
-    if small := data.too_small(source.min_images) if source.min_images else {}:
-        rest = source.without(small)
-        return prepare(
-            rest, image_size=image_size, seed=seed, home=home, progress=progress, input_=input_
-        )
     return data
 
 

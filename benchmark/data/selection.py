@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from benchmark.data.grouping import examine, group_copies
+from benchmark.data.grouping import Examined, examine, group_copies
 from benchmark.data.limits import limit_training
+from benchmark.data.names import counted
 from benchmark.data.sources import Source, open_source
+from benchmark.data.splits import missing_parts, split_stratified
 from benchmark.study.config import Config
 
 
@@ -25,7 +28,35 @@ def select_images(
         UserError: There is no such source, or its classes cannot be told; says what to type.
     """
     examined = examine(open_source(config, home), home, progress)
-    undecodable = {name for name, look in examined.by_name.items() if look is None}
-    source = group_copies(examined)
     limit, seed = config.data.images_per_class, config.data.split_seed
-    return limit_training(source, limit, seed, undecodable)
+    return limit_training(keep_classes(examined, seed), limit, seed, examined.undecodable)
+
+
+def keep_classes(examined: Examined, seed: int) -> Source:
+    """Group copies, and leave out the classes that are too small, if the source wants none such.
+
+    Args:
+        examined: All files that there are: what is left out later makes no class small.
+        seed: Of the division into train, val and test.
+    """
+    source = group_copies(examined)
+    # Without some, the others are divided anew.
+    while small := _too_small(source, examined.undecodable, seed):
+        source = source.without(small)
+    return source
+
+
+def _too_small(source: Source, undecodable: Collection[str], seed: int) -> dict[str, str]:
+    """Classes that have fewer different images than wanted, or none in a part, and what of it."""
+    if source.min_images is None:
+        return {}
+    files = [file for file in source.files if file.name not in undecodable]
+    labels, groups = [file.label for file in files], [file.group for file in files]
+    images = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
+    few = {
+        label: counted(images[label], "different image")
+        for label in dict.fromkeys(labels)
+        if images[label] < source.min_images
+    }
+    splits = split_stratified(labels, groups, [file.split for file in files], seed)
+    return few | missing_parts(labels, groups, splits)

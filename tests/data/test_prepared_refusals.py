@@ -2,7 +2,6 @@
 
 import shutil
 import warnings
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -14,10 +13,12 @@ from benchmark.data.checks import audit, check_classes
 from benchmark.data.checks import warnings as warnings_of
 from benchmark.data.decode import decode
 from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.selection import select_images
+from benchmark.study.config import Config, DataConfig
 from registry import InputSpec
 from registry.errors import UserError
 from tests.data.images import encoded, png, write_tree
-from tests.data.test_prepared import COUNTS, SETTINGS, prepared, source
+from tests.data.test_prepared import COUNTS, SETTINGS, prepared
 
 
 @pytest.fixture
@@ -160,7 +161,8 @@ def test_all_classes_that_are_too_small_are_named_at_once(folder: Path, tmp_path
         "for train and val: 'mew9'; 2 different images, none for train: 'mew10'); add different "
         "images, or leave such classes out: --set data.min_images=3"
     )
-    check_classes(prepare(replace(source(folder), min_images=3), **SETTINGS, home=tmp_path))
+    config = Config(data=DataConfig(source=str(folder), min_images=3))
+    check_classes(prepare(select_images(config, tmp_path), **SETTINGS, home=tmp_path))
 
 
 def test_classes_are_not_left_out_where_fewer_than_two_would_stay(

@@ -1,10 +1,24 @@
 """Thinning: fewer classes, evenly spaced."""
 
 from pathlib import Path
+from typing import Any
 
-from benchmark.data.prepared import prepare
+from benchmark.data.prepared import PreparedData, prepare
+from benchmark.data.selection import select_images
+from benchmark.data.sources import Source
+from benchmark.study.config import Config, DataConfig
 from tests.data.images import write_tree
 from tests.data.trees import FLAT, findings, labels, opened
+
+SETTINGS: Any = {"image_size": 16, "seed": 0}
+
+
+def selected(folder: Path, home: Path, **settings: int) -> Source:
+    return select_images(Config(data=DataConfig(source=str(folder), **settings)), home)
+
+
+def prepared(folder: Path, home: Path, **settings: int) -> PreparedData:
+    return prepare(selected(folder, home, **settings), **SETTINGS, home=home)
 
 
 def test_selection_takes_classes_evenly(tmp_path: Path) -> None:
@@ -39,7 +53,7 @@ def test_classes_that_turn_out_too_small_are_left_out(tmp_path: Path) -> None:
     folder = write_tree(tmp_path / "few", {"copies": 2, "broken": 2, "fine": 5, "good": 5})
     (folder / "copies" / "more.png").write_bytes((folder / "copies" / "000.png").read_bytes())
     (folder / "broken" / "more.png").write_bytes(b"broken")
-    data = prepare(opened(folder, tmp_path, min_images=3), image_size=16, seed=0, home=tmp_path)
+    data = prepared(folder, tmp_path, min_images=3)
     assert data.class_names == ["fine", "good"]
     assert [(one.kind, one.name, one.detail.partition(",")[0]) for one in data.findings] == [
         ("class left out", "broken", "2 different images"),
@@ -47,5 +61,21 @@ def test_classes_that_turn_out_too_small_are_left_out(tmp_path: Path) -> None:
     ]
     write_tree(tmp_path / "parts", {f"{p}/{name}": 3 for p in ("train", "test") for name in "ab"})
     write_tree(tmp_path / "parts", {"train/c": 9})
-    source = opened(tmp_path / "parts", tmp_path, min_images=3)
-    assert prepare(source, image_size=16, seed=0, home=tmp_path).class_names == ["a", "b"]
+    assert prepared(tmp_path / "parts", tmp_path, min_images=3).class_names == ["a", "b"]
+
+
+def test_classes_are_counted_before_their_images_are_limited(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "mine", {"a": 20, "b": 20, "c": 10})
+    data = prepared(folder, tmp_path, min_images=11, images_per_class=4)
+    assert data.class_names == ["a", "b"]
+    assert data.rows("train").size == 2 * 4
+
+
+def test_images_are_decoded_once_though_a_class_is_left_out(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "mine", {"a": 5, "b": 5, "c": 3})
+    (folder / "c/002.png").write_bytes((folder / "c/001.png").read_bytes())
+    decoded: list[int] = []
+    source = selected(folder, tmp_path, min_images=3)
+    prepare(source, **SETTINGS, home=tmp_path, progress=lambda done, _: decoded.append(done))
+    assert decoded == list(range(1, 11))
+    assert len([*tmp_path.rglob("images.npy")]) == 1
