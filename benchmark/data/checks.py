@@ -126,8 +126,9 @@ def _copies(data: PreparedData) -> Iterator[Finding]:
 def _balance(data: PreparedData) -> Iterator[Finding]:
     """Classes of which there are too few images to say much, or many more than of others."""
     counts = Counter(sample.label for sample in data.samples)
+    small = data.too_small()
     for label in data.class_names:
-        if counts[label] < _TINY and label not in data.too_small():
+        if counts[label] < _TINY and label not in small:
             yield Finding(kind="tiny class", name=label, detail=counted(counts[label], "image"))
     ranked = counts.most_common()
     (most, many), (least, few) = ranked[0], ranked[-1]

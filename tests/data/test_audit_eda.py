@@ -1,6 +1,7 @@
 """Exploration: what is doubtful is listed, the tables count right, the pictures are drawn."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,16 @@ def test_classes_that_are_hard_to_compare_are_named(tmp_path: Path) -> None:
     }
     lines = ["class names alike: Cat", "tiny class: few", "imbalance: many"]
     assert warnings(data)[:3] == lines
+
+
+def test_small_classes_are_not_gone_through_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = prepared(write_tree(tmp_path / "mine", {f"class{i}": 3 for i in range(9)}), tmp_path)
+    too_small = Mock(return_value={})
+    monkeypatch.setattr(PreparedData, "too_small", too_small)
+    assert [one.kind for one in audit(data)] == ["tiny class"] * 9
+    assert too_small.call_count <= 2
 
 
 def test_clean_data_has_no_findings(sized: PreparedData) -> None:
