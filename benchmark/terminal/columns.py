@@ -87,21 +87,20 @@ class Column:
         """What stands above its cells."""
         return heading(self.name)
 
-    def least(self, *, intervals: bool = False) -> int:
-        """The width below which words, short cells or, if asked for, ``intervals`` would break."""
+    def least(self) -> int:
+        """The width below which words or short cells would be broken, or the rows be too high."""
         if self.width > PROSE and not self.first and self.name not in NAMES:
             return PROSE_WIDTH
         parts = self.header.split()
         for cell in self.cells:
             short = cell_len(cell.plain) <= UNBROKEN
             parts += [cell.plain] if short else self.words(cell.plain)
-            parts += re.findall(r"\(.*?\)", cell.plain) if intervals else []
         longest = min(LONGEST, max(map(cell_len, parts)))
         return max(longest, min(self.width, FIRST_WIDTH)) if self.first else longest
 
     def words(self, cell: str) -> list[str]:
-        """What is not to be broken: a name of a run may be, before its head's."""
-        return re.split(r"(?<=/)" if self.name in NAMES else r"\s+", cell)
+        """What is not to be broken, as an interval; a name of a run may be, before its head's."""
+        return re.split(r"(?<=/)" if self.name in NAMES else r"\s+(?![^(]*\))", cell)
 
     def fold(self) -> None:
         """Break the names of runs that do not fit where they may be."""
@@ -142,9 +141,6 @@ def fit(columns: list[Column], width: int) -> list[str]:
     for column in columns:  # headers are folded before any cell is
         texts = (cell.plain for cell in column.cells)
         column.width = max(map(cell_len, [*column.header.split(), *texts]))
-    roomy = {column.name: column.least(intervals=True) for column in columns}
-    if sum(roomy.values()) + 2 * len(columns) - 2 <= width:
-        least = roomy
     while (excess := sum(column.width + 2 for column in columns) - 2 - width) > 0:
         widest = max(columns, key=lambda column: column.width - least[column.name])
         slack = widest.width - least[widest.name]
