@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.training.heads import fit_head
 from registry.protocols import SIZE, Growth
 from registry.specs import HeadSpec
 
@@ -103,7 +104,7 @@ class SharedGrowth:
                 seed=self._seed, jobs=self._jobs, device=self._device, **params
             )
             if self.head.growth is None:
-                fitted = classifier.fit(data.train, data.train_labels)
+                fitted = fit_head(self.head, classifier, data.train, data.train_labels)
                 yield 1, fitted.predict_proba(data.val)
                 return
             self._growing[key] = self.head.growth(

@@ -26,10 +26,16 @@ def fit_head(
 ) -> Any:
     """Fit a head's classifier to embeddings (N, F) and labels (N,).
 
+    Of fewer images than ``n_neighbors``, all are neighbours.
+
     Raises:
         PluginError: The classifier is a plugin's, and failed.
     """
     with head.code():
+        # Not by a class of the head's own: files and ONNX know scikit-learn's.
+        neighbours = getattr(unfitted, "n_neighbors", None)
+        if isinstance(neighbours, int) and neighbours > len(labels):
+            unfitted.set_params(n_neighbors=len(labels))
         return unfitted.fit(embeddings, labels)
 
 

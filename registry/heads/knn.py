@@ -25,7 +25,7 @@ def suggest_knn(trial: Suggest) -> dict[str, Any]:
 def knn(*, seed: int, jobs: int, **params: Any) -> KNeighborsClassifier:
     """Make an unfitted classifier whose nearer neighbours have more say; nothing is random.
 
-    Its ``params`` are scikit-learn's.
+    Its ``params`` are scikit-learn's; of fewer images than ``n_neighbors``, all are neighbours.
     """
     from sklearn.neighbors import KNeighborsClassifier
 

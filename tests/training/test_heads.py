@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from skops.io import dump, get_untrusted_types, load
 
-from benchmark.training.heads import load_head, predict_held_out, save_head
+from benchmark.training.heads import (
+    fit_head,
+    head_probabilities,
+    load_head,
+    predict_held_out,
+    save_head,
+)
 from registry import HeadSpec, heads
 from registry.errors import UserError
 
@@ -132,6 +138,15 @@ def test_each_image_is_predicted_by_a_head_that_does_not_know_it() -> None:
     probabilities = predict_held_out(heads["knn"], Memory, embeddings, labels, 0)
     assert probabilities.shape == (33, 3)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+def test_of_fewer_images_than_neighbours_all_are_neighbours() -> None:
+    head = heads["knn"]
+    unfitted = head.make(seed=0, jobs=1, n_neighbors=10)
+    fitted = fit_head(head, unfitted, EMBEDDINGS[:6], LABELS[:6])
+    assert fitted.n_neighbors == 6
+    found = head_probabilities(head, fitted, EMBEDDINGS[6:9], 3)
+    assert ((found > 0) & (found < 1)).all()
 
 
 def test_a_class_of_one_image_is_fitted_to() -> None:
