@@ -21,6 +21,8 @@ from benchmark.evaluation.predictions import probability_columns
 from benchmark.execution.planning import Study
 from benchmark.runs.options import Outcome
 from benchmark.study.plan import RunSpec
+from benchmark.tracking.reader import search
+from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from registry import UserError
 from tests.conftest import COLOURS
@@ -113,6 +115,12 @@ def test_outcome_says_in_a_line_how_its_run_ended(study: Study, outcomes: list[O
     assert str(reused) == f"{NETWORK}: completed before"
     assert reused.run_id
     assert str(Outcome(spec=network.spec, status="failed", reason="no")) == f"{NETWORK}: failed: no"
+
+
+def test_mlflow_sorts_runs_by_their_places(outcomes: list[Outcome]) -> None:
+    ids = {outcome.run_id for outcome in outcomes}
+    ranked = [run for run in search(Store(), "tags.rank LIKE '00%'") if run.info.run_id in ids]
+    assert {run.data.tags["rank"] for run in ranked} == {"001", "002"}
 
 
 def test_leaderboard_is_what_the_command_line_prints(outcomes: list[Outcome]) -> None:

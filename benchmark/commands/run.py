@@ -116,10 +116,8 @@ def run(
 def _execute(console: Console, launch: Launch, *, force: bool) -> int:
     from benchmark.ranking.runs import fetch
     from benchmark.ranking.systems import rank_systems
-    from benchmark.runs.run_one import open_tracker
     from benchmark.terminal.leaderboard import show_ranking
     from benchmark.terminal.progress import ProgressDisplay, print_end
-    from benchmark.tracking.ranks import write_ranks
 
     start = time.monotonic()
     complete = () if force else launch.complete
@@ -131,8 +129,6 @@ def _execute(console: Console, launch: Launch, *, force: bool) -> int:
         if any(o.status == "completed" and not o.spec.pretraining for o in outcomes):
             runs = fetch(launch.options.store, [context])
             ranking = rank_systems(launch.options.store, runs)
-            before = dict(zip(runs["run_id"], runs["rank"], strict=True))
-            write_ranks(open_tracker(launch.options.store), before, ranking.table["run_ids"])
             show_ranking(ranking, launch.options.store, "table", console)
     finally:  # also if the store is away
         print_end(console, outcomes, seconds)

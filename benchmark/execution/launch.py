@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from benchmark.execution.parallel import ParallelExecutor
 from benchmark.execution.planning import SaveWeights, Study, embedding_ids, teacher_ids, weights_ids
 from benchmark.execution.ray import RayExecutor, check_reach
 from benchmark.execution.workers import Processes, Service, ThisProcess, Workers
+from benchmark.ranking.runs import fetch
+from benchmark.ranking.systems import tag_ranks
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.kept_weights import leave_best
 from benchmark.runs.options import CHECKPOINT_SECONDS, Outcome, RunOptions
@@ -163,7 +165,10 @@ class Launch:
 
     @contextmanager
     def tidying(self, contexts: Collection[str]) -> Iterator[Tracker]:
-        """Send and end what earlier processes left; after the block, keep the best's weights alone.
+        """Send and end what earlier processes left; after the block, rank, and keep the best.
+
+        Runs are tagged with their places, and of what is kept while it may be the best, only the
+        best's weights stay.
 
         Args:
             contexts: Of the runs that the block makes.
@@ -174,6 +179,9 @@ class Launch:
         yield tracker
         if self.options.keep_best:
             leave_best(self.options.store, tracker, contexts)
+        for context in contexts:
+            with suppress(UserError):  # no run is completed, or the store is away
+                tag_ranks(self.options.store, tracker, fetch(self.options.store, [context]))
 
     @property
     def on_ray(self) -> RayExecutor:

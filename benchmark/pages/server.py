@@ -21,9 +21,8 @@ from urllib.request import ProxyHandler, build_opener
 from benchmark.pages.start_page import SERVED_FOR
 from benchmark.processes.identity import this_process
 from benchmark.ranking.contexts import choose
-from benchmark.ranking.systems import Ranking, rank_systems
+from benchmark.ranking.systems import Ranking, tag_ranks
 from benchmark.tracking.claims import end_dead_runs
-from benchmark.tracking.ranks import write_ranks
 from benchmark.tracking.saved_views import SCORED, comparison_view, study_views
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -65,9 +64,7 @@ def save_views(store: Store) -> dict[str, str]:
     else:
         runs = chosen.runs
         views = study_views(f"tags.context = '{chosen.contexts[0].id}' and {SCORED}")
-        ranking = rank_systems(store, runs)
-        before = dict(zip(runs["run_id"], runs["rank"], strict=True))
-        write_ranks(tracker, before, ranking.table["run_ids"])
+        ranking = tag_ranks(store, tracker, runs)
         best = _best(ranking)
         views.append(comparison_view(best, _images(tracker, best)))
         title = "The best of each experiment, side by side"

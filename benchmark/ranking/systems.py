@@ -11,7 +11,9 @@ import pandas as pd
 
 from benchmark.ranking.answers import correct, groups_of, read_answers
 from benchmark.ranking.published import beside_study
+from benchmark.tracking.ranks import write_ranks
 from benchmark.tracking.store import Store
+from benchmark.tracking.writer import Tracker
 
 BEST, TIED, BETTER, WORSE = "best", "tied", "better", "worse"
 """Verdicts on a row. The best has the highest validation accuracy, so that the images on which the
@@ -120,6 +122,20 @@ def rank_systems(store: Store, runs: pd.DataFrame) -> Ranking:
     chosen = repeats(runs)
     places = dict(zip(chosen["run_id"], chosen["artifact_uri"], strict=True))
     return compare(chosen, read_answers(store, places))
+
+
+def tag_ranks(store: Store, tracker: Tracker, runs: pd.DataFrame) -> Ranking:
+    """Rank the systems of one context, and tag its runs with the places.
+
+    Args:
+        store: Where the runs are.
+        tracker: Of the store.
+        runs: As for `rank_systems`.
+    """
+    ranking = rank_systems(store, runs)
+    before = dict(zip(runs["run_id"], runs["rank"], strict=True))
+    write_ranks(tracker, before, ranking.table["run_ids"])
+    return ranking
 
 
 def compare(chosen: pd.DataFrame, answers: Mapping[str, pd.DataFrame]) -> Ranking:

@@ -65,3 +65,4 @@ def test_a_new_best_is_the_row_of_its_sweep_with_fewer_seeds_too(
     assert (before["seeds"], after["seeds"]) == (2, 1)
     (found,) = find_runs(store, after["system"])
     assert found.data.tags["head_params"] == after["settings"]
+    assert found.data.tags["rank"] in {"001", "002"}  # of it and its backbone
