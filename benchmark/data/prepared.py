@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.data.cache import cache_folder, keeps_images, read_kept
-from benchmark.data.findings import Finding
+from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.framing import shown_size
 from benchmark.data.identity import fingerprint, identify
-from benchmark.data.image_store import decode_all, read_index, read_store, store_folder
+from benchmark.data.image_store import Sample, decode_all, read_index, read_store, store_folder
+from benchmark.data.layout import ImageFile
 from benchmark.data.names import natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import Split, missing_parts, split_stratified
@@ -120,7 +121,7 @@ def prepare(
         cache_folder(home, "data")
         decode_all(known.files, own, folder, progress, keep=keep)
         stored = read_index(folder)
-    samples, undecodable = stored
+    samples, undecodable = _named(known.files, *stored)
     left_out = [*known.left_out, *undecodable]
     if not samples:
         example = f": {left_out[0].name}, {left_out[0].reason}" if left_out else ""
@@ -134,9 +135,22 @@ def prepare(
         seed=seed,
     )
     data = PreparedData(spec, home, input_)
-    data.left_out = left_out
+    data.samples, data.left_out = samples, left_out
     data.findings = [*source.findings, *_lost_classes(source, data)]
     return data
+
+
+def _named(
+    files: Sequence[ImageFile], samples: Sequence[Sample], undecodable: Sequence[LeftOut]
+) -> tuple[list[Sample], list[LeftOut]]:
+    """Give what was stored the names that the files have now: a part may be called otherwise."""
+    digests = {sample.digest for sample in samples}
+    names = [file.name for file in files if file.digest in digests]
+    others = [file.name for file in files if file.digest not in digests]
+    return (
+        [replace(one, name=name) for one, name in zip(samples, names, strict=True)],
+        [replace(one, name=name) for one, name in zip(undecodable, others, strict=True)],
+    )
 
 
 def _nothing_left(source: Source) -> UserError:

@@ -202,9 +202,15 @@ def test_part_of_a_file_makes_the_fingerprint_and_not_how_it_is_called(tmp_path:
     home = tmp_path / "home"
     parts = ("train", "valid", "test")
     folder = write_tree(tmp_path / "d", {f"{p}/{name}": 3 for p in parts for name in "ab"})
+    (folder / "valid/a/000.png").write_bytes(b"broken")
     first = fingerprint(folder, home)
     (folder / "valid").rename(folder / "Validation")
-    assert fingerprint(folder, home) == first
+    renamed = prepared(folder, home)
+    assert renamed.spec.fingerprint == first
+    assert [sample.name for sample in renamed.samples] == [
+        file.name for file in source(folder).files if file.name != "Validation/a/000.png"
+    ]
+    assert [one.name for one in renamed.left_out] == ["Validation/a/000.png"]
     lone = write_tree(tmp_path / "l", {"test/a": 1, "test/b": 1, "train/b/more": 1})
     of_test = fingerprint(lone, home)
     (lone / "test" / "b" / "000.png").rename(lone / "train" / "b" / "000.png")
