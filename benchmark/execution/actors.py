@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmark.execution.cluster import Node, live_nodes
+from benchmark.execution.cluster import live_nodes
 from benchmark.execution.executor import GRACE_SECONDS
 from benchmark.execution.jobs import sharing
 from benchmark.execution.ray import POLL_SECONDS, RayExecutor, Told, needs_of, order
@@ -38,11 +38,8 @@ class Actors:
     @property
     def size(self) -> int:
         """See `Workers`; machines may join and leave."""
-        return max(1, sum(map(self._room, live_nodes())))
-
-    def _room(self, node: Node) -> int:
-        gpus = self._needs["num_gpus"]
-        return int(node.gpus // gpus) if gpus else node.cpus // self._needs["num_cpus"]
+        cpus, gpus = self._needs["num_cpus"], self._needs["num_gpus"]
+        return max(1, sum(node.room(cpus, gpus) for node in live_nodes()))
 
     def ask(self, worker: int, request: Any) -> None:
         """See `Workers`."""

@@ -29,6 +29,8 @@ _QUIET = {
 }
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """Which, set to 0, has Ray listen on the loopback address alone, on any system."""
+_ROUNDING = 1e-6
+"""Of a share of a GPU: ten of a tenth make a whole."""
 logger = logging.getLogger(__name__)
 
 
@@ -40,6 +42,10 @@ class Node:
     cpus: int
     gpus: float
     memory: int
+
+    def room(self, cpus: int, gpus: float) -> int:
+        """How many processes it holds that take so much of it each; GPUs, if any, are the bound."""
+        return int(self.gpus / gpus + _ROUNDING) if gpus else self.cpus // cpus
 
 
 @contextmanager

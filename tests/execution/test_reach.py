@@ -24,6 +24,12 @@ def options(store: Store, workplace: Path) -> RunOptions:
     return RunOptions(store=store, home=workplace / "home", driver=driver)
 
 
+@pytest.mark.parametrize(("share", "room"), [(0.1, 20), (0.2, 10), (0.3, 6), (1.0, 2), (0, 4)])
+def test_shares_of_gpus_are_counted_to_the_last(share: float, room: int) -> None:
+    node = Node(host="one", cpus=8, gpus=2.0, memory=1)
+    assert node.room(2, share) == room
+
+
 def test_another_version_of_bench_makes_no_run(
     options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
