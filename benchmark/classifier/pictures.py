@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from benchmark.data.decode import LARGE_BYTES, Decoded, Undecodable, decode, large, read_file
+from benchmark.data.decode import Decoded, Undecodable, decode, read_file
+from benchmark.data.large import large_file
 from registry.errors import UserError
 from registry.specs import STUDY_INPUT, InputSpec
 
@@ -53,11 +54,11 @@ def decode_picture(picture: Picture, image_size: int, input_: InputSpec = STUDY_
         content = _reading(_encoded, picture)
     elif isinstance(picture, str | PathLike):
         path = Path(picture)
-        with large(_reading(lambda file: file.stat().st_size, path) > LARGE_BYTES):
+        with large_file(_reading(lambda file: file.stat().st_size, path)):
             return decode(read_file(path), image_size, input_)
     else:
         content = _encoded(_from_array(picture))
-    with large(len(content) > LARGE_BYTES):
+    with large_file(len(content)):
         return decode(content, image_size, input_)
 
 

@@ -6,9 +6,8 @@ import io
 import os
 import stat
 import struct
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
@@ -19,15 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from benchmark.data.framing import make_square
+from benchmark.data.large import MAX_PIXELS, large_file, large_picture
 from registry.specs import STUDY_INPUT, InputSpec
 
 MAX_BYTES = 1_000_000_000
-MAX_PIXELS = 100_000_000
-"""Larger images are taken for decompression bombs."""
-LARGE_PIXELS = 16_000_000
-LARGE_BYTES = 32_000_000
-"""Larger images are decoded one at a time, since each takes up to a gigabyte of memory."""
-_ONE_AT_A_TIME = threading.RLock()
 
 pi_heif.register_heif_opener()
 Image.init()
@@ -123,6 +117,17 @@ def read_file(path: Path) -> bytes:
         raise Unreadable(f"it cannot be read: {error.strerror}") from error
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[bytes]:
+    """The content of a file, as by `read_file`; in the block no other large one is held."""
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise Unreadable(f"it cannot be read: {error.strerror}") from error
+    with large_file(size):
+        yield read_file(path)
+
+
 def is_image(path: Path) -> bool:
     """Whether a plain file begins like an image."""
     try:
@@ -212,7 +217,7 @@ def _open_picture(data: bytes, take: Callable[[Opened], T]) -> T:
         if _is_raw(image, data):
             raise Undecodable("a camera's raw file, of which a preview alone is read; convert it")
         bits, kind = _bits(image), image.format or ""
-        with large(pixels > LARGE_PIXELS):
+        with large_picture(pixels):
             image.load()
             _turn_upright(image)
             return take(Opened(picture=_rgb(image), bits=bits, kind=kind))
@@ -226,11 +231,6 @@ def _is_raw(image: Image.Image, data: bytes) -> bool:
     kind = tags.get(_NEW_SUBFILE_TYPE)
     reduced = isinstance(kind, int) and kind & _REDUCED
     return bool(reduced) or _DNG_VERSION in tags or data[8:10] == b"CR"
-
-
-def large(is_large: bool) -> AbstractContextManager[object]:
-    """Wait until no other large image is read or decoded, if this one is large."""
-    return _ONE_AT_A_TIME if is_large else nullcontext()
 
 
 def _without_texts(data: bytes) -> bytes:

@@ -34,11 +34,10 @@ def identify(source: Source) -> Source:
     return replace(source, files=tuple(files), left_out=(*source.left_out, *left_out))
 
 
-def gone(file: ImageFile, error: OSError | Unreadable) -> UserError:
+def gone(file: ImageFile, error: Unreadable) -> UserError:
     """What to tell if a file that was identified cannot be read: nothing may be kept without it."""
-    reason = error.strerror if isinstance(error, OSError) else error
     return UserError(
-        f"{file.path} could be read a moment ago, and no longer ({reason}); "
+        f"{file.path} could be read a moment ago, and no longer ({error}); "
         "type the same again, or leave it out: --exclude FILE"
     )
 

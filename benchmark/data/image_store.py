@@ -12,15 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.data.decode import (
-    LARGE_BYTES,
-    Shade,
-    Undecodable,
-    Unreadable,
-    decode,
-    large,
-    read_file,
-)
+from benchmark.data.decode import Shade, Undecodable, Unreadable, decode, reading
 from benchmark.data.disk import reserve
 from benchmark.data.findings import LeftOut
 from benchmark.data.identity import gone
@@ -137,10 +129,9 @@ def read_index(folder: Path) -> tuple[list[Sample], list[LeftOut]]:
 def _decode_file(file: ImageFile, input_: InputSpec) -> tuple[Sample, NDArray[np.uint8]] | LeftOut:
     assert input_.size is not None
     try:
-        with large(file.path.stat().st_size > LARGE_BYTES):
-            data = read_file(file.path)
+        with reading(file.path) as data:
             decoded = decode(data, input_.size, input_)
-    except (OSError, Unreadable) as error:
+    except Unreadable as error:
         raise gone(file, error) from error
     except Undecodable as error:
         return LeftOut(name=file.name, reason=str(error))

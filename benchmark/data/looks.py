@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.data.copies import SIDE
-from benchmark.data.decode import Opened, Undecodable, Unreadable, open_picture, read_file
+from benchmark.data.decode import Opened, Undecodable, Unreadable, open_picture, reading
 from benchmark.data.identity import gone
 from benchmark.data.layout import ImageFile
 from benchmark.data.threads import in_threads
@@ -90,8 +90,8 @@ def look_at(
 
 def _look(file: ImageFile) -> tuple[Look, NDArray[np.uint8]] | None:
     try:
-        data = read_file(file.path)
-        return open_picture(data, partial(_describe, len(data)))
+        with reading(file.path) as data:
+            return open_picture(data, partial(_describe, len(data)))
     except Unreadable as error:
         raise gone(file, error) from error
     except Undecodable:  # told when it is decoded to be kept

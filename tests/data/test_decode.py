@@ -2,11 +2,8 @@
 
 import io
 import struct
-import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -248,27 +245,6 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
 def test_images_of_other_kinds_are_named() -> None:
     with pytest.raises(Undecodable, match="JPEG XL; convert it"):
         decode(b"\xff\x0a" + bytes(50), 8)
-
-
-def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.data.decode.LARGE_PIXELS", 100)
-    data = encoded(Image.new("RGB", (40, 40), RED), "PNG")
-    at_once: list[int] = []
-    inside = 0
-    original = Image.Image.resize
-
-    def resize(self: Image.Image, *arguments: Any) -> Image.Image:
-        nonlocal inside
-        inside += 1
-        at_once.append(inside)
-        time.sleep(0.02)
-        inside -= 1
-        return original(self, *arguments)
-
-    monkeypatch.setattr(Image.Image, "resize", resize)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: decode(data, 8), range(6)))
-    assert at_once == [1] * 6
 
 
 def test_files_too_large_for_an_image_are_not_read(tmp_path: Path) -> None:
