@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
+import pytest
 
 from benchmark.processes.identity import CLOCK_SECONDS, ProcessName, this_process
 
@@ -23,6 +25,17 @@ def test_this_process_lives_and_an_earlier_one_of_its_number_is_dead() -> None:
     assert own.is_here
     assert not own.is_dead
     assert replace(own, started=own.started - 2 * CLOCK_SECONDS).is_dead
+
+
+def test_a_clock_that_is_set_kills_nobody_and_a_restart_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own, boot = this_process(), psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)
+    assert not own.is_dead
+    (tmp_path / "boot_id").write_text("another")
+    monkeypatch.setattr("benchmark.processes.identity._BOOT_ID", tmp_path / "boot_id")
+    assert own.is_dead
 
 
 def test_of_another_machine_nothing_is_known() -> None:
