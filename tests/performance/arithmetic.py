@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.performance.measure import Figures
+from tests.performance.settings import MODELS
 
 SIDE, TRIES = 2048, 15
 """Of the matrices that are multiplied: large enough for the best rate."""
@@ -26,7 +27,7 @@ def describe(
         classes: How many.
 
     Returns:
-        ``tflop`` of training and validating all networks, ``gflops`` a second that the best float32
+        ``tflop`` of training and validating `MODELS`, ``gflops`` a second that the best float32
         matrix product reaches here, and the ``seconds`` that follow.
     """
     from benchmark.evaluation.cost import network_cost
@@ -35,7 +36,7 @@ def describe(
     unfrozen = {"scratch": epochs, "staged": max(0, epochs - freeze_epochs), "frozen": 0}
     total = 0.0
     for system in systems():
-        if system.head is None:
+        if system.head is None and system.model in MODELS:
             forward = network_cost(system, image_size, classes)["flops"]
             once = 0 if system.schedule == "scratch" else train + val
             total += forward * (once + unfrozen[system.schedule] * (3 * train + val))

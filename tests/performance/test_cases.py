@@ -15,17 +15,18 @@ from safetensors.torch import save_file
 
 from benchmark.ranking.runs import fetch
 from benchmark.study.config import Config
+from benchmark.study.suite import System
 from benchmark.tracking.items import Metric, Param, Tag
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.network import build_network
 from registry.specs import Schedule
-from tests.performance import limits
+from tests.performance import arithmetic, limits
 from tests.performance.__main__ import CASES, describe, main
 from tests.performance.leaderboard import SYSTEMS, fill
 from tests.performance.measure import Comparison, Measurement, Side, SideFailed, compare
 from tests.performance.plain import Classifier, Settings
-from tests.performance.settings import FULL
+from tests.performance.settings import FULL, MODELS
 from tests.performance.store import DATABASE, PRETRAINED, export, read_store
 from tests.performance.stored import Report, UnlikeReport, read_report
 from tests.performance.study import agreement
@@ -228,3 +229,20 @@ def test_pretrained_weights_are_exported_from_where_the_store_says_they_are(
         database.execute("INSERT INTO runs VALUES (?, ?)", row)
     export()
     assert torch.load("resnet18.pt")["conv"].tolist() == [1, 1]
+
+
+def test_the_bound_counts_the_networks_that_the_study_case_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = set()
+
+    def count(system: System, *others: int) -> dict[str, float]:
+        counted.add(system.model)
+        return {"flops": 1e12}
+
+    monkeypatch.setattr("benchmark.evaluation.cost.network_cost", count)
+    monkeypatch.setattr(arithmetic, "best_rate", lambda: 1e12)
+    told = arithmetic.describe(64, epochs=3, freeze_epochs=1, train=10, val=1, classes=2)
+    assert counted == {*MODELS}
+    # From scratch 3 * 31 for each of 5; of 2 fine-tuned and frozen, 11 + 2 * 31 and 11.
+    assert told["seconds"] == 5 * 93 + 2 * (73 + 11)
