@@ -18,7 +18,10 @@ from benchmark.study.config import Config
 
 SURE = 0.01
 """Of the probability to find so much by chance in any of the properties (Holm's correction)."""
-_TREES = 100
+_TREES, _LEAVES = 100, 256
+"""Each leaf holds a number for each class."""
+_MOST = 20_000
+"""Of more images, so many are taken: they show what tells the class, and fit in seconds."""
 
 PROPERTIES: Mapping[str, Callable[[Look], tuple[float, ...]]] = {
     "width": lambda look: (look.width,),
@@ -60,7 +63,7 @@ def find_shortcuts(
         looks: Of each image; None are left out.
         labels: (N,).
         trained: (N,) whether the forest is fitted to an image; on the others it is tested.
-        seed: Of the forest.
+        seed: Of the forest, and of which images are taken of more than `_MOST`.
         properties: Which of `PROPERTIES`.
         groups: (N,) the same for copies of an image, of which one is taken; empty if none are.
 
@@ -76,6 +79,8 @@ def find_shortcuts(
 
     first = np.sort(np.unique(groups, return_index=True)[1]) if groups else range(len(labels))
     taken = [row for row in first if looks[row]]
+    if len(taken) > _MOST:
+        taken = np.sort(np.random.default_rng(seed).choice(taken, _MOST, replace=False)).tolist()
     known = [look for row in taken if (look := looks[row])]
     labels, trained = labels[taken], trained[taken]
     tested = labels[~trained]
@@ -86,7 +91,12 @@ def find_shortcuts(
     for name in properties:
         values = np.array([PROPERTIES[name](look) for look in known], dtype=np.float64)
         forest = RandomForestClassifier(
-            _TREES, min_samples_leaf=3, max_depth=12, random_state=seed, n_jobs=-1
+            _TREES,
+            min_samples_leaf=3,
+            max_depth=12,
+            max_leaf_nodes=_LEAVES,
+            random_state=seed,
+            n_jobs=-1,
         )
         right = forest.fit(values[trained], labels[trained]).predict(values[~trained]) == tested
         test = binomtest(int(right.sum()), len(tested), min(chance, 1.0), alternative="greater")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmark.audit import shortcuts
 from benchmark.audit.shortcuts import find_shortcuts, shortcut_warnings
 from benchmark.data.cache import without_writing
 from benchmark.data.looks import Look
@@ -43,6 +44,15 @@ def test_a_property_tells_the_class_only_where_it_does(leak: bool) -> None:
     table = find_shortcuts(looks(sizes), labels, rng.random(180) < 0.7, 0)
     told = dict(zip(table["property"], table["tells_the_class"], strict=True))
     assert told == dict.fromkeys(told, "no") | {"width": "yes" if leak else "no"}
+
+
+def test_some_of_very_many_images_tell_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcuts, "_MOST", 90)
+    labels, trained = np.repeat([0, 1, 2], 60), np.tile([True, True, False], 60)
+    seen = looks(int(40 + label) for label in labels)
+    row = find_shortcuts(seen, labels, trained, 0).set_index("property").loc["width"]
+    assert (row["accuracy"], row["tells_the_class"]) == (1, "yes")
+    assert 15 < row["images"] < 60
 
 
 def test_what_tells_less_than_chance_is_no_shortcut() -> None:
