@@ -74,10 +74,16 @@ def find_experiment(connection: Connection, store: Store) -> str | None:
 def deleted(store: Store, experiment_id: str) -> UserError:
     """An error that says how to go on after an experiment was deleted in MLflow."""
     return UserError(
-        f"the experiment {store.experiment!r} was deleted in MLflow; to bring it back, type: "
-        f"MLFLOW_TRACKING_URI='{store}' uv run mlflow experiments restore --experiment-id "
-        f"{experiment_id}; to begin another, set MLFLOW_EXPERIMENT_NAME, here or in mlflow.env"
+        f"the experiment {store.experiment!r} was deleted in MLflow; to bring it back, "
+        f"{_type(store)}: MLFLOW_TRACKING_URI='{store}' uv run mlflow experiments restore "
+        f"--experiment-id {experiment_id}; to begin another, set MLFLOW_EXPERIMENT_NAME, here or "
+        "in mlflow.env"
     )
+
+
+def _type(store: Store) -> str:
+    """What goes before a command with a store's address, in which no password is shown."""
+    return "type" if str(store) == store.uri else "type, with the password in place of ***"
 
 
 @contextmanager
@@ -170,7 +176,7 @@ def _check_version(store: Store, version: str) -> None:
     if version in older:
         raise unusable(
             store,
-            "its tables are an older MLflow's; copy it, then type: "
+            f"its tables are an older MLflow's; copy it, then {_type(store)}: "
             f"uv run mlflow db upgrade '{store}'",
         )
     raise unusable(

@@ -24,7 +24,7 @@ from mlflow import MlflowClient
 from benchmark.cli import main
 from benchmark.ranking.runs import fetch
 from benchmark.tracking import connection, database
-from benchmark.tracking.database import _known_versions
+from benchmark.tracking.database import _known_versions, deleted
 from benchmark.tracking.reader import search
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -146,6 +146,12 @@ def test_a_deleted_experiment_says_how_to_go_on(store: Store) -> None:
     assert_refused(store, *told)
     MlflowClient(store.uri).restore_experiment(tracker.experiment_id)
     assert Tracker(store).experiment_id == tracker.experiment_id
+
+
+def test_a_command_whose_password_is_hidden_says_so() -> None:
+    told = str(deleted(store_at("postgresql://me:secret@host/db"), "1"))
+    assert "type, with the password in place of ***: MLFLOW_TRACKING_URI=" in told
+    assert "place of" not in str(deleted(store_at("sqlite:///mlflow.db"), "1"))
 
 
 @pytest.mark.parametrize(
