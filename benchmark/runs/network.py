@@ -120,7 +120,9 @@ class NetworkRun:
         yield Metric("inference_ms", inference_ms)
         stored = sum(tensor.nbytes for tensor in self.network.state_dict().values())
         yield Metric("size_mb", stored / 1e6)
-        predictions = yield from self._log_results(trainer.features or images, inference_ms)
+        validation, predictions = yield from self._log_results(
+            trainer.features or images, inference_ms
+        )
         yield from metrics(memory.metrics())
         if self.options.explain and not spec.pretraining:
             model = models[spec.system.model]
@@ -131,7 +133,7 @@ class NetworkRun:
                 self.device,
                 self.scratch,
             )
-        yield from self._saved(trainer)
+        yield from self._saved(validation)
 
     def _log_training(self, trainer: Trainer, history: list[EpochResult]) -> Iterator[LogItem]:
         best = trainer.best.result
@@ -139,7 +141,6 @@ class NetworkRun:
         yield from metrics(
             {
                 "best_epoch": float(best.epoch),
-                "best_val_accuracy": best.val_accuracy,  # of the weights that are kept
                 "best_val_loss": min(result.val_loss for result in history),
                 "epochs_run": float(len(history)),
             }
@@ -156,8 +157,8 @@ class NetworkRun:
 
     def _log_results(
         self, examples: Examples, inference_ms: float
-    ) -> Generator[LogItem, None, Predictions]:
-        """Score the test split once; keep the embeddings of all rows where heads need them."""
+    ) -> Generator[LogItem, None, tuple[Predictions, Predictions]]:
+        """Score val, and the test split once; keep all rows' embeddings where heads need them."""
         config = self.spec.train
         test = self.data.rows("test")
         if self.spec.id in self.options.save_train_predictions:
@@ -177,17 +178,18 @@ class NetworkRun:
             embeddings = embed(self.network, examples, examples.rows("test"), config)
         validation = predict_split(self.data, "val", classify(self.network, val))
         validation.save(self.scratch / "predictions")
+        # Not the epoch's: its logits may tie in bfloat16, in which these are not computed.
+        yield Metric("best_val_accuracy", float(validation.correct.mean()))
         probabilities = classify(self.network, embeddings)
         predictions = predict_split(self.data, "test", probabilities)
         yield from log_predictions(predictions, self.data, self.spec.heading, self.scratch)
-        return predictions
+        return validation, predictions
 
-    def _saved(self, trainer: Trainer) -> Iterator[LogItem]:
+    def _saved(self, validation: Predictions) -> Iterator[LogItem]:
         """Save the weights, if they are to be kept."""
-        val_images = len(self.data.rows("val"))
-        best = trainer.best.result
-        assert best is not None
-        if tags := [*keeps(self.spec, self.options, self.tracker, best.val_accuracy, val_images)]:
+        correct = validation.correct
+        accuracy, images = float(correct.mean()), len(correct)
+        if tags := [*keeps(self.spec, self.options, self.tracker, accuracy, images)]:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
                 save_file(state, file)
