@@ -42,7 +42,10 @@ def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path)
         result, "2 different images, none for train: 'red'", "--set data.min_images=3"
     )
     explored = json.loads(bench("data", "few", "--table", "findings", "--format", "json").output)
-    assert [(row["kind"], row["name"]) for row in explored] == [("too few images", "red")]
+    assert [(row["kind"], row["name"]) for row in explored] == [
+        ("near copies", "not looked for in 30 images under 32 pixels"),
+        ("too few images", "red"),
+    ]
     left = bench("run", "convmixer", "--data", "few", "--set", "data.min_images=3", "--dry-run")
     assert left.exit_code == 0, left.output
     assert "class left out: red" in left.output

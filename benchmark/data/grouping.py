@@ -13,7 +13,7 @@ from benchmark.data.copies import CROPS_OF_ALL, MOST, Pair, find_copies
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.identity import fingerprint, identify
 from benchmark.data.layout import ImageFile
-from benchmark.data.looks import Look, look_at
+from benchmark.data.looks import TINY, Look, look_at
 from benchmark.data.names import counted, natural_key
 from benchmark.data.sources import Source
 from benchmark.data.splits import PRIORITY
@@ -112,7 +112,7 @@ def group_copies(examined: Examined) -> Source:
             labels = {files[pair.first].label, files[pair.second].label}
             if len(labels) == 1 or not labels & alike.keys():
                 groups.join(pair.first, pair.second)
-        findings = [*_alike(alike), *_not_looked_for(len(files))]
+        findings = [*_alike(alike), *_not_looked_for(examined)]
     members = groups.members()
     named = list(files)
     reasons: dict[int, str] = {}
@@ -163,12 +163,18 @@ def _alike(classes: dict[str, int]) -> Iterator[Finding]:
         )
 
 
-def _not_looked_for(count: int) -> Iterator[Finding]:
-    """Say which near copies are not looked for among so many files."""
+def _not_looked_for(examined: Examined) -> Iterator[Finding]:
+    """Say which near copies are not looked for: among very many files, and of small pictures."""
+    count = len(examined.looks)
+    tiny = sum(look is not None and look.is_tiny for look in examined.looks)
+    same = "those of the same bytes are found"
     if count > MOST:
         name = f"not looked for among more than {MOST:,} images"
-        yield Finding(kind="near copies", name=name, detail="those of the same bytes are found")
-    elif count > CROPS_OF_ALL:
+        yield Finding(kind="near copies", name=name, detail=same)
+    elif tiny:
+        name = f"not looked for in {counted(tiny, 'image')} under {TINY} pixels"
+        yield Finding(kind="near copies", name=name, detail=same)
+    if CROPS_OF_ALL < count <= MOST:
         name = f"looked for within classes among more than {CROPS_OF_ALL:,} images"
         yield Finding(kind="cropped copies", name=name, detail="other copies are found across them")
 

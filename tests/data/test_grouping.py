@@ -112,7 +112,11 @@ def test_small_pictures_are_compared_by_their_bytes(tmp_path: Path) -> None:
     for name, seed in (("a/0", 1), ("a/1", 2), ("b/0", 3), ("b/1", 4)):
         write(tmp_path / "mine", f"{name}.png", scene(seed, (40, 30)))
     write(tmp_path / "mine", "a/2.png", TAMPERED["recompressed"](scene(1, (40, 30))))
-    assert examine(folder_source(tmp_path / "mine"), tmp_path).pairs == []
+    examined = examine(folder_source(tmp_path / "mine"), tmp_path)
+    assert examined.pairs == []
+    assert [one.name for one in group_copies(examined).findings] == [
+        "not looked for in 5 images under 32 pixels"
+    ]
 
 
 def test_a_film_does_not_become_one_group(tmp_path: Path) -> None:
