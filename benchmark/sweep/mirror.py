@@ -16,12 +16,12 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmark.data.figures import write_figure
-from benchmark.processes.identity import ProcessName
+from benchmark.processes.identity import ProcessName, this_process
 from benchmark.ranking.runs import TRIAL_GROUP
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.sweep.pictures import draw_sweep
-from benchmark.sweep.resuming import PROCESS
+from benchmark.sweep.resuming import PROCESS, at_work
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import sweep_file
 from benchmark.sweep.trials import best_trial, is_finished, params_of
@@ -143,10 +143,16 @@ class Mirror:
                     self._log_best(best, done)
                 for path in Path(folder).iterdir():
                     self._family.upload(path)
-                if finished and not running:
-                    self._family.finish()
-                elif not running:
+                if running:
+                    # Whoever began last may end first: a parent run of a dead process is killed.
+                    for process in sorted(at_work(self._study) - {this_process()}, key=str)[:1]:
+                        self._family.leave_to(process)
+                elif not finished:
                     self._family.pause()
+                elif done and best is None:
+                    self._family.fail(f"no trial is complete; the last: {_lack(done[-1])}")
+                else:
+                    self._family.finish()
 
     def _log_best(self, best: FrozenTrial, done: list[FrozenTrial]) -> None:
         assert best.value is not None
@@ -225,6 +231,12 @@ def _curve_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> dict[int, float]
             if size is None or step <= size
         }
     return curve
+
+
+def _lack(trial: FrozenTrial) -> str:
+    """Why a trial is not complete."""
+    told = trial.user_attrs
+    return str(told.get("error") or told.get("notes", {}).get("reason", "pruned"))
 
 
 def _note(trial: FrozenTrial, name: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.processes.identity import this_process
+from benchmark.processes.identity import ProcessName, this_process
 from benchmark.tracking.claims import PROCESS, process_of
 from benchmark.tracking.items import LogItem, Tag
 from benchmark.tracking.tracked_run import TrackedRun
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "mlflow.parentRunId"
+_ERROR = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +64,17 @@ class Family:
 
     def begin(self, tags: Mapping[str, str]) -> None:
         """Mark the parent as running in this process, and label it."""
-        self._tracker.client.update_run(self.id, status="RUNNING")
-        for name, value in {PROCESS: str(this_process()), **tags}.items():
-            self._tracker.client.set_tag(self.id, name, value)
+        client = self._tracker.client
+        client.update_run(self.id, status="RUNNING")
+        failed = _ERROR in client.get_run(self.id).data.tags  # before, and that is no more true
+        own = {PROCESS: str(this_process()), **({_ERROR: ""} if failed else {})}
+        for name, value in {**own, **tags}.items():
+            client.set_tag(self.id, name, value)
+
+    def leave_to(self, process: ProcessName) -> None:
+        """Mark the parent as running in another process, which goes on after the end of this."""
+        self.parent.log(Tag(PROCESS, str(process)))
+        self.parent.flush()
 
     def children(self, tag: str) -> dict[str, str]:
         """Ids of the nested runs by the value of one of their tags.
@@ -110,6 +119,12 @@ class Family:
         """Mark the parent as stopped before its end; the next process opens it again."""
         self.parent.flush()
         self._tracker.client.set_terminated(self.id, "KILLED")
+
+    def fail(self, reason: str) -> None:
+        """Mark the parent as failed; the next process opens it again."""
+        self.parent.log(Tag(_ERROR, reason))
+        self.parent.flush()
+        self._tracker.client.set_terminated(self.id, "FAILED")
 
     def finish(self) -> None:
         """Mark the parent as completed."""

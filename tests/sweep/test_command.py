@@ -94,7 +94,9 @@ def test_what_a_sweep_found_can_be_used_and_one_that_fails_says_so(
     assert "out of paper" in failed.output
     assert "no trial is complete; bench sweep --status tells more" in failed.output
     ended = open_tracker(store).search("attributes.status = 'FAILED'")
-    assert [one.data.tags["error"] for one in ended] == ["RuntimeError: out of paper"] * 2
+    why = "RuntimeError: out of paper"
+    reasons = [one.data.tags["error"] for one in ended]
+    assert reasons == [f"no trial is complete; the last: {why}", why, why]
 
 
 @pytest.mark.parametrize(

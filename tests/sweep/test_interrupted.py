@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from benchmark.processes.identity import _named
 from benchmark.ranking.runs import fetch
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -13,6 +16,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.sweep.budget import Budget
 from benchmark.sweep.growth import SharedGrowth
 from benchmark.sweep.head_target import HeadTarget
+from benchmark.sweep.resuming import begin_trial
 from benchmark.sweep.space import Space
 from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.store import Store
@@ -91,3 +95,34 @@ def test_a_sweep_that_is_interrupted_while_its_best_is_scored_is_killed_and_goes
     assert run_sweep(space, BUDGET).is_scored
     (parent,) = parents(store)
     assert parent.info.status == "FINISHED"
+
+
+def test_a_sweep_that_goes_on_in_another_process_is_that_ones(
+    run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = run_sweep(space, replace(BUDGET, trials=1)).study
+    another = _named(os.getppid())
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmark.sweep.resuming.this_process", lambda: another)
+        begin_trial(study, {}, {})
+    assert run_sweep(space, BUDGET).row is None
+    (parent,) = parents(store)
+    assert parent.info.status == "RUNNING"
+    assert parent.data.tags["process"] == str(another)
+
+
+def test_a_sweep_whose_trials_all_fail_has_failed_until_one_is_complete(
+    run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> Any:
+        raise RuntimeError("out of paper")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedGrowth, "grow", fail)
+        assert run_sweep(space, replace(BUDGET, trials=2)).best is None
+    (parent,) = parents(store)
+    told = (parent.info.status, parent.data.tags["error"])
+    assert told == ("FAILED", "no trial is complete; the last: RuntimeError: out of paper")
+    assert run_sweep(space, BUDGET).is_scored
+    (parent,) = parents(store)
+    assert (parent.info.status, parent.data.tags["error"]) == ("FINISHED", "")
