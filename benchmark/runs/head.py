@@ -94,7 +94,7 @@ def run_head(
 
     yield from _described(head, kind)
     val_accuracy = score(validation)["val_accuracy"]
-    tags = [*keeps(spec, options, tracker, val_accuracy, len(validation.labels))]
+    tags = [*keeps(spec, options, val_accuracy, len(validation.labels))]
     if tags:
         yield from _saved(head, kind, tags, scratch, wanted=spec.id in options.save_weights)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from benchmark.classifier.completed import backbone_of
 from benchmark.classifier.network import WEIGHTS_FILE
-from benchmark.ranking.runs import TRIAL_GROUP, fetch
-from benchmark.ranking.systems import best_runs
+from benchmark.ranking.runs import IDENTITY, fetch, read_rows
+from benchmark.ranking.systems import SYSTEM_KEYS, best_runs
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Tag
-from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import registered_runs
 from benchmark.tracking.store import Store
@@ -28,20 +29,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 STANDARD_ERRORS = 2
-"""A run whose validation accuracy is so close to the best so far may yet be of the best row."""
+"""A run so close in validation accuracy to the best of its seed may yet be of the best row."""
 KEPT = Tag("weights_file", "kept")
 _WHILE_BEST = Tag("weights_kept", "while best")
 
 
 def keeps(
-    spec: RunSpec, options: RunOptions, tracker: Tracker, val_accuracy: float, val_images: int
+    spec: RunSpec, options: RunOptions, val_accuracy: float, val_images: int
 ) -> Iterator[Tag]:
     """Say whether a run's weights are to be kept: for good, or while its row may be the best.
 
     Args:
         spec: The run.
-        options: Whose are kept.
-        tracker: Knows the completed runs of its context.
+        options: Whose are kept, and where the completed runs of its context are.
         val_accuracy: Of the run, a share of one.
         val_images: On how many images.
 
@@ -50,16 +50,43 @@ def keeps(
     """
     if spec.id in options.save_weights:
         yield KEPT
-    elif options.keep_best:
-        query = f"tags.context = '{spec.context}' and tags.completed = 'true'"
-        query += f" and tags.group != '{TRIAL_GROUP}'"
-        best = 0.0  # for all that is known, if the store is away
-        with suppress(StoreAway), tracker.patience.suspended():
-            best = tracker.highest(query, "best_val_accuracy")
-        spread = math.sqrt(best * (1 - best) / val_images)
-        if val_accuracy >= best - STANDARD_ERRORS * spread:
-            yield KEPT
-            yield _WHILE_BEST
+    elif options.keep_best and _may_be_best(spec, options.store, val_accuracy, val_images):
+        yield KEPT
+        yield _WHILE_BEST
+
+
+def _may_be_best(spec: RunSpec, store: Store, val_accuracy: float, val_images: int) -> bool:
+    """Whether the best row is the run's, or it is one of the best of its seed.
+
+    A row is the mean of its seeds, so that one lucky run says nothing of the runs of other seeds.
+    """
+    try:
+        tags = ("context", *SYSTEM_KEYS)
+        columns = tuple(name for name in tags if name != "image_size_px")
+        runs = read_rows(store, columns, ("best_val_accuracy",), [spec.context])
+    except UserError:  # no run is completed, or the store is away
+        return True
+    best = runs.loc[runs["seed"] == spec.seed, "best_val_accuracy"].max()
+    best = 0.0 if pd.isna(best) else float(best)
+    if val_accuracy >= best - STANDARD_ERRORS * math.sqrt(best * (1 - best) / val_images):
+        return True
+    own = {
+        "context": spec.context,
+        "run": spec.name,
+        "system": spec.title,
+        "group": spec.group,
+        "model": spec.system.model,
+        "head": spec.system.head or "",
+        "weights": spec.weights,
+        "image_size_px": spec.image_size,
+        "tuned": "",
+        "seed": spec.seed,
+        "started": datetime.now(UTC),
+        "best_val_accuracy": val_accuracy,
+        "run_id": "",
+    }
+    added = pd.concat([pd.DataFrame([own]), runs]).drop_duplicates([*IDENTITY])
+    return "" in set(best_runs(added)["run_id"])
 
 
 def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> None:

@@ -63,7 +63,7 @@ class NetworkRun:
             spec: What to train.
             options: Where and how.
             data: The images.
-            tracker: Finds the run that pretrained the weights.
+            tracker: Finds the runs that pretrained the weights, and that teach.
             scratch: Folder for files on their way to MLflow.
 
         Raises:
@@ -73,7 +73,6 @@ class NetworkRun:
         self.options = options
         self.data = data
         self.scratch = scratch
-        self.tracker = tracker
         self.device = find_device(options.device)
         self.network = start_network(spec, options, tracker)
         self.teacher = read_teacher(spec, data, tracker)
@@ -189,7 +188,7 @@ class NetworkRun:
         """Save the weights, if they are to be kept."""
         correct = validation.correct
         accuracy, images = float(correct.mean()), len(correct)
-        if tags := [*keeps(self.spec, self.options, self.tracker, accuracy, images)]:
+        if tags := [*keeps(self.spec, self.options, accuracy, images)]:
             state = {k: v.contiguous() for k, v in self.network.state_dict().items()}
             with usual_permissions(self.scratch / WEIGHTS_FILE) as file:
                 save_file(state, file)

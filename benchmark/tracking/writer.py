@@ -128,16 +128,6 @@ class Tracker:
         """Give a figure of a run; not a number where it has none."""
         return float(self.client.get_run(run_id).data.metrics.get(name, "nan"))
 
-    def highest(self, query: str, metric: str) -> float:
-        """The highest value of a metric among the runs of a query; 0 if there is none."""
-        found = self.client.search_runs(
-            [self.experiment_id],
-            f"{query} and metrics.{metric} > 0",
-            max_results=1,
-            order_by=[f"metrics.{metric} DESC"],
-        )
-        return float(found[0].data.metrics[metric]) if found else 0.0
-
     def remove_artifact(self, run_id: str, name: str) -> None:
         """Remove a file of a run, if it is there."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmark.ranking.runs import fetch
 from benchmark.runs.head import _saved
 from benchmark.runs.kept_weights import keeps, leave_best
 from benchmark.runs.options import RunOptions
+from benchmark.runs.record import tags_of
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
@@ -89,8 +91,7 @@ def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
     options = RunOptions(store=store, home=workplace / "home", keep_best=True)
 
     def tags(val_accuracy: float, options: RunOptions = options) -> dict[str, str]:
-        found = keeps(spec, options, tracker, val_accuracy, 100)
-        return {tag.name: tag.value for tag in found}
+        return {tag.name: tag.value for tag in keeps(spec, options, val_accuracy, 100)}
 
     (tmp_path / "weights.safetensors").write_bytes(b"weights")
 
@@ -134,6 +135,31 @@ def test_a_run_keeps_weights_if_it_may_yet_be_the_best(
             backbone: True,  # of a head that is kept
         }
     assert tracker.client.get_run(third).data.tags["weights_file"] == "removed"
+
+
+@pytest.mark.parametrize("order", ["lucky first", "steady first"])
+def test_a_run_of_the_best_row_keeps_weights_beside_a_lucky_run(
+    config: Config, store: Store, workplace: Path, order: str
+) -> None:
+    """A row counts by the mean of its seeds, not by its best run."""
+    spec, tracker = spec_of(config, workplace), Tracker(store)
+    options = RunOptions(store=store, home=workplace / "home", keep_best=True)
+
+    def make(model: str, seed: int, val_accuracy: float) -> bool:
+        own = replace(spec, system=replace(spec.system, model=model), seed=seed)
+        found = [*keeps(own, options, val_accuracy, 100)]
+        with tracker.start(own.name, tags_of(own, options) | {"context": spec.context}) as made:
+            params = PARAMS | {"seed": seed, "data.image_size": spec.image_size}
+            made.log(*(Param(key, value) for key, value in params.items()))
+            made.log(Metric("best_val_accuracy", val_accuracy))
+        return bool(found)
+
+    lucky, steady = ("convmixer", (0.95, 0.5)), ("basic_cnn", (0.75, 0.74))
+    rows = [lucky, steady] if order == "lucky first" else [steady, lucky]
+    kept = {model: [make(model, *one) for one in enumerate(vals)] for model, vals in rows}
+    assert kept["basic_cnn"] == [True, True]
+    assert kept["convmixer"] == [True, order == "lucky first"]
+    assert not make("residual_cnn", 0, 0.7)
 
 
 def test_a_run_that_ends_while_another_command_ranks_keeps_its_weights(
