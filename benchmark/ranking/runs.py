@@ -58,7 +58,6 @@ TAGS = (
     "git_commit",
     "context",
     "spec_version",
-    "rank",
 )
 _PARAMS = {
     "data.num_images": "images",

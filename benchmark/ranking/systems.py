@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmark.ranking.answers import correct, groups_of, read_answers
 from benchmark.ranking.published import beside_study
-from benchmark.tracking.ranks import write_ranks
+from benchmark.tracking.ranks import RANK, write_ranks
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 
@@ -133,7 +133,10 @@ def tag_ranks(store: Store, tracker: Tracker, runs: pd.DataFrame) -> Ranking:
         runs: As for `rank_systems`.
     """
     ranking = rank_systems(store, runs)
-    before = dict(zip(runs["run_id"], runs["rank"], strict=True))
+    # Those that have been repeated since are not among the runs any more.
+    query = f"tags.context = '{runs['context'].iloc[0]}' and tags.{RANK} LIKE '%'"
+    tagged = {run.info.run_id: run.data.tags[RANK] for run in tracker.search(query)}
+    before = dict.fromkeys(runs["run_id"], "") | tagged
     write_ranks(tracker, before, ranking.table["run_ids"])
     return ranking
 

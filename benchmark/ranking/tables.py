@@ -129,7 +129,7 @@ def _with_known(table: pd.DataFrame) -> pd.DataFrame:
 
 def every_run(runs: pd.DataFrame) -> pd.DataFrame:
     """All columns of all runs, the best test accuracy first."""
-    runs = runs.drop(columns=["artifact_uri", "rank"])
+    runs = runs.drop(columns="artifact_uri")
     return _with_known(runs.sort_values("test_accuracy", ascending=False, kind="stable"))
 
 

@@ -23,6 +23,7 @@ from benchmark.ranking.systems import (
     compare,
     rank_systems,
     repeats,
+    tag_ranks,
 )
 from benchmark.ranking.tables import summary
 from benchmark.tracking.items import Artifact, Metric, Param, metrics
@@ -159,6 +160,16 @@ def test_of_a_grid_the_setting_stands_whose_repeats_are_best_on_average(
     chosen = repeats(fetch(store))
     assert set(chosen["head_params"]) == {"n=2"}  # n=3 was run with one seed alone
     assert chosen["seed"].tolist() == [0, 1]
+
+
+def test_of_a_run_that_was_repeated_the_newest_alone_has_a_place(
+    tracker: Tracker, store: Store, tmp_path: Path
+) -> None:
+    for accuracy in (0.5, 0.6):
+        newest = log(tracker, "one", accuracy, 0.5, tmp_path)
+        tag_ranks(store, tracker, fetch(store))
+    (ranked,) = tracker.search("tags.rank LIKE '%'")
+    assert (ranked.info.run_id, ranked.data.tags["rank"]) == (newest, "001")
 
 
 def test_copies_count_once(tracker: Tracker, store: Store, tmp_path: Path) -> None:
