@@ -8,7 +8,7 @@ from typing import Protocol
 
 from benchmark.execution.listener import Listener
 from benchmark.runs.options import Outcome, RunOptions
-from benchmark.runs.run_one import find_run, open_tracker
+from benchmark.runs.run_one import find_run, open_tracker, remove_checkpoint
 from benchmark.study.plan import Plan, RunSpec
 from benchmark.tracking.claims import fail_run
 from benchmark.tracking.patience import StoreAway
@@ -47,6 +47,7 @@ def without_running(
             return Outcome(spec=spec, status="skipped", reason=reason)
     try:
         if not force and (run_id := find_run(spec, options)):
+            remove_checkpoint(spec, options)
             return Outcome(spec=spec, status="completed", run_id=run_id, reused=True)
     except StoreAway as error:
         return Outcome(spec=spec, status="failed", reason=str(error))

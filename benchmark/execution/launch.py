@@ -32,6 +32,7 @@ from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
 from benchmark.tracking.unsent import send_unsent, unsent_specs
 from benchmark.tracking.writer import Tracker
+from benchmark.training.checkpoint import remove_abandoned
 from benchmark.training.devices import find_device
 from registry.errors import UserError
 
@@ -176,6 +177,7 @@ class Launch:
         tracker = open_tracker(self.options.store)
         send_unsent(tracker, self.home)
         end_dead_runs(tracker)
+        remove_abandoned(self.home)
         yield tracker
         if self.options.keep_best:
             leave_best(self.options.store, tracker, contexts)

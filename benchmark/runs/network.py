@@ -29,7 +29,7 @@ from benchmark.runs.teacher import read_teacher
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Artifact, LogItem, Metric, Tag, metrics
 from benchmark.tracking.writer import Tracker
-from benchmark.training.checkpoint import Checkpoint
+from benchmark.training.checkpoint import CHECKPOINTS, Checkpoint
 from benchmark.training.devices import PeakMemory, find_device, is_bfloat16, now
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, image_examples
@@ -42,8 +42,7 @@ logger = logging.getLogger(__name__)
 
 def checkpoint_of(spec: RunSpec, options: RunOptions) -> Checkpoint:
     """Where a network's training goes on that was interrupted on this machine."""
-    folder = cache_folder(options.home, "checkpoints")
-    return Checkpoint(folder / f"{spec.id}.pt", options.checkpoint_seconds)
+    return Checkpoint(options.home / CHECKPOINTS / f"{spec.id}.pt", options.checkpoint_seconds)
 
 
 class NetworkRun:
@@ -96,6 +95,7 @@ class NetworkRun:
         trainer = Trainer(self.network, images, spec.train, spec.system.schedule, spec.seed)
         if spec.pretraining:
             trainer.lr_setting = "pretrain.lr"
+        cache_folder(self.options.home, CHECKPOINTS)
         trainer.checkpoint = checkpoint_of(spec, self.options)
         pooling = 0.0
         if trainer.frozen_epochs:

@@ -83,6 +83,7 @@ def run_one(
             force=force,
         )
         if isinstance(run, str):
+            remove_checkpoint(spec, options)
             return Outcome(spec=spec, status="completed", run_id=run, reused=True)
         run.keep_in(options.home)
         with (
@@ -97,13 +98,13 @@ def run_one(
                 elif isinstance(item, Tag) and item.name == FAILED:
                     remark = f"its explanations failed: {item.value}"
     except ResultsKept as error:
-        _remove_checkpoint(spec, options)
+        remove_checkpoint(spec, options)
         return Outcome(spec=spec, status="unsent", reason=str(error))
     except Skipped as error:
         return Outcome(spec=spec, status="skipped", reason=str(error))
     except Exception as error:
         return Outcome(spec=spec, status="failed", reason=one_line(of_the_machine(error) or error))
-    _remove_checkpoint(spec, options)
+    remove_checkpoint(spec, options)
     return Outcome(
         spec=spec,
         status="completed",
@@ -128,6 +129,7 @@ def _log(
         yield from NetworkRun(spec, options, data, tracker, scratch).log(report)
 
 
-def _remove_checkpoint(spec: RunSpec, options: RunOptions) -> None:
+def remove_checkpoint(spec: RunSpec, options: RunOptions) -> None:
+    """Remove what a training would go on from, of a run that is complete."""
     if spec.system.head is None:
         checkpoint_of(spec, options).remove()

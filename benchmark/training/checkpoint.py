@@ -6,14 +6,19 @@ import logging
 import pickle
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from benchmark.processes.leftovers import unfinished
+from benchmark.processes.leftovers import remove, unfinished
 
+CHECKPOINTS: Literal["checkpoints"] = "checkpoints"
+"""The folder of a home that they are in."""
+ABANDONED_DAYS = 14
+"""After so many nobody goes on with a training: of a large network it holds gigabytes."""
 LEAST_SHARE = 20
 """Training lasts so many times as long as what is written of it, at least."""
 _DAMAGED = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError)
@@ -68,7 +73,16 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the file: it is not needed any more."""
-        self._file.unlink(missing_ok=True)
+        remove(self._file)
+
+
+def remove_abandoned(home: Path) -> None:
+    """Remove the files of trainings that have not gone on for `ABANDONED_DAYS`."""
+    last = time.time() - ABANDONED_DAYS * 24 * 60 * 60
+    for file in (home / CHECKPOINTS).glob("*.pt"):
+        with suppress(FileNotFoundError):  # another process has just removed it
+            if file.stat().st_mtime < last:
+                remove(file)
 
 
 def random_state() -> dict[str, Any]:

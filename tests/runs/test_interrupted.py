@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from benchmark.study.suite import find_systems
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from tests.execution.test_parallel import all_runs
+from tests.studies import run
 
 LEFT_OUT = ("seconds", "_ms", "memory")
 
@@ -66,3 +69,15 @@ def test_its_row_is_that_of_an_undisturbed_one(
     assert [step for step, _ in losses(store, resumed)] == [1, 2, 3]
     assert figures(resumed) == figures(alone)
     assert resumed.data.metrics["fit_seconds"] > 0
+
+
+def test_what_nobody_goes_on_from_does_not_stay(config: Config, workplace: Path) -> None:
+    checkpoints = workplace / "home" / "checkpoints"
+    (outcome,) = run(config, "basic_cnn").values()
+    own, old, recent = (checkpoints / f"{name}.pt" for name in (outcome.spec.id, "old", "recent"))
+    for file, days in ((own, 0), (old, 15), (recent, 13)):
+        file.write_bytes(b"state")
+        os.utime(file, (0, time.time() - days * 86400))
+    (outcome,) = run(config, "basic_cnn").values()
+    assert outcome.reused
+    assert [*checkpoints.glob("*.pt")] == [recent]
