@@ -16,7 +16,8 @@ class EpochResult:
 
     Attributes:
         epoch: Its number, from 1.
-        gradient_norm: Length of the backbone's gradient in the last step; nan while it is frozen.
+        gradient_norm: Length of the backbone's gradient in the last step, before it is clipped; nan
+            while it is frozen.
     """
 
     epoch: int

@@ -130,7 +130,7 @@ class Trainer:
             if progress.stale == patience:
                 return
             start = now(examples.device)
-            train_loss, train_accuracy = self._train_epoch(trained, examples, epoch, course)
+            train_loss, train_accuracy, norm = self._train_epoch(trained, examples, epoch, course)
             val_loss, val_accuracy = self._validate(course.kept, examples)
             result = EpochResult(
                 epoch=epoch + 1,
@@ -139,7 +139,7 @@ class Trainer:
                 val_loss=val_loss,
                 val_accuracy=val_accuracy,
                 seconds=now(examples.device) - start,
-                gradient_norm=self._gradient_norm(),
+                gradient_norm=norm,
             )
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
                 if self.checkpoint is not None:
@@ -210,17 +210,21 @@ class Trainer:
 
     def _train_epoch(
         self, module: nn.Module, examples: Examples, epoch: int, course: Course
-    ) -> tuple[float, float]:
+    ) -> tuple[float, float, float]:
+        """Train -> loss, accuracy, and the last step's gradient norm before it is clipped."""
         module.train()
         rows = shuffled(examples.rows("train"), self.seed, epoch)
         tally = Tally(examples.device)
-        for batch in batches(rows, self.config.batch_size):
+        norm, divided = math.nan, batches(rows, self.config.batch_size)
+        for batch in divided:
             for logits, labels, loss in self.pieces.fit(
                 batch, lambda pieces: self._gradients(module, examples, pieces, course.progress)
             ):
                 tally.add(logits, labels, loss)
+            if batch is divided[-1]:
+                norm = self._gradient_norm()
             course.step()
-        return tally.means()
+        return *tally.means(), norm
 
     def _gradients(
         self, module: nn.Module, examples: Examples, pieces: Sequence[Tensor], progress: float

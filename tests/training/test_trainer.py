@@ -1,12 +1,10 @@
 import copy
-import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from benchmark.ranking.remarks import DEAD
 from benchmark.study.config import TrainConfig
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, batches, shuffled
@@ -63,29 +61,6 @@ def test_a_frozen_backbone_never_changes_its_batch_statistics_included(examples:
     list(Trainer(network, examples, settings(), "frozen", 0).fit())
     assert changed(before, network) == set()
     assert not torch.equal(classifier["0.weight"], network.classifier.state_dict()["0.weight"])
-
-
-def test_a_network_whose_activations_are_dead_has_no_gradient(examples: Examples) -> None:
-    def norms(bias: float) -> list[float]:
-        network = make("basic_cnn", "scratch")
-        last = [one for one in network.backbone.modules() if isinstance(one, nn.Linear)][-1]
-        assert last.bias is not None
-        last.bias.data.fill_(bias)
-        return [
-            result.gradient_norm
-            for result in Trainer(network, examples, settings(), "scratch", 0).fit()
-        ]
-
-    assert min(norms(0)) > DEAD
-    assert max(norms(-1e6)) == 0
-
-
-def test_a_frozen_backbone_has_no_gradient_to_tell_of(examples: Examples) -> None:
-    trainer = Trainer(make("resnet18", "staged"), examples, settings(), "staged", 0)
-    norms = [result.gradient_norm for result in trainer.fit()]
-    assert [math.isnan(norm) for norm in norms] == [
-        epoch < trainer.frozen_epochs for epoch in range(len(norms))
-    ]
 
 
 def test_staged_training_frees_the_backbone_after_its_frozen_epochs(examples: Examples) -> None:
