@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,6 +30,7 @@ FEATURES_VERSION = 1
 """Raise it when the same backbone would give other features of the same images."""
 _PACKAGES = ("torch", "timm", "torchvision")
 """Whose code computes them."""
+logger = logging.getLogger(__name__)
 
 
 def pooled_features(
@@ -74,9 +76,12 @@ def pooled_features(
     features = torch.stack([known.features[digest] for digest in digests])
     if not file.exists():
         told = {"seconds": str(known.seconds), "digests": " ".join(digests)}
-        cache_folder(options.home, "features")
-        with unfinished(file) as path, usual_permissions(path):
-            save_file({"features": features}, path, metadata=told)
+        try:
+            cache_folder(options.home, "features")
+            with unfinished(file) as path, usual_permissions(path):
+                save_file({"features": features}, path, metadata=told)
+        except (OSError, SafetensorError) as error:  # the second, such as of a full disk
+            logger.warning("%s cannot be written (%s): the run goes on without", file, error)
     return images.with_inputs(features.to(images.device)), known.seconds
 
 

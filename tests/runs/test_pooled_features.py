@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -139,6 +140,24 @@ def test_damaged_features_and_those_of_another_layout_are_made_anew(
         assert torch.equal(pooled(data, tmp_path)[0].inputs, before.inputs)
     assert computed == [42, 42]
     assert not of_other_data.exists()
+
+
+@pytest.mark.parametrize("error", [OSError("no room"), SafetensorError("no room")])
+def test_where_features_cannot_be_written_the_run_goes_on_without(
+    error: Exception,
+    data: PreparedData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("benchmark.runs.pooled_features.save_file", fail)
+    features, _ = pooled(data, tmp_path)
+    assert len(features.inputs) == 42
+    assert "cannot be written (no room)" in caplog.text
+    assert not list((tmp_path / "features").glob("*.safetensors"))
 
 
 def test_a_plugins_features_are_not_stored(
