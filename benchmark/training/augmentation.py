@@ -15,6 +15,8 @@ ASPECT = 4 / 3
 """Crops are at most so much wider than high, or the other way round."""
 ERASED = (0.02, 0.33)
 """Smallest and largest share of an image that is erased (Zhong et al. 2020)."""
+_PADDING = {"mps": "reflection"}
+"""Apple's GPUs have no other that, within half a pixel of an edge, gives the pixels at the edge."""
 
 
 class Augmentation:
@@ -71,7 +73,8 @@ def _resample(images: Tensor, side: int, *, flip: bool, crop: float) -> Tensor:
     if flip:
         theta[:, 0, 0] *= 2 * torch.randint(2, (count,), device=device) - 1
     grid = affine_grid(theta, [count, images.shape[1], side, side], align_corners=False)
-    return grid_sample(images, grid, align_corners=False, padding_mode="border")
+    padding = _PADDING.get(device.type, "border")
+    return grid_sample(images, grid, align_corners=False, padding_mode=padding)
 
 
 def _erase(images: Tensor, share: float) -> Tensor:

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from benchmark.study.recipe import RecipeConfig
-from benchmark.training.augmentation import Augmentation
+from benchmark.training.augmentation import _PADDING, Augmentation
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +25,23 @@ def augment(images: Tensor, progress: float = 1.0, **recipe: object) -> Tensor:
 def test_the_study_sees_its_images_as_they_are(images: Tensor) -> None:
     laid_out = images.contiguous(memory_format=torch.channels_last)
     assert augment(laid_out).data_ptr() == laid_out.data_ptr()
+
+
+@pytest.mark.parametrize("crop", [1, 0.1])
+@pytest.mark.parametrize("start_size", [1, 0.6])
+def test_apples_gpus_see_the_same_images(
+    monkeypatch: pytest.MonkeyPatch, crop: float, start_size: float
+) -> None:
+    """Boxes that reach an edge included: they lack the padding of the other devices."""
+    images = torch.rand(64, 3, 30, 30)
+
+    def see() -> Tensor:
+        torch.manual_seed(1)
+        return augment(images, 0.0, flip=True, crop=crop, start_size=start_size)
+
+    elsewhere = see()
+    monkeypatch.setitem(_PADDING, "cpu", _PADDING["mps"])
+    torch.testing.assert_close(see(), elsewhere, atol=1e-5, rtol=0)
 
 
 def test_about_half_of_the_images_are_mirrored_and_no_more_is_done(images: Tensor) -> None:
