@@ -66,7 +66,9 @@ class Replayed:
             self._recorded.clear()
             self._memory = torch.cuda.graph_pool_handle()
         try:
-            with _unchanged(self._network, inputs.device):
+            # Its streams are those of the current GPU, which need not be the network's.
+            on_its_gpu = torch.cuda.device_of(inputs)  # type: ignore[no-untyped-call]
+            with on_its_gpu, _unchanged(self._network, inputs.device):
                 step: Any = torch.cuda.make_graphed_callables(
                     _Step(self._network),
                     (inputs.clone(),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -103,6 +104,31 @@ def test_a_network_that_cannot_be_recorded_is_called_as_it_is(
         batch = torch.rand(size, 3)
         assert torch.equal(replayed(batch), network(batch))
     assert len(tries) == 1
+
+
+def test_a_network_on_a_second_gpu_is_recorded_there(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current: list[Tensor] = []
+    recorded_beside: list[list[Tensor]] = []
+
+    @contextmanager
+    def device_of(tensor: Tensor) -> Iterator[None]:
+        current.append(tensor)
+        yield
+        current.pop()
+
+    def record(*arguments: Any, **options: Any) -> Callable[[Tensor], Tensor]:
+        recorded_beside.append([*current])
+        return recorder(*arguments, **options)
+
+    monkeypatch.setattr(torch.cuda, "device_of", device_of)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
+    batch = torch.rand(8, 3)
+    Replayed(normed(), Pieces())(batch)
+    ((beside,),) = recorded_beside
+    assert beside is batch
+    assert not current
 
 
 def test_a_batch_in_pieces_is_never_replayed(recorder: Recorder) -> None:
