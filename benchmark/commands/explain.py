@@ -63,7 +63,10 @@ def explain(
     files = {image: out / f"{shortened(image.stem, STEM)}-{run}.png" for image in images}
     for file, count in Counter(files.values()).items():
         if count > 1:
-            raise UserError(f"{count} images would be drawn to {file}; name them one at a time")
+            raise UserError(
+                f"{count} images would be drawn to {file}; name them one at a time, each with an "
+                "--out DIR of its own"
+            )
         check_file(file, "--out DIR", is_picture)
     for image, file in files.items():
         look = classifier.look_at(image, class_name)

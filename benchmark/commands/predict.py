@@ -106,11 +106,12 @@ def predict(
             write(file.name, verdict)
             if label := file.label(spelled):
                 right.append(verdict.label == label)
-    seconds = time.monotonic() - start
-    unread += [f"{one.name}: {one.reason}" for one in pictures.left_out]
-    read = len(pictures.files) + len(pictures.left_out) - len(unread)
-    if not read:
-        raise UserError(f"none of {len(unread)} files is a picture that can be read: {unread[0]}")
+        seconds = time.monotonic() - start
+        unread += [f"{one.name}: {one.reason}" for one in pictures.left_out]
+        read = len(pictures.files) + len(pictures.left_out) - len(unread)
+        if not read:  # said here, to leave an earlier table as it is
+            what = f"none of {len(unread)} files is a picture that can be read"
+            raise UserError(f"{what}: {unread[0]}")
     told = [f"{counted(read, 'picture')} by {classifier.name}, {read / seconds:,.0f} a second"]
     if right:
         told.append(_accuracy(right))

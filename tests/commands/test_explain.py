@@ -104,7 +104,7 @@ def test_mistakes_say_what_to_type(
     Path("other").mkdir()
     shutil.copy(pictures[0], "other")
     twice = explain(pictures[0], f"other/{pictures[0]}", "--model", FROZEN)
-    assert_one_line_error(twice, "one at a time")
+    assert_one_line_error(twice, "one at a time, each with an --out DIR of its own")
     theirs = trained / f"my blue-{FROZEN}.png"
     shutil.copy(pictures[1], theirs)
     content = theirs.read_bytes()
