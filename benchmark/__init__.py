@@ -101,8 +101,8 @@ def run(
     from benchmark.data.home import home
     from benchmark.execution.launch import Launch
 
-    launch = Launch(study=study, home=home(), **options)
-    return list(launch.execute(listener or Listener(), force=force))
+    launch = Launch(study=study, home=home(), force=force, **options)
+    return list(launch.execute(listener or Listener()))
 
 
 def leaderboard(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def run(
     listener: Quiet | None = None,
 ) -> dict[str, Outcome]:
     launched = launch(config, *names, save_weights=save_weights, explain=explain)
-    outcomes = launched.execute(listener or Quiet(), force=force)
+    outcomes = replace(launched, force=force).execute(listener or Quiet())
     return {outcome.spec.name: outcome for outcome in outcomes}
 
 

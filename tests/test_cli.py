@@ -138,6 +138,9 @@ def test_a_dry_run_tells_the_time_from_what_was_measured(
     assert "convmixer-scratch  666K parameters, complete" in output
     assert "extra_trees-n300-d24  about" in output
     assert re.search(r"time: about .* on cpu, from runs measured before$", output, re.MULTILINE)
+    forced = bench("run", *names, *TINY, "--dry-run", "--force").output
+    assert "complete" not in forced
+    assert "convmixer-scratch  666K parameters, about" in forced
 
 
 def test_runs_are_listed(run_once: Result) -> None:

@@ -105,24 +105,24 @@ def run(
 
     from benchmark.execution.launch import Launch
 
-    launch = Launch(study=study, home=home(), **how)
+    launch = Launch(study=study, home=home(), force=force, **how)
     print_header(console, study, launch.options, shortcuts)
     if dry_run:
         print_plan(console, launch)
         return
-    sys.exit(_execute(console, launch, force=force))
+    sys.exit(_execute(console, launch))
 
 
-def _execute(console: Console, launch: Launch, *, force: bool) -> int:
+def _execute(console: Console, launch: Launch) -> int:
     from benchmark.ranking.runs import fetch
     from benchmark.ranking.systems import rank_systems
     from benchmark.terminal.leaderboard import show_ranking
     from benchmark.terminal.progress import ProgressDisplay, print_end
 
     start = time.monotonic()
-    complete = () if force else launch.complete
-    with ProgressDisplay(console, launch.study.plan, launch.forecast, complete) as display:
-        outcomes = list(launch.execute(display, force=force))
+    display = ProgressDisplay(console, launch.study.plan, launch.forecast, launch.complete)
+    with display:
+        outcomes = list(launch.execute(display))
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     try:

@@ -69,6 +69,7 @@ class Launch:
         gpu_share: Of a GPU, which Ray gives to a network.
         timeout: Seconds that a run may take.
         checkpoint: Seconds of a network's training that an interruption may lose, besides an epoch.
+        force: Whether to repeat runs that are complete.
     """
 
     study: Study
@@ -82,6 +83,7 @@ class Launch:
     gpu_share: float = 1.0
     timeout: float | None = None
     checkpoint: float = CHECKPOINT_SECONDS
+    force: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what a caller from Python may pass, whom no command line has checked.
@@ -128,7 +130,9 @@ class Launch:
 
     @cached_property
     def complete(self) -> frozenset[str]:
-        """Ids of the runs that are complete from before."""
+        """Ids of the runs that are complete from before, and are not repeated."""
+        if self.force:
+            return frozenset()
         store, plan = self.options.store, self.study.plan
         found = (spec.id for spec in plan if store.exists() and find_run(spec, self.options))
         return frozenset(found)
@@ -136,6 +140,8 @@ class Launch:
     @cached_property
     def unsent(self) -> frozenset[str]:
         """Ids of the runs that are complete but for their results, which wait to be sent."""
+        if self.force:
+            return frozenset()
         store = self.options.store
         return frozenset(unsent_specs(open_tracker(store), self.home) if store.exists() else ())
 
@@ -152,7 +158,7 @@ class Launch:
         todo = [spec for spec in self.study.plan if spec.id not in self.complete]
         return jobs_at_once(todo, find_device(self.device), self.forecast.seconds)
 
-    def execute(self, listener: Listener, *, force: bool) -> Iterator[Outcome]:
+    def execute(self, listener: Listener) -> Iterator[Outcome]:
         """Log the data's exploration, then run the plan, telling the listener all of it.
 
         See `Executor.execute`.
@@ -160,7 +166,8 @@ class Launch:
         with self.tidying({spec.context for spec in self.study.plan}) as tracker:
             log_exploration(self.study.data, tracker)
             executor, options = self.make_executor(), sharing(self.options, self.at_once)
-            for outcome in executor.execute(self.study.plan, options, listener, force=force):
+            plan, force = self.study.plan, self.force
+            for outcome in executor.execute(plan, options, listener, force=force):
                 listener.ended(outcome)
                 yield outcome
 

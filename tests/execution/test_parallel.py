@@ -120,7 +120,7 @@ def test_two_at_once_give_what_one_after_the_other_gives(
         launches[jobs] = Launch(
             study=study, home=workplace / "home", device="cpu", explain=False, jobs=jobs
         )
-        outcomes[jobs] = list(launches[jobs].execute(ears[jobs], force=False))
+        outcomes[jobs] = list(launches[jobs].execute(ears[jobs]))
     assert {one.status for one in outcomes[2]} == {"completed"}
     assert accuracies(outcomes[2]) == accuracies(outcomes[1])
     both, alone = (figures(launches[jobs].options.store) for jobs in (2, 1))
@@ -131,7 +131,7 @@ def test_two_at_once_give_what_one_after_the_other_gives(
     heard = ears[2].heard
     assert {name for name, epoch in heard if epoch is None} == {spec.name for spec in study.plan}
     assert ("basic_cnn-scratch", 2) in heard
-    assert all(one.reused for one in launches[2].execute(Ear(), force=False))
+    assert all(one.reused for one in launches[2].execute(Ear()))
 
 
 def test_a_process_that_dies_takes_no_other_run_with_it(
@@ -207,7 +207,7 @@ def test_a_gpu_has_room_for_one_network_and_for_heads_beside_it(
 def test_a_run_may_take_years(config: Config, workplace: Path, store: Store) -> None:
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
     launch = Launch(study=study, home=workplace / "home", device="cpu", explain=False, timeout=1e9)
-    (outcome,) = launch.execute(Listener(), force=False)
+    (outcome,) = launch.execute(Listener())
     assert outcome.status == "completed"
 
 
@@ -227,7 +227,7 @@ def test_a_run_that_takes_too_long_is_ended_and_its_row_says_why(
     config = config.model_copy(update={"train": long})
     study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
     launch = Launch(study=study, home=workplace / "home", device="cpu", timeout=400)
-    (outcome,) = launch.execute(Hurry(), force=False)
+    (outcome,) = launch.execute(Hurry())
     assert outcome.status == "failed"
     assert outcome.reason == "it took longer than 400 s (--timeout), and was ended"
     assert not multiprocessing.active_children()

@@ -100,7 +100,7 @@ def test_a_cluster_gives_what_one_process_gives_and_writes_no_password_down(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "by ray")
     by_ray = launch(study, workplace, cluster)
     ear = Saboteur(lambda: None)
-    outcomes = list(by_ray.execute(ear, force=False))
+    outcomes = list(by_ray.execute(ear))
     assert {one.status for one in outcomes} == {"completed"}, [str(one) for one in outcomes]
     assert sorted(ear.began) == sorted(spec.name for spec in study.plan)
     logs = Path(cluster.head_node.get_session_dir_path()).rglob("*")
@@ -108,7 +108,7 @@ def test_a_cluster_gives_what_one_process_gives_and_writes_no_password_down(
     assert not written
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "alone")
     alone = Launch(study=study, home=workplace / "home", device="cpu", explain=False)
-    assert accuracies(outcomes) == accuracies(list(alone.execute(Listener(), force=False)))
+    assert accuracies(outcomes) == accuracies(list(alone.execute(Listener())))
     made, expected = (figures(one.options.store) for one in (by_ray, alone))
     assert made.keys() == expected.keys()
     for name, (own, threads) in made.items():  # forests sum their trees in any order
@@ -124,7 +124,7 @@ def test_a_run_whose_node_is_removed_is_made_again_on_another(
     study = plan(config, workplace, "basic_cnn-scratch", "convmixer-scratch", epochs=150)
     (node,) = cluster.worker_nodes
     saboteur = Saboteur(lambda: cluster.remove_node(node, allow_graceful=False), at=2)
-    outcomes = list(launch(study, workplace, cluster).execute(saboteur, force=False))
+    outcomes = list(launch(study, workplace, cluster).execute(saboteur))
     cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES)
     assert {one.status for one in outcomes} == {"completed"}, [str(one) for one in outcomes]
     assert len(saboteur.began) == 3
@@ -138,7 +138,7 @@ def test_a_run_that_takes_too_long_is_ended_and_the_next_is_made(
 ) -> None:
     study = plan(config, workplace, "basic_cnn-scratch", epochs=100_000)
     by_ray = replace(launch(study, workplace, cluster), timeout=3)
-    (outcome,) = by_ray.execute(Listener(), force=False)
+    (outcome,) = by_ray.execute(Listener())
     assert outcome.status == "failed"
     assert "it took longer than 3 s" in outcome.reason
     assert {run.info.status for run in all_runs(store)} == {"FINISHED", "FAILED"}
@@ -159,7 +159,7 @@ def test_messages_that_are_lost_with_their_queue_end_no_run(
 
     killed: list[int] = []
     study = plan(config, workplace, "basic_cnn-scratch", epochs=150)
-    (outcome,) = launch(study, workplace, cluster).execute(Saboteur(kill), force=False)
+    (outcome,) = launch(study, workplace, cluster).execute(Saboteur(kill))
     assert outcome.status == "completed", str(outcome)
     assert len(killed) == 1
 
@@ -176,7 +176,7 @@ def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
 
     by_ray = launch(study, workplace, cluster)
     saboteur = Saboteur(kill, times=2)
-    (failed,) = by_ray.execute(saboteur, force=False)
+    (failed,) = by_ray.execute(saboteur)
     assert (failed.status, failed.reason[:28]) == ("failed", "its process died, 2 times, p")
     assert len(saboteur.began) == 2
     assert {run.info.status for run in all_runs(store)} == {"FINISHED", "KILLED"}

@@ -54,7 +54,7 @@ def test_the_best_row_can_be_used_after_any_number_of_commands(
     for names in commands[jobs - 1 :]:
         study = plan_study(config, find_systems(names), Path("home"))
         launch = Launch(study=study, home=Path("home"), device="cpu", explain=False, jobs=jobs)
-        assert {one.status for one in launch.execute(Listener(), force=False)} == {"completed"}
+        assert {one.status for one in launch.execute(Listener())} == {"completed"}
         best = find_runs(store)[0].info.run_name
         with_weights = {name for name in kept(store) if "pretrained" not in name}
         assert best in with_weights

@@ -51,7 +51,7 @@ def test_repeats_share_a_frozen_backbones_features_and_nothing_else(
     config = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 1})})
     study = plan_study(config, find_systems([HEAD]), Path("home"), seeds=(0, 7))
     launch = Launch(study=study, home=Path("home"), device="cpu", explain=False)
-    outcomes = list(launch.execute(Quiet(), force=False))
+    outcomes = list(launch.execute(Quiet()))
     assert {one.status for one in outcomes} == {"completed"}
     assert [one.spec.label for one in outcomes] == [
         "resnet18-pretrained",
