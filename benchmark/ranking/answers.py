@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
@@ -43,10 +44,9 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
     new = {run_id: uri for run_id, uri in places.items() if kept[run_id] is None}
     for run_id, uri in new.items():
         if lying := _lying_here(uri):
-            _keep(lying, files[run_id])
-    if missing := {run_id: uri for run_id, uri in new.items() if not files[run_id].exists()}:
-        _bring(store, missing, files)
-    kept |= {run_id: _read(files[run_id]) for run_id in new if files[run_id].exists()}
+            kept[run_id] = _keep(lying, files[run_id])
+    if missing := {run_id: uri for run_id, uri in new.items() if kept[run_id] is None}:
+        kept |= _brought(store, missing, files)
     return {run_id: table for run_id, table in kept.items() if table is not None}
 
 
@@ -59,7 +59,9 @@ def _lying_here(uri: str) -> Path | None:
     return file if file.is_file() else None
 
 
-def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) -> None:
+def _brought(
+    store: Store, missing: Mapping[str, str], files: Mapping[str, Path]
+) -> dict[str, pd.DataFrame | None]:
     from mlflow.exceptions import MlflowException
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -67,6 +69,7 @@ def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) 
     from benchmark.tracking.connection import connect
 
     connect(store, write=False)  # a store that was moved with its artifacts is found again
+    found = {}
     for run_id, uri in missing.items():
         repository = get_artifact_repository(uri, store.uri)
         with tempfile.TemporaryDirectory() as scratch:
@@ -74,16 +77,19 @@ def _bring(store: Store, missing: Mapping[str, str], files: Mapping[str, Path]) 
                 file = bring(repository, _FILE, Path(scratch))
             except (MlflowException, OSError):
                 continue  # it kept none: its row says less
-            _keep(file, files[run_id])
+            found[run_id] = _keep(file, files[run_id])
+    return found
 
 
-def _keep(file: Path, kept: Path) -> None:
+def _keep(file: Path, kept: Path) -> pd.DataFrame | None:
     try:
         table = _parse(file)
     except (OSError, ValueError, KeyError):
-        return  # something else lies there
-    with unfinished(kept) as path:  # not CSV: of that, a part would be read as if it were all
+        return None  # something else lies there
+    with suppress(OSError), unfinished(kept) as path:  # without room it is read again the next time
+        # Not CSV: of that, a part would be read as if it were all.
         path.write_text(json.dumps(table.reset_index().to_dict("list")))
+    return table
 
 
 def _read(file: Path) -> pd.DataFrame:

@@ -198,6 +198,17 @@ def test_answers_are_read_once_and_only_those_of_rows(
     pd.testing.assert_frame_equal(first.table, again.table)
 
 
+def test_answers_rank_systems_though_there_is_no_room_to_keep_them(
+    tracker: Tracker, store: Store, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("benchmark.ranking.answers.unfinished", full)
+    log(tracker, "net", 0.8, 0.5, workplace / "1")
+    assert len(rank_systems(store, fetch(store)).answers) == 1
+
+
 def test_answers_of_which_a_part_is_left_are_read_anew(
     tracker: Tracker, store: Store, workplace: Path
 ) -> None:
