@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.ranking.recommendation import title_of
 from benchmark.ranking.systems import TIED, Ranking, Row
+from benchmark.study.suite import BACKBONES
 from benchmark.tracking.reader import read_curves, read_params
 from benchmark.tracking.store import Store
 from registry.printable import listed
@@ -53,7 +54,7 @@ def remarks(ranking: Ranking, curves: Mapping[str, Curves], store: Store) -> lis
     Args:
         ranking: The rows.
         curves: As `network_curves` gives them.
-        store: For the rates of networks that learnt nothing.
+        store: For the settings of networks that learnt nothing, or by heart.
     """
     rows = ranking.rows()
     guessing = [row for row in rows if _may_guess(row, ranking)]
@@ -64,11 +65,8 @@ def remarks(ranking: Ranking, curves: Mapping[str, Curves], store: Store) -> lis
         others,
         lambda row: _still_improving(row, curves.get(row["run_id"], {})),
     )
-    lines += _grouped(
-        "Overfitted, far better on train images than on val (more images or augmentation would "
-        "help: --set train.flip=true)",
-        others,
-        lambda row: _overfitted(curves.get(row["run_id"], {})),
+    lines += _by_remedy(
+        [row for row in others if _overfitted(curves.get(row["run_id"], {}))], store
     )
     lines += _grouped(
         "Val and test accuracy differ by more than chance (corrected for all rows)",
@@ -118,14 +116,14 @@ def _guess(row: Row, ranking: Ranking, curves: Mapping[str, Curves], store: Stor
     own = curves.get(row["run_id"])
     if own is None:
         return f"{told}."
-    rate = float(read_params(store, [row["run_id"]])["train.lr"].iloc[0])
-    return f"{told}; {_reason(own, row, rate)}."
+    params = read_params(store, [row["run_id"]]).iloc[0]
+    return f"{told}; {_reason(own, row, params)}."
 
 
-def _reason(curves: Curves, row: Row, rate: float) -> str:
+def _reason(curves: Curves, row: Row, params: pd.Series[str]) -> str:
     """Why a network learnt nothing, as its curves tell, and what to try."""
     train, val = curves["train_loss"], curves["val_loss"]
-    lower = f"try a lower rate: --set train.lr={rate / 10:g}"
+    lower = f"try a lower rate: --set train.lr={float(params['train.lr']) / 10:g}"
     finite = [loss for loss in train if math.isfinite(loss)]
     if len(finite) < len(train):
         return f"its loss is no longer finite from epoch {len(finite) + 1} on; {lower}"
@@ -153,7 +151,7 @@ def _reason(curves: Curves, row: Row, rate: float) -> str:
     if val[-1] > ROSE * val[best] or _overfitted(curves):
         return (
             f"its val loss rose from epoch {best + 1} on ({val[best]:.2f} to {val[-1]:.2f}) while "
-            "that of train fell: it learnt by heart; try more images, or --set train.flip=true"
+            f"that of train fell: it learnt by heart; try more images, or {_remedy(row, params)}"
         )
     if len(val) < int(row["epochs"]):
         return (
@@ -184,6 +182,29 @@ def _overfitted(curves: Curves) -> bool:
         return False
     gap = curves["train_accuracy"][-1] - curves["val_accuracy"][-1]
     return gap > GAP and val[-1] > 1.1 * min(val)
+
+
+def _by_remedy(overfitted: Sequence[Row], store: Store) -> list[str]:
+    """Name the networks that overfitted, those together that the same may help."""
+    if not overfitted:
+        return []
+    params = read_params(store, [row["run_id"] for row in overfitted]).T
+    alike: dict[str, list[str]] = {}
+    for row in overfitted:
+        alike.setdefault(_remedy(row, params[str(row["run_id"])]), []).append(title_of(row))
+    return [
+        "Overfitted, far better on train images than on val (more images would help, or "
+        f"{remedy}): {listed(titles)}."
+        for remedy, titles in alike.items()
+    ]
+
+
+def _remedy(row: Row, params: pd.Series[str]) -> str:
+    """What besides more images may help a network that learns them by heart."""
+    # A frozen backbone pools each image once, so that none is mirrored.
+    if row["backbone"] == BACKBONES["frozen"] or params.get("train.flip") == "True":
+        return "a higher weight decay: --set train.weight_decay=…"
+    return "mirrored ones: --set train.flip=true"
 
 
 def _far_apart(row: Row, rows: int) -> bool:

@@ -14,6 +14,7 @@ from benchmark.tracking.items import Param, metrics
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from tests.ranking.test_systems import log
+from tests.ranking.test_tables import PARAMS
 
 EPOCHS = 3
 """As the parameters of the logged runs say."""
@@ -120,6 +121,32 @@ def test_a_network_that_overfitted_is_named(store: Store, tmp_path: Path) -> Non
     heart = ([0.5, 0.9, 1.0], [0.5, 0.6, 0.6])
     lines = told(store, tmp_path, 0.8, ([1.0, 0.3, 0.01], [1.0, 0.8, 1.2]), heart)
     assert [line for line in lines if line.startswith("Overfitted")]
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "remedy"),
+    [
+        ("train.flip", False, "mirrored ones: --set train.flip=true"),
+        ("train.flip", True, "a higher weight decay: --set train.weight_decay=…"),
+        ("system.schedule", "frozen", "a higher weight decay: --set train.weight_decay=…"),
+    ],
+)
+def test_what_overfitted_is_told_what_it_has_not_got_and_can_use(
+    param: str,
+    value: object,
+    remedy: str,
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PARAMS, param, value)
+    losses, heart = ([1.0, 0.3, 0.01], [1.0, 0.8, 1.2]), ([0.5, 0.9, 1.0], [0.5, 0.6, 0.6])
+    (line,) = [
+        line for line in told(store, tmp_path, 0.8, losses, heart) if line.startswith("Overfitted")
+    ]
+    assert line.endswith(f"(more images would help, or {remedy}): net.")
+    reason, *_ = told(store, tmp_path / "again", 0.3, losses, heart)
+    assert reason.endswith(f"it learnt by heart; try more images, or {remedy}.")
 
 
 def test_a_tie_that_its_interval_seems_to_deny_is_explained(store: Store, tmp_path: Path) -> None:
