@@ -13,6 +13,7 @@ from benchmark.study.plan import PRETRAINING
 from benchmark.study.presets import PRESETS, changes, study
 from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, STUDY_IMAGES, systems
 
+_FOLDER = "DIR_OF_WEIGHTS"
 _SIZE = "data.image_size"
 _KEYS = (_SIZE, *(key for key in setting_values(study()) if key.startswith("train.")))
 
@@ -89,7 +90,8 @@ def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
 def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str]:
     """Write the commands that make the same runs but those of sweeps.
 
-    There is one for equal seeds and weights. Images are named DIR unless bench draws them.
+    There is one for equal seeds and weights. Images are named DIR unless bench draws them, and a
+    folder of the user's weights DIR_OF_WEIGHTS.
 
     Args:
         runs: Of networks and heads, the newest first.
@@ -120,16 +122,26 @@ def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str
 
 
 def _by_weights(runs: Sequence[Run]) -> list[list[Run]]:
-    """Divide runs where one name is there with several weights, which one command cannot make."""
-    of_name: dict[str, set[str]] = {}
+    """Divide runs where one command cannot make all of them: a name is there with several weights.
+
+    Nor does one take both the demo's weights and those of a folder.
+    """
+    of_name: dict[str, set[tuple[str, str]]] = {}
+    by_weights: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        of_name.setdefault(run.info.run_name, set()).add(run.data.tags["weights"])
-    if all(len(own) == 1 for own in of_name.values()):
+        own = _weights(run)
+        of_name.setdefault(run.info.run_name, set()).add(own)
+        by_weights.setdefault(own, []).append(run)
+    both = {"demo", _FOLDER} <= {argument for argument, _ in by_weights}
+    if not both and all(len(own) == 1 for own in of_name.values()):
         return [[*runs]]
-    by_weights: dict[str, list[Run]] = {}
-    for run in runs:
-        by_weights.setdefault(run.data.tags["weights"], []).append(run)
     return [own for _, own in sorted(by_weights.items())]
+
+
+def _weights(run: Run) -> tuple[str, str]:
+    """What ``--weights`` takes for a run, and the hash of the user's file, if it was one."""
+    weights, id_ = run.data.tags["weights"], run.data.params.get("weights_id", "")
+    return (_FOLDER, id_) if weights == "imagenet" and id_ else (weights, "")
 
 
 def _command(
@@ -152,8 +164,9 @@ def _command(
         parts.append("--data DIR")
     told = f"--seed {seeds[0]}" if len(seeds) == 1 else f"--seeds {','.join(map(str, seeds))}"
     parts += [f"--preset {preset.preset}", told]
-    if weights := {run.data.tags["weights"] for run in runs} - {"none"}:
-        parts.append(f"--weights {min(weights)}")  # demo's do not replace what is installed
+    if weights := {_weights(run)[0] for run in runs} - {"none"}:
+        # Neither a folder's nor the demo's replace what is installed, which is called imagenet.
+        parts.append(f"--weights {min(weights)}")
     return " ".join(parts + changed)
 
 

@@ -107,3 +107,30 @@ def test_each_kind_of_weights_that_a_name_was_made_with_has_a_command() -> None:
         "bench run convmixer-scratch --data DIR --preset tuned --seed 0",
     ]
     assert all(line.endswith("--set data.split_seed=5") for line in own)
+
+
+def test_weights_of_a_users_folder_are_asked_for_by_their_folder() -> None:
+    plain = params(preset("study"))
+    names = ("timm:resnet10t-frozen", "timm:resnet14t-frozen", "efficientnet_lite0-frozen")
+    first, second, installed = (
+        run({**plain, "weights_id": id_}, 0, name, weights="imagenet")
+        for name, id_ in zip(names, ("1a2b", "3c4d", ""), strict=True)
+    )
+    demo = run({**plain, "weights_id": "5e6f"}, 0, "resnet18-frozen", weights="demo")
+    end = "--data DIR --preset tuned --seed 0 --weights"
+
+    def told(*runs: Any) -> list[str]:
+        return [line.split(" --set")[0] for line in facts.commands(runs)]
+
+    all_three = " ".join(sorted(names))
+    assert told(first, second, installed) == [f"bench run {all_three} {end} DIR_OF_WEIGHTS"]
+    assert told(first, demo) == [
+        f"bench run {names[0]} {end} DIR_OF_WEIGHTS",
+        f"bench run resnet18-frozen {end} demo",
+    ]
+    downloaded = run(plain, 0, names[0], weights="imagenet")
+    other = run({**plain, "weights_id": "7a8b"}, 0, names[0], weights="imagenet")
+    assert told(first, downloaded, other) == [
+        f"bench run {names[0]} {end} {weights}"
+        for weights in ("DIR_OF_WEIGHTS", "DIR_OF_WEIGHTS", "imagenet")
+    ]
