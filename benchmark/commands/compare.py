@@ -70,15 +70,17 @@ def compare(
 
     console = make_console()
     comparison = compare_named(store, names, context)
+    classes = comparison.classes
+    if format_ in ("table", "markdown"):
+        classes = classes.assign(**classes[comparison.names].map(percent))
     if prints:
-        show(getattr(comparison, which or "systems"), format_, console)
+        tables = {"classes": classes, "images": comparison.images}
+        show(tables.get(which or "systems", comparison.systems), format_, console)
         return
     systems = readable_comparison(comparison)
     show(systems, format_, console, title=comparison.context.title)
-    classes = comparison.classes.head(CLASSES)
-    shares = classes[comparison.names].map(percent)
     title = "Right in the classes in which they differ most"
-    show(classes.assign(**shares), format_, console, title=title)
+    show(classes.head(CLASSES), format_, console, title=title)
     for sign in legend(systems):
         console.print(line(sign))
 

@@ -147,14 +147,18 @@ def _classes(told: dict[str, list[pd.DataFrame]], right: pd.DataFrame) -> pd.Dat
 
 
 def _said(own: list[pd.DataFrame], right: pd.Series[float]) -> pd.Series[str]:
-    most: pd.Series[str] = pd.concat([one["predicted"] for one in own], axis=1).mode(axis=1)[0]
+    """What most seeds say of the images in ``right``, and how many are right if they disagree."""
+    if len(own) == 1 or right.empty:  # of no rows there is no mode, and of many it takes long
+        return own[0]["predicted"].loc[right.index]
+    said = pd.concat([one["predicted"].loc[right.index] for one in own], axis=1)
+    most: pd.Series[str] = said.mode(axis=1)[0]
     count = (right * len(own)).round().astype(int).astype(str)
     return most.where(right.isin([0, 1]), most + " (" + count + f" of {len(own)} right)")
 
 
 def _images(told: dict[str, list[pd.DataFrame]], right: pd.DataFrame) -> pd.DataFrame:
     apart = right.max(axis=1) - right.min(axis=1)
-    said = {name: _said(own, right[name]) for name, own in told.items()}
-    table = pd.DataFrame({"true": next(iter(told.values()))[0]["true"], **said})
-    shown = apart[apart > 0].sort_values(ascending=False, kind="stable").index
-    return table.loc[shown].rename_axis("image").reset_index()
+    shown = right.loc[apart[apart > 0].sort_values(ascending=False, kind="stable").index]
+    said = {name: _said(own, shown[name]) for name, own in told.items()}
+    true = next(iter(told.values()))[0]["true"].loc[shown.index]
+    return pd.DataFrame({"true": true, **said}).rename_axis("image").reset_index()

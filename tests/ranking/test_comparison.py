@@ -154,6 +154,46 @@ def test_seeds_that_disagree_on_an_image_are_counted(ids: dict[str, str]) -> Non
     assert alike["good-scratch"].isin(["a", "b", "c"]).all()
 
 
+def test_only_where_seeds_may_disagree_is_it_found_what_most_of_them_say(
+    ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    mode = pd.DataFrame.mode
+
+    def counted(frame: pd.DataFrame, *args: object, **named: object) -> pd.DataFrame:
+        asked.append(len(frame))
+        return mode(frame, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pd.DataFrame, "mode", counted)
+    one = table(ids["good-scratch 0"], "poor-scratch", "--table", "images")
+    assert len(one) > 0
+    assert asked == []
+    said = one[ids["good-scratch 0"]]
+    assert said.isin(["a", "b", "c"]).all()
+    assert ((said == one["true"]) != (one["poor-scratch"] == one["true"])).all()
+    both = table("good-scratch", "poor-scratch", "--table", "images")
+    assert asked == [len(both)]
+    assert len(both) < IMAGES
+
+
+def test_repeats_that_have_all_images_right_differ_in_none(store: Store, tmp_path: Path) -> None:
+    for place, (name, seed) in enumerate([("one", 0), ("one", 1), ("two", 0), ("two", 1)]):
+        log(Tracker(store), name, 2.0, 0.9, tmp_path / f"{place}", seed=seed)
+    assert table("one", "two", "--table", "images").empty
+
+
+def test_people_read_shares_of_classes_in_percent_and_programs_as_numbers(
+    ids: dict[str, str],
+) -> None:
+    arguments = ("good-scratch", "poor-scratch", "--table", "classes")
+    classes = table(*arguments)
+    shares = [f"{share:.2%}" for share in classes["poor-scratch"]]
+    for format_ in ("table", "markdown"):
+        lines = bench(*arguments, "--format", format_).stdout.splitlines()
+        assert all(any(share in line for line in lines) for share in shares)
+    assert bench(*arguments, "--format", "csv").stdout.count("%") == 0
+
+
 @pytest.mark.parametrize("content", ["", "something else"])
 def test_answers_whose_kept_file_is_damaged_are_read_anew(
     content: str, ids: dict[str, str], workplace: Path
