@@ -83,7 +83,12 @@ def catalogue(
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level, untold
-    from benchmark.report.catalogue import copies, render_catalogue, write_table
+    from benchmark.report.catalogue import (
+        copies,
+        number_of_classes,
+        render_catalogue,
+        write_table,
+    )
     from benchmark.tracking.store import Store
 
     classifier = find_classifier(Store(), name, seed=seed, context=context)
@@ -97,7 +102,7 @@ def catalogue(
     page = render_catalogue(heading, classifier.name, entries, first, left_out)
     with rewriting(out / PAGE) as path:
         path.write_text(page, encoding="utf-8")
-    classes = len({one.verdict.label for one in entries if not one.verdict.unknown})
+    classes = number_of_classes(entries, first)
     doubtful = sum(1 for one in entries if one.doubt)
     lines = [
         f"{counted(len(entries), 'picture')} of {counted(classes, 'class')}, "

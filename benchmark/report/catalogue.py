@@ -195,10 +195,21 @@ def render_catalogue(
             different=len(set(first)),
             doubtful=[entries[place] for place in order if entries[place].doubt],
             groups=groups,
-            classes=len(groups.keys() - {UNKNOWN}),
+            classes=number_of_classes(entries, first),
             left_out=left_out,
         )
     )
+
+
+def number_of_classes(entries: Sequence[Entry], first: Sequence[int]) -> int:
+    """Count the classes of the pictures, copies by the first of them, without what is unknown.
+
+    Args:
+        entries: The pictures.
+        first: What each is a copy of; see `copies`.
+    """
+    verdicts = [entries[place].verdict for place in {*first}]
+    return len({verdict.label for verdict in verdicts if not verdict.unknown})
 
 
 def _doubtful_first(entries: Sequence[Entry]) -> list[int]:

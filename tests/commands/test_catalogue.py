@@ -80,13 +80,15 @@ def test_page_and_table_group_by_class_and_keep_copies_together() -> None:
     assert catalogue("album").exit_code == 0  # its own files may be replaced
 
 
-def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) -> None:
-    def entry(name: str, share: float, *possible: str) -> Entry:
-        ranking = [("red", share), ("blue", 1 - share)]
-        verdict = Verdict(ranking=ranking, p_value=1.0, unknown=False, possible=[*possible])
-        small = np.random.default_rng(len(name)).random((SIDE, SIDE), np.float32)
-        return Entry(name=name, link="", verdict=verdict, thumbnail=b"", small=small, digest=name)
+def entry(name: str, share: float, *possible: str, unknown: bool = False) -> Entry:
+    """Of a picture of the first of the possible classes, or unknown."""
+    ranking = [(possible[0], share), ("other", 1 - share)]
+    verdict = Verdict(ranking=ranking, p_value=1.0, unknown=unknown, possible=[*possible])
+    small = np.random.default_rng(len(name)).random((SIDE, SIDE), np.float32)
+    return Entry(name=name, link="", verdict=verdict, thumbnail=b"", small=small, digest=name)
 
+
+def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) -> None:
     entries = [
         entry("sure", 0.6, "red"),
         entry("in doubt", 0.9, "red", "blue"),
@@ -100,6 +102,20 @@ def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) 
         ("in doubt", "yes", "or blue"),
         ("sure", "no", ""),
     ]
+
+
+def test_page_and_terminal_count_the_same_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [
+        entry("first", 0.9, "red"),
+        entry("its copy", 0.9, "blue"),
+        entry("of a class of that name", 0.9, "unknown"),
+        entry("of none", 0.9, "green", unknown=True),
+    ]
+    monkeypatch.setattr("benchmark.commands.catalogue._entries", lambda *_: (entries, [], []))
+    monkeypatch.setattr("benchmark.report.catalogue.copies", lambda _: [0, 0, 2, 3])
+    result = catalogue("album", "--out", "counted")
+    assert "4 pictures of 2 classes" in result.stdout, result.output
+    assert "<dt>Classes</dt><dd>2</dd>" in Path("counted/catalogue.html").read_text()
 
 
 def test_with_too_few_val_images_to_tell_the_margin_says_what_is_doubtful() -> None:
