@@ -122,7 +122,7 @@ def test_the_page_shows_each_finding_with_its_picture(found: Inspection, tmp_pat
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == sorted(FILES)
     page = (tmp_path / "out/audit.html").read_text()
     table = pd.read_csv(tmp_path / "out/audit.csv")
-    pictured = table[~table["kind"].isin(["tiny class", "imbalance"])]
+    pictured = table[~table["kind"].isin(["tiny class", "imbalance", "near copies"])]
     assert page.count('<img src="data:image/webp;base64,') == len(pictured) + sum(
         pictured["other"].notna()
     )
