@@ -38,8 +38,7 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
         ``copy_of``, the first of the test images that it is a copy of. Runs that kept no
         predictions are left out.
     """
-    folder = cache_folder(home(), "answers")
-    files = {run_id: folder / f"{run_id}.json" for run_id in places}
+    files = {run_id: home() / "answers" / f"{run_id}.json" for run_id in places}
     kept = {run_id: read_kept(file, _read) for run_id, file in files.items()}
     new = {run_id: uri for run_id, uri in places.items() if kept[run_id] is None}
     for run_id, uri in new.items():
@@ -86,9 +85,10 @@ def _keep(file: Path, kept: Path) -> pd.DataFrame | None:
         table = _parse(file)
     except (OSError, ValueError, KeyError):
         return None  # something else lies there
-    with suppress(OSError), unfinished(kept) as path:  # without room it is read again the next time
-        # Not CSV: of that, a part would be read as if it were all.
-        path.write_text(json.dumps(table.reset_index().to_dict("list")))
+    with suppress(OSError):  # no room: it is read again the next time
+        cache_folder(home(), "answers")
+        with unfinished(kept) as path:  # not CSV: of that, a part would be read as if it were all
+            path.write_text(json.dumps(table.reset_index().to_dict("list")))
     return table
 
 
