@@ -163,11 +163,11 @@ def test_one_unreadable_picture_is_a_mistake() -> None:
 
 
 def test_a_table_of_before_stays_where_no_picture_can_be_read() -> None:
-    assert bench_("predict", "mine", "--csv", "mine.csv").exit_code == 0
-    before = Path("mine.csv").read_bytes()
+    assert bench_("predict", "mine", "--csv", "before.csv").exit_code == 0
+    before = Path("before.csv").read_bytes()
     Path("half.png").write_bytes(Path("mine/red/00.png").read_bytes()[:90])
-    assert_one_line_error(bench_("predict", "half.png", "--csv", "mine.csv"), "half.png: damaged")
-    assert Path("mine.csv").read_bytes() == before
+    assert_one_line_error(bench_("predict", "half.png", "--csv", "before.csv"), "half.png: damaged")
+    assert Path("before.csv").read_bytes() == before
 
 
 def test_colours_are_told_and_what_is_between_them_is_unknown() -> None:
