@@ -48,7 +48,7 @@ def plan(
         settings: By key, such as ``{"train.epochs": 5, "weights": "demo", "seed": 1}``.
         seeds: How often to run each system, or with which seeds; none for the seed of the
             settings.
-        progress: Called with (images done, images in all) while images are decoded.
+        progress: Called with (images done, images in all) while they are read.
 
     Raises:
         UserError: Something does not exist or does not fit; says what would.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.data.identity import digest_of
 from tests.test_cli import TINY, assert_one_line_error, bench
 
 
@@ -50,6 +51,20 @@ def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path)
     assert left.exit_code == 0, left.output
     assert "class left out: red" in left.output
     assert "28 images of 2 classes" in left.output
+
+
+def test_a_command_reads_a_file_to_hash_it_once(
+    workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[bytes] = []
+
+    def counting(data: bytes) -> str:
+        hashed.append(data)
+        return digest_of(data)
+
+    monkeypatch.setattr("benchmark.data.identity.digest_of", counting)
+    assert bench("run", "convmixer", "--data", str(image_folder), *TINY, "--dry-run").exit_code == 0
+    assert len(hashed) == len(list(image_folder.glob("*/*")))
 
 
 def test_a_dry_run_of_a_zip_and_the_demo_writes_nothing(

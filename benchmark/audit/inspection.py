@@ -91,7 +91,7 @@ def inspect_source(
         source: Its files.
         seed: Of the division into train, val and test, of the folds and the forests.
         home: Folder of the stores.
-        progress: Called with (images done, images in all) while images are decoded.
+        progress: Called with (images done, images in all) while they are read.
     """
     examined = examine(source, home, progress)
     data = probe_images(keep_classes(examined, seed), seed, home, progress)

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.data.grouping import examine
+from benchmark.data.grouping import Examined
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
 from benchmark.data.remembered import remembered
-from benchmark.data.sources import open_source
-from benchmark.study.config import Config
 
 SURE = 0.01
 """Of the probability to find so much by chance in any of the properties (Holm's correction)."""
@@ -118,22 +116,21 @@ def find_shortcuts(
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 
-def shortcut_warnings(config: Config, data: PreparedData, home: Path) -> list[str]:
+def shortcut_warnings(data: PreparedData, examined: Examined, home: Path) -> list[str]:
     """Say in a line what of a file tells its class, found out once for the same images and parts.
 
     Args:
-        config: Where the images are from, and the seed of their parts.
-        data: They themselves.
+        data: The images.
+        examined: What was seen of them, and of others.
         home: Folder where it is kept.
     """
     question = (data.spec.content, data.splits.tolist(), FRAMING, SURE)
-    told = remembered(home, "shortcuts", question, lambda: list(_told(config, data, home)))
+    told = remembered(home, "shortcuts", question, lambda: list(_told(data, examined)))
     ending = " of the images not trained on; see bench data --audit"
     return [f"shortcut: {'; '.join(told)}{ending}"] if told else []
 
 
-def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:
-    examined = examine(open_source(config, home), home)
+def _told(data: PreparedData, examined: Examined) -> Iterator[str]:
     by_name = examined.by_name
     looks = [by_name.get(sample.name) for sample in data.samples]
     varied = [
@@ -141,9 +138,8 @@ def _told(config: Config, data: PreparedData, home: Path) -> Iterator[str]:
     ]
     if not varied:
         return
-    seed = config.data.split_seed
     trained = data.splits == "train"
-    table = find_shortcuts(looks, data.labels, trained, seed, varied, data.groups)
+    table = find_shortcuts(looks, data.labels, trained, data.spec.seed, varied, data.groups)
     for row in table[table["tells_the_class"] == "yes"].itertuples():
         yield (
             f"{row.property} alone tells the class of {row.accuracy:.1%} "

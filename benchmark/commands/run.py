@@ -95,13 +95,13 @@ def run(
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
     from benchmark.terminal.planned import print_header, print_plan
-    from benchmark.terminal.progress import decoding
+    from benchmark.terminal.progress import reading
 
     console = make_console()
     place = without_writing(home()) if dry_run else nullcontext(home())
-    with decoding(console) as progress, place as folder_of_images:
+    with reading(console) as progress, place as folder_of_images:
         study = plan_study(config, chosen, folder_of_images, progress, repeats)
-        shortcuts = shortcut_warnings(config, study.data, folder_of_images)
+        shortcuts = shortcut_warnings(study.data, study.examined, folder_of_images)
 
     from benchmark.execution.launch import Launch
 

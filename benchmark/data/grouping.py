@@ -57,12 +57,12 @@ def examine(
     Args:
         source: The files.
         home: Folder where it is kept.
-        progress: Called with (images done, images in all) while they are decoded.
+        progress: Called with (images done, images in all) while they are read.
 
     Raises:
         UserError: A file cannot be read any more.
     """
-    source = identify(source)
+    source = identify(source, progress)
     folder = cache_folder(home, "data") / f"{fingerprint(source)}-looks"
     known = read_kept(folder, _read)
     if known is None:

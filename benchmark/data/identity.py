@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
-from benchmark.data.decode import Undecodable, Unreadable, read_file
+from benchmark.data.decode import Undecodable, Unreadable, reading
 from benchmark.data.findings import LeftOut
 from benchmark.data.layout import ImageFile
 from benchmark.data.sources import Source
+from benchmark.data.threads import in_threads
 from registry.errors import UserError
 
 STORE_VERSION = 3
 """Raise it when decoding or the search for copies changes: it is part of every fingerprint."""
+_AHEAD = 4096
+"""So many files are handed to the threads at once: each that waits takes memory."""
 
 
 def digest_of(data: bytes) -> str:
@@ -20,18 +24,36 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def identify(source: Source) -> Source:
-    """Hash the content of all files that were not hashed yet; what cannot be read is left out."""
+def identify(
+    source: Source, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Source:
+    """Hash the content of all files, unless they are hashed; what cannot be read is left out.
+
+    Args:
+        source: The files: none of them was hashed, or all were.
+        progress: Called with (files done, files in all).
+    """
+    if all(file.digest for file in source.files):
+        return source
     files: list[ImageFile] = []
     left_out: list[LeftOut] = []
-    for file in source.files:
-        try:
-            digest = file.digest or digest_of(read_file(file.path))
-        except Undecodable as error:
-            left_out.append(LeftOut(name=file.name, reason=str(error)))
-        else:
-            files.append(replace(file, digest=digest, group=file.group or digest))
+    with in_threads(_hash, source.files, _AHEAD) as hashed:
+        for done, result in enumerate(hashed, start=1):
+            if isinstance(result, LeftOut):
+                left_out.append(result)
+            else:
+                files.append(result)
+            progress(done, len(source.files))
     return replace(source, files=tuple(files), left_out=(*source.left_out, *left_out))
+
+
+def _hash(file: ImageFile) -> ImageFile | LeftOut:
+    try:
+        with reading(file.path) as data:
+            digest = digest_of(data)
+    except Undecodable as error:
+        return LeftOut(name=file.name, reason=str(error))
+    return replace(file, digest=digest, group=file.group or digest)
 
 
 def gone(file: ImageFile, error: Unreadable) -> UserError:

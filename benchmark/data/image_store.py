@@ -53,6 +53,15 @@ def store_folder(home: Path, fingerprint: str, image_size: int, input_: InputSpe
     return home / "data" / "-".join(parts + [str(own) for own, study in ways if own != study])
 
 
+def use_any_size(home: Path, fingerprint: str, store: Path) -> None:
+    """Take for a store without images any other of the same files: the indices tell the same."""
+    if store.exists():
+        return
+    for other in home.glob(f"data/{fingerprint}-*px*"):
+        store.symlink_to(other.absolute())
+        return
+
+
 def decode_all(
     files: Sequence[ImageFile],
     input_: InputSpec,

@@ -14,7 +14,14 @@ from benchmark.data.cache import cache_folder, keeps_images, read_kept
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.framing import shown_size
 from benchmark.data.identity import fingerprint, identify
-from benchmark.data.image_store import Sample, decode_all, read_index, read_store, store_folder
+from benchmark.data.image_store import (
+    Sample,
+    decode_all,
+    read_index,
+    read_store,
+    store_folder,
+    use_any_size,
+)
 from benchmark.data.layout import ImageFile
 from benchmark.data.names import natural_key
 from benchmark.data.sources import Source
@@ -115,6 +122,8 @@ def prepare(
     content = fingerprint(known)
     folder = store_folder(home, content, image_size, input_)
     keep = keeps_images(home)
+    if not keep:
+        use_any_size(home, content, folder)
     stored = read_kept(folder, lambda place: read_store(place, keep=keep))
     if stored is None:
         own = replace(input_, size=input_.size or image_size)

@@ -14,10 +14,10 @@ from benchmark.data.splits import missing_parts, split_stratified
 from benchmark.study.config import Config
 
 
-def select_images(
+def find_images(
     config: Config, home: Path, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Source:
-    """Find the images of ``config.data``, whose copies share a part.
+) -> Examined:
+    """Find the images of ``config.data``, and look at them.
 
     Args:
         config: The configuration.
@@ -27,7 +27,11 @@ def select_images(
     Raises:
         UserError: There is no such source, or its classes cannot be told; says what to type.
     """
-    examined = examine(open_source(config, home), home, progress)
+    return examine(open_source(config, home), home, progress)
+
+
+def select_images(config: Config, examined: Examined) -> Source:
+    """Choose the images of a study among those that were found; copies share a part."""
     limit, seed = config.data.images_per_class, config.data.split_seed
     return limit_training(keep_classes(examined, seed), limit, seed, examined.undecodable)
 

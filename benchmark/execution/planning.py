@@ -11,9 +11,10 @@ from typing import Literal
 
 from benchmark.data.checks import check_classes
 from benchmark.data.demo import DemoSpec
+from benchmark.data.grouping import Examined
 from benchmark.data.prepared import PreparedData, prepare
 from benchmark.data.remembered import remembered
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.data.sources import Source, demo_source
 from benchmark.study.checks import (
     check_definitions,
@@ -48,11 +49,13 @@ class Study:
         config: The configuration.
         data: The images.
         plan: The runs.
+        examined: What was seen of all images that were found.
     """
 
     config: Config
     data: PreparedData
     plan: Plan
+    examined: Examined
 
     @property
     def seeds(self) -> list[int]:
@@ -73,7 +76,7 @@ def plan_study(
         config: The configuration.
         chosen: What to run; what it needs comes along.
         home: Folder of the image stores.
-        progress: Called with (images done, images in all) while images are decoded.
+        progress: Called with (images done, images in all) while images are read.
         seeds: Of the repeats of each system; none for the configuration's alone.
 
     Raises:
@@ -93,7 +96,8 @@ def plan_study(
         first, *_ = (prepare_as(input_=input_) for input_ in inputs)
         return first
 
-    data = prepared(select_images(config, home, progress), everything, config.data.split_seed)
+    examined = find_images(config, home, progress)
+    data = prepared(select_images(config, examined), everything, config.data.split_seed)
     check_classes(data)
     pretraining = None
     if pretrained := [one for one in everything if is_pretrained(one, config)]:
@@ -103,7 +107,7 @@ def plan_study(
     plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
     check_growing_images(plan)
     warn_of_frozen_to_the_end(plan)
-    return Study(config=config, data=data, plan=plan)
+    return Study(config=config, data=data, plan=plan, examined=examined)
 
 
 def _check_weights(config: Config) -> None:
@@ -160,7 +164,7 @@ def source_of(config: Config, home: Path, *, pretraining: bool) -> Source:
         UserError: They are not there.
     """
     if not pretraining:
-        return select_images(config, home)
+        return select_images(config, find_images(config, home))
     species = DemoSpec(
         species=config.pretrain.species,
         images_per_species=config.pretrain.images_per_species,

@@ -38,7 +38,7 @@ def find_targets(
         config: The configuration.
         names: Of networks, and of heads on backbones.
         home: Folder of the image stores.
-        progress: Called while images are decoded.
+        progress: Called while images are read.
         seeds: The first is swept with, the best is scored with all; none for the configuration's.
 
     Returns:

@@ -30,10 +30,10 @@ _OTHERS = 5
 
 
 @contextmanager
-def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show how many images are decoded."""
+def reading(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show how many images are read: hashed, looked at, decoded."""
     with Progress(
-        TextColumn("decoding images"),
+        TextColumn("reading images"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         console=console,

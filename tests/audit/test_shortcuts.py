@@ -12,7 +12,7 @@ from benchmark.audit.shortcuts import find_shortcuts, shortcut_warnings
 from benchmark.data.cache import without_writing
 from benchmark.data.looks import Look
 from benchmark.data.prepared import prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.study.config import Config, DataConfig
 
 
@@ -76,8 +76,9 @@ def test_a_run_begins_with_what_tells_the_class_found_out_once(
         file.parent.mkdir(parents=True, exist_ok=True)
         picture.save(file)
     config, home = Config(data=DataConfig(source=str(tmp_path / "data"))), tmp_path / "home"
-    data = prepare(select_images(config, home), image_size=32, seed=0, home=home)
-    told = shortcut_warnings(config, data, home)
+    examined = find_images(config, home)
+    data = prepare(select_images(config, examined), image_size=32, seed=0, home=home)
+    told = shortcut_warnings(data, examined, home)
     if leak:
         (line,) = told
         assert line.startswith("shortcut: ")
@@ -87,9 +88,9 @@ def test_a_run_begins_with_what_tells_the_class_found_out_once(
     else:
         assert told == []
     monkeypatch.delattr("benchmark.audit.shortcuts.find_shortcuts")
-    assert shortcut_warnings(config, data, home) == told
+    assert shortcut_warnings(data, examined, home) == told
     with without_writing(home) as other:
-        assert shortcut_warnings(config, data, other) == told
+        assert shortcut_warnings(data, examined, other) == told
 
 
 @pytest.mark.parametrize("trained", [True, False])

@@ -8,14 +8,37 @@ import pytest
 
 from benchmark.data.cache import cache_folder, without_writing
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
 from tests.data.images import write_tree
 
 
 def prepared(config: Config, home: Path) -> PreparedData:
-    return prepare(select_images(config, home), image_size=16, seed=0, home=home)
+    source = select_images(config, find_images(config, home))
+    return prepare(source, image_size=16, seed=0, home=home)
+
+
+def test_without_writing_any_size_tells_which_images_there_are(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "monsters", {"abra": 5, "zubat": 5})
+    (folder / "abra/broken.png").write_bytes(b"broken")
+    config, home = Config(data=DataConfig(source=str(folder))), tmp_path / "home"
+    before = prepared(config, home)
+    stored = sorted(home.rglob("*"))
+    with without_writing(home) as other:
+        source = select_images(config, find_images(config, other))
+        decoded: list[int] = []
+        for size in (16, 24, 32):
+            data = prepare(
+                source,
+                image_size=size,
+                seed=0,
+                home=other,
+                progress=lambda done, total: decoded.append(done),
+            )
+            assert (data.samples, data.left_out) == (before.samples, before.left_out)
+    assert decoded == []
+    assert sorted(home.rglob("*")) == stored
 
 
 def test_a_file_in_place_of_a_folder_is_named(tmp_path: Path) -> None:

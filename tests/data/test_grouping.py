@@ -10,7 +10,7 @@ from benchmark.data.checks import audit, check_classes, warnings
 from benchmark.data.grouping import examine, group_copies
 from benchmark.data.identity import fingerprint
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.data.sources import Source, folder_source
 from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
@@ -47,7 +47,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def selected(folder: Path, home: Path, **settings: int) -> Source:
-    return select_images(Config(data=DataConfig(source=str(folder), **settings)), home)
+    config = Config(data=DataConfig(source=str(folder), **settings))
+    return select_images(config, find_images(config, home))
 
 
 def divided(source: Source, home: Path, seed: int = 0) -> PreparedData:
@@ -97,10 +98,14 @@ def test_limited_training_data_keep_their_groups(folder: Path, home: Path) -> No
 
 def test_files_are_looked_at_once(folder: Path, home: Path) -> None:
     source = folder_source(folder)
+    count = len(source.files)
+    hashed: list[tuple[int, int]] = []
     first = examine(source, home)
-    again = examine(source, home, lambda done, total: pytest.fail("it is known"))
+    again = examine(source, home, lambda done, total: hashed.append((done, total)))
+    assert hashed == [(done, count) for done in range(1, count + 1)]
+    examine(again.source, home, lambda done, total: pytest.fail("it is hashed and known"))
     assert again == first
-    assert len(first.looks) == len(source.files)
+    assert len(first.looks) == count
 
 
 def test_groups_are_part_of_a_data_sets_identity(folder: Path, home: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from benchmark.data.demo import DemoSpec
 from benchmark.data.limits import limit_training
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.data.sources import Source, demo_source, folder_source
 from benchmark.study.config import Config, DataConfig
 from tests.data.images import write_tree
@@ -59,7 +59,8 @@ def test_files_that_are_no_images_take_no_place(tmp_path: Path) -> None:
         (folder / f"a/{i:03d}.png").write_bytes(b"broken")
     for seed in range(3):
         settings = DataConfig(source=str(folder), images_per_class=2, split_seed=seed)
-        data = prepared(select_images(Config(data=settings), tmp_path), tmp_path)
+        config = Config(data=settings)
+        data = prepared(select_images(config, find_images(config, tmp_path)), tmp_path)
         assert data.too_small() == {}
         assert sum(sample.label == "a" for sample in data.samples) == 4
         assert len(data.left_out) == 8

@@ -13,7 +13,7 @@ from benchmark.data.checks import audit, check_classes
 from benchmark.data.checks import warnings as warnings_of
 from benchmark.data.decode import decode
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.study.config import Config, DataConfig
 from registry import InputSpec
 from registry.errors import UserError
@@ -162,7 +162,8 @@ def test_all_classes_that_are_too_small_are_named_at_once(folder: Path, tmp_path
         "images, or leave such classes out: --set data.min_images=3"
     )
     config = Config(data=DataConfig(source=str(folder), min_images=3))
-    check_classes(prepare(select_images(config, tmp_path), **SETTINGS, home=tmp_path))
+    source = select_images(config, find_images(config, tmp_path))
+    check_classes(prepare(source, **SETTINGS, home=tmp_path))
 
 
 def test_classes_are_not_left_out_where_fewer_than_two_would_stay(

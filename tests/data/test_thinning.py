@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data.prepared import PreparedData, prepare
-from benchmark.data.selection import select_images
+from benchmark.data.selection import find_images, select_images
 from benchmark.data.sources import Source
 from benchmark.study.config import Config, DataConfig
 from tests.data.images import write_tree
@@ -14,7 +14,8 @@ SETTINGS: Any = {"image_size": 16, "seed": 0}
 
 
 def selected(folder: Path, home: Path, **settings: int) -> Source:
-    return select_images(Config(data=DataConfig(source=str(folder), **settings)), home)
+    config = Config(data=DataConfig(source=str(folder), **settings))
+    return select_images(config, find_images(config, home))
 
 
 def prepared(folder: Path, home: Path, **settings: int) -> PreparedData:
