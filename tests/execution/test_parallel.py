@@ -33,6 +33,8 @@ from benchmark.training.epochs import EpochResult
 from tests.studies import artifact
 from tests.tracking.away import Away
 
+pytestmark = pytest.mark.long
+
 
 class Ear(Listener):
     """Hears what happens, and may act on it."""

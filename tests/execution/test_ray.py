@@ -32,6 +32,8 @@ from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from tests.execution.test_parallel import accuracies, all_runs, figures
 
+pytestmark = pytest.mark.long
+
 NAMES = ["resnet18-frozen/extra_trees-n100-d10"]
 PASSWORD = "nobody-writes-this-down"
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.survival.killing import survive
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("case", ["jobs", "sweep-jobs"])
 def test_a_killed_command_goes_on_as_if_nothing_had_been(case: str, tmp_path: Path) -> None:

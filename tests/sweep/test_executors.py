@@ -15,6 +15,8 @@ from benchmark.tracking.store import Store
 from registry.heads.forests import ForestGrowth
 from tests.plugins import install
 
+pytestmark = pytest.mark.long
+
 WARNS = """
 import logging
 from registry.heads.forests import ForestGrowth
