@@ -91,14 +91,14 @@ def data_command(
     from benchmark.data.prepared import prepare
     from benchmark.data.selection import find_images, select_images
     from benchmark.terminal.console import make_console
-    from benchmark.terminal.progress import reading
+    from benchmark.terminal.progress import preparing
     from benchmark.terminal.tables import show
 
     if out is not None:
         check_folder(out, "--out DIR", () if is_exploration(out) else FILES)
     config = make_config(source, preset, settings, classes_at=classes_at, exclude=exclude)
     console = make_console()
-    with reading(console) as progress:
+    with preparing(console) as progress:
         images = prepare(
             select_images(config, find_images(config, home(), progress)),
             image_size=config.data.size,
@@ -145,7 +145,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     from benchmark.data.sources import open_source
     from benchmark.report.audit_page import FILES, write_audit
     from benchmark.terminal.console import line, make_console
-    from benchmark.terminal.progress import reading
+    from benchmark.terminal.progress import preparing
     from benchmark.terminal.tables import show
 
     if out is not None:
@@ -153,8 +153,8 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
         check_folder(out, "--out DIR", () if ours else FILES)
     adding = fix is not None and _check_fix(fix, config.data.exclude)
     console = make_console()
-    with reading(console) as progress:
-        source = open_source(config, home())
+    with preparing(console) as progress:
+        source = open_source(config, home(), progress)
         found = inspect_source(source, config.data.split_seed, home(), progress)
     if format_ in FOR_PROGRAMS:
         show(found.table, format_, console)

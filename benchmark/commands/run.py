@@ -95,11 +95,11 @@ def run(
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
     from benchmark.terminal.planned import print_header, print_plan
-    from benchmark.terminal.progress import reading
+    from benchmark.terminal.progress import preparing
 
     console = make_console()
     place = without_writing(home()) if dry_run else nullcontext(home())
-    with reading(console) as progress, place as folder_of_images:
+    with preparing(console) as progress, place as folder_of_images:
         study = plan_study(config, chosen, folder_of_images, progress, repeats)
         shortcuts = shortcut_warnings(study.data, study.examined, folder_of_images)
 

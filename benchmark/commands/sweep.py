@@ -119,10 +119,10 @@ def sweep(
     from benchmark.sweep.budget import Budget
     from benchmark.sweep.targets import find_targets
     from benchmark.terminal.console import make_console
-    from benchmark.terminal.progress import reading
+    from benchmark.terminal.progress import preparing
 
     console = make_console()
-    with reading(console) as progress:
+    with preparing(console) as progress:
         study, targets = find_targets(asked.config, found, home(), progress, asked.repeats)
     budget = Budget(
         sampler=sampler or ("grid" if axes else "tpe"),

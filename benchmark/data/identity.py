@@ -15,8 +15,6 @@ from registry.errors import UserError
 
 STORE_VERSION = 3
 """Raise it when decoding or the search for copies changes: it is part of every fingerprint."""
-_AHEAD = 4096
-"""So many files are handed to the threads at once: each that waits takes memory."""
 
 
 def digest_of(data: bytes) -> str:
@@ -37,7 +35,7 @@ def identify(
         return source
     files: list[ImageFile] = []
     left_out: list[LeftOut] = []
-    with in_threads(_hash, source.files, _AHEAD) as hashed:
+    with in_threads(_hash, source.files) as hashed:
         for done, result in enumerate(hashed, start=1):
             if isinstance(result, LeftOut):
                 left_out.append(result)

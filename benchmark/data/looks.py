@@ -20,8 +20,6 @@ TINY = 32
 """Pixels of a side: in smaller pictures little is seen."""
 _CLOSE = 256
 """Longest side in pixels at which sharpness is told: what is in focus there is sharp enough."""
-_AHEAD = 4096
-"""So many files are handed to the threads at once: each that waits takes memory."""
 _BORDER = 2
 """Width of a thumbnail's border in pixels."""
 
@@ -79,7 +77,7 @@ def look_at(
     """
     looks: list[Look | None] = []
     made = np.zeros((len(files) * thumbnails, SIDE, SIDE, 3), np.uint8)
-    with in_threads(_look, files, _AHEAD) as seen:
+    with in_threads(_look, files) as seen:
         for row, one in enumerate(seen):
             looks.append(None if one is None else one[0])
             if thumbnails and one is not None:

@@ -22,12 +22,12 @@ def find_images(
     Args:
         config: The configuration.
         home: Folder for what is unpacked, generated and found out.
-        progress: Called with (images done, images in all) while they are looked at.
+        progress: Called with (images done, images in all) while they are drawn, or read.
 
     Raises:
         UserError: There is no such source, or its classes cannot be told; says what to type.
     """
-    return examine(open_source(config, home), home, progress)
+    return examine(open_source(config, home, progress), home, progress)
 
 
 def select_images(config: Config, examined: Examined) -> Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,12 +59,15 @@ class Source:
         )
 
 
-def open_source(config: Config, home: Path) -> Source:
+def open_source(
+    config: Config, home: Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Source:
     """Find the image files of ``config.data.source``.
 
     Args:
         config: The configuration.
         home: Folder for what is generated and unpacked.
+        progress: Called with (images done, images in all) while they are generated.
 
     Raises:
         UserError: There is no such source, or its classes cannot be told; says what to type.
@@ -72,7 +75,7 @@ def open_source(config: Config, home: Path) -> Source:
     source = config.data.source
     if source == "demo":
         spec = DemoSpec(**config.demo.model_dump())
-        return demo_source(spec, config.data, home)
+        return demo_source(spec, config.data, home, progress)
     if source.startswith(KAGGLE):
         folder = _download_kaggle(source.removeprefix(KAGGLE))
         return folder_source(folder, config.data, name=source)
@@ -166,7 +169,12 @@ def folder_source(
     return replace(source, files=tuple(thin(source.files, config.classes)))
 
 
-def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
+def demo_source(
+    spec: DemoSpec,
+    config: DataConfig,
+    home: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Source:
     """Generate demo images, once, and list them."""
     range_ = f"{spec.first_species}-{spec.first_species + spec.species - 1}"
     count = f"{spec.images_per_species}"
@@ -175,7 +183,7 @@ def demo_source(spec: DemoSpec, config: DataConfig, home: Path) -> Source:
     folder = cache_folder(home, "demo") / f"species-{range_}-of-{count}-seed-{spec.seed}"
     if not folder.exists():
         with unfinished(folder) as partial:
-            write_demo(spec, partial)
+            write_demo(spec, partial, progress)
     return folder_source(folder, config.model_copy(update={"classes_at": None}), name="demo")
 
 

@@ -76,7 +76,7 @@ def plan_study(
         config: The configuration.
         chosen: What to run; what it needs comes along.
         home: Folder of the image stores.
-        progress: Called with (images done, images in all) while images are read.
+        progress: Called with (images done, images in all) while images are drawn, or read.
         seeds: Of the repeats of each system; none for the configuration's alone.
 
     Raises:
@@ -101,7 +101,7 @@ def plan_study(
     check_classes(data)
     pretraining = None
     if pretrained := [one for one in everything if is_pretrained(one, config)]:
-        drawn = source_of(config, home, pretraining=True)
+        drawn = source_of(config, home, pretraining=True, progress=progress)
         pretraining = prepared(drawn, pretrained, PRETRAINING_SEED)
     drawn_spec = None if pretraining is None else pretraining.spec
     plan = make_plan(chosen, config, data.spec, drawn_spec, seeds)
@@ -157,20 +157,26 @@ def _fits(spec: ModelSpec, image_size: int) -> None:
     check_size(spec, image_size)
 
 
-def source_of(config: Config, home: Path, *, pretraining: bool) -> Source:
+def source_of(
+    config: Config,
+    home: Path,
+    *,
+    pretraining: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Source:
     """Find the image files of a study, or those that its networks are pretrained on.
 
     Raises:
         UserError: They are not there.
     """
     if not pretraining:
-        return select_images(config, find_images(config, home))
+        return select_images(config, find_images(config, home, progress))
     species = DemoSpec(
         species=config.pretrain.species,
         images_per_species=config.pretrain.images_per_species,
         first_species=PRETRAINING_SPECIES,
     )
-    return demo_source(species, DataConfig(), home)
+    return demo_source(species, DataConfig(), home, progress)
 
 
 def embedding_ids(plan: Plan) -> frozenset[str]:

@@ -30,10 +30,10 @@ _OTHERS = 5
 
 
 @contextmanager
-def reading(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show how many images are read: hashed, looked at, decoded."""
+def preparing(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show how many images are drawn, hashed, looked at, decoded."""
     with Progress(
-        TextColumn("reading images"),
+        TextColumn("preparing images"),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         console=console,

@@ -60,6 +60,12 @@ def test_same_spec_writes_same_bytes(tmp_path: Path) -> None:
     assert _written(SMALL, tmp_path / "a") == _written(SMALL, tmp_path / "b")
 
 
+def test_drawing_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    write_demo(SMALL, tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(done, 12) for done in range(1, 13)]
+
+
 def test_images_of_a_species_differ(demo: Path) -> None:
     contents = _contents(demo)
     assert len(set(contents.values())) == len(contents)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -107,7 +108,7 @@ def test_demo_is_generated_once(tmp_path: Path) -> None:
 
 
 def test_interrupted_demo_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(spec: DemoSpec, folder: Path) -> None:
+    def interrupted(spec: DemoSpec, folder: Path, progress: Callable[[int, int], None]) -> None:
         write_demo(spec, folder)
         raise KeyboardInterrupt
 

@@ -1,13 +1,16 @@
 """Turns a small specification into a class-per-folder tree of drawn images of invented species."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmark.data.demo.scene import picture
-from benchmark.data.demo.species import SPECIES_LIMIT, Species, species_name, species_of
+from benchmark.data.demo.species import SPECIES_LIMIT, species_name, species_of
+from benchmark.data.threads import in_threads
 from benchmark.study.suite import STUDY_IMAGES
 from registry.errors import UserError
 
@@ -77,7 +80,11 @@ def species_names(spec: DemoSpec) -> list[str]:
     return [species_name(number) for number in spec.numbers]
 
 
-def write_demo(spec: DemoSpec, folder: Path) -> None:
+def write_demo(
+    spec: DemoSpec,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Write every image to `folder`/<species>/<image>.jpg or .png, or below train and test there.
 
     Images come in many sizes, as RGB or, for some PNG files, RGBA. The same spec writes the same
@@ -86,18 +93,24 @@ def write_demo(spec: DemoSpec, folder: Path) -> None:
     Args:
         spec: What to generate.
         folder: Where the class folders go; made if missing.
+        progress: Called with (images done, images in all).
 
     Raises:
         FileExistsError: If a class folder exists already.
     """
-    for number in spec.numbers:
-        kind = species_of(number)
-        for part, indices in _parts(spec).items():
-            class_folder = folder / part / kind.name
-            class_folder.mkdir(parents=True)
-            for index in indices:
-                rng = np.random.default_rng((spec.seed, number, index))
-                _write_image(kind, class_folder / f"{index:03d}", rng)
+    parts = _parts(spec)
+    for name in species_names(spec):
+        for part in parts:
+            (folder / part / name).mkdir(parents=True)
+    images = [
+        (number, part, index)
+        for number in spec.numbers
+        for part, indices in parts.items()
+        for index in indices
+    ]
+    with in_threads(partial(_write_image, spec.seed, folder), images) as written:
+        for done, _ in enumerate(written, start=1):
+            progress(done, len(images))
 
 
 def _parts(spec: DemoSpec) -> dict[str, range]:
@@ -108,7 +121,10 @@ def _parts(spec: DemoSpec) -> dict[str, range]:
     return {"train": range(first), "test": range(first, first + spec.test_images_per_species)}
 
 
-def _write_image(kind: Species, stem: Path, rng: np.random.Generator) -> None:
+def _write_image(seed: int, folder: Path, which: tuple[int, str, int]) -> None:
+    number, part, index = which
+    rng = np.random.default_rng((seed, number, index))
+    kind = species_of(number)
     size = _size(rng)
     # Small pictures are drawn at twice their size for smooth edges, huge ones are drawn smaller.
     zoom = min(2, _LARGEST_CANVAS / max(size))
@@ -116,6 +132,7 @@ def _write_image(kind: Species, stem: Path, rng: np.random.Generator) -> None:
     image = image.resize(size, Image.Resampling.BOX if zoom > 1 else Image.Resampling.BICUBIC)
     if image.mode == "RGB":
         image = _grain(image, rng)
+    stem = folder / part / kind.name / f"{index:03d}"
     if image.mode == "RGBA" or rng.random() > _JPEG_SHARE:
         image.save(stem.with_suffix(".png"), compress_level=1)
     else:
