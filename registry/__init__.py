@@ -5,13 +5,8 @@ from registry.errors import PluginError, UserError
 from registry.heads import heads, register_head
 from registry.models import models, register_model
 from registry.protocols import Contributions, Growth
-from registry.specs import (
-    HeadSpec,
-    InputSpec,
-    ModelSpec,
-    SearchSpace,
-    Suggest,
-)
+from registry.search_space import SearchSpace, Suggest
+from registry.specs import HeadSpec, InputSpec, ModelSpec
 from registry.weights import PackagedWeights, TorchvisionWeights, WeightsUnavailable
 
 __all__ = [

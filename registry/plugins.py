@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import entry_points
 
-from registry.errors import PluginError, one_line
+from registry.errors import PluginError, UserError, one_line
 
 GROUP = "bench.plugins"
 logger = logging.getLogger(__name__)
@@ -38,7 +38,13 @@ class Plugins:
         for entry_point in entry_points(group=GROUP):
             try:
                 with models.undone_if_it_fails(), heads.undone_if_it_fails():
+                    before = len([*models, *heads])
                     entry_point.load()
+                    if entry_point.attr and before == len([*models, *heads]):
+                        raise UserError(
+                            f"{entry_point.attr} is not called, and nothing is registered; name "
+                            f"the module alone, {entry_point.module}, and register in it"
+                        )
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # such as SystemExit, or what pytest.skip raises

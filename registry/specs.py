@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from registry.code import module_of
 from registry.core import near
 from registry.errors import UserError, code_of, is_ours
 from registry.protocols import Contributions, Growth
+from registry.search_space import SearchSpace
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -41,6 +42,11 @@ def _make_tuple(of: str, spec: object, name: str) -> None:
     if not isinstance(given, Iterable):
         raise UserError(f"{of}: {name}={given!r} is no tuple")
     object.__setattr__(spec, name, tuple(given))  # which is how a frozen dataclass sets its own
+
+
+def _check_kind(of: str, name: str, given: object, example: str, members: Sequence[str]) -> None:
+    if isinstance(given, type) or not all(hasattr(given, member) for member in members):
+        raise UserError(f"{of}: {name}={given!r} is none; write {name}={example}")
 
 
 def _is_number(value: object) -> bool:
@@ -131,8 +137,9 @@ class ModelSpec:
         """Check what a registration says; lists become tuples, to be hashed.
 
         Raises:
-            UserError: A name that could not be typed, a schedule or explanation unheard of, or what
-                cannot be hashed, as what is remembered of a model needs it.
+            UserError: A name that could not be typed, a schedule or explanation unheard of, an
+                input or weights that are none, or what cannot be hashed, as what is remembered of
+                a model needs it.
         """
         _check_name("model", self.name)
         told = f"model {self.name!r}"
@@ -142,6 +149,10 @@ class ModelSpec:
         if self.explanation is not None:
             _check_known(told, "explanation", self.explanation, get_args(Explanation))
         _check_known(told, "frozen_classifier", self.frozen_classifier, get_args(FrozenClassifier))
+        _check_kind(told, "input", self.input, "InputSpec(size=224)", ("size", "aspect"))
+        if self.weights is not None:
+            example = "PackagedWeights(...)"
+            _check_kind(told, "weights", self.weights, example, ("installed", "load"))
         for schedule in get_args(Schedule):
             if self.name.endswith(f"-{schedule}"):
                 raise UserError(f"model {self.name!r}: -{schedule} ends names of runs; rename it")
@@ -176,38 +187,6 @@ class ModelSpec:
         """
         with self.code():
             return _promised(self.factory(image_size), _BACKBONE)
-
-
-class Suggest(Protocol):
-    """The part of an Optuna trial that a search space uses."""
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        """Suggest a whole number from ``low`` to ``high``, both included."""
-        ...
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Suggest a number from ``low`` to ``high``."""
-        ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """Suggest one of the choices."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSpace:
-    """The settings of a head that a sweep varies.
-
-    Attributes:
-        suggest: Trial -> the head's parameters.
-        defaults: For each setting that the head's grid leaves open, what the head then takes: with
-            it, a point of the grid is a point of the space.
-    """
-
-    suggest: Callable[[Suggest], dict[str, Any]]
-    defaults: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,24 +224,27 @@ class HeadSpec:
         """Check what a registration says; lists become tuples.
 
         Raises:
-            UserError: A name that could not be typed, or a grid that cannot be kept.
+            UserError: A name that could not be typed, a grid that cannot be kept, or a search space
+                that is none.
         """
         _check_name("head", self.name)
+        told = f"head {self.name!r}"
         for name in ("grid", "trusted_types"):
-            _make_tuple(f"head {self.name!r}", self, name)
+            _make_tuple(told, self, name)
         if not self.grid:
-            raise UserError(
-                f"head {self.name!r}: its grid is empty; leave it out, or write ({{}},)"
-            )
+            raise UserError(f"{told}: its grid is empty; leave it out, or write ({{}},)")
         for point in self.grid:
             if not isinstance(point, Mapping):
-                raise UserError(f"head {self.name!r}: its grid is a tuple of dicts, not {point!r}")
+                raise UserError(f"{told}: its grid is a tuple of dicts, not {point!r}")
             for key, value in point.items():
                 if not isinstance(value, str | int | float | None):
                     raise UserError(
-                        f"head {self.name!r}: {key}={value!r} in its grid is no number, text, "
-                        "truth value or None; make the object in the factory"
+                        f"{told}: {key}={value!r} in its grid is no number, text, truth value or "
+                        "None; make the object in the factory"
                     )
+        if self.search_space is not None:
+            example = "SearchSpace(suggest=..., defaults={})"
+            _check_kind(told, "search_space", self.search_space, example, ("suggest", "defaults"))
 
     @property
     def of_plugin(self) -> bool:

@@ -22,11 +22,12 @@ from registry.code import code_id
 from registry.core import near
 from registry.errors import PluginError, UserError, one_line
 from registry.protocols import SIZE
-from registry.specs import SearchSpace
+from registry.search_space import SearchSpace
+from registry.specs import HeadSpec
 
 RUNG = 25
 """Every so many trees a trial is reported and may be pruned."""
-_TRIED = 30
+_TRIED = (300, 256)
 """So many images of so many features are what values of a grid are tried on."""
 _NOT_SWEPT = {"random_state", "seed", "n_jobs", "nthread", "verbose", "verbosity", "warm_start"}
 
@@ -147,21 +148,35 @@ def head_grid(head: str, axes: Sequence[str]) -> Grid:
     """
     spec = heads[head]
     classifier: Any = spec.make(seed=0, jobs=1)
+    if not hasattr(classifier, "get_params"):
+        raise UserError(
+            f"{head} has no get_params, which says what can be varied; derive its classifier from "
+            "sklearn.base.BaseEstimator"
+        )
     # A pipeline's are called STEP__NAME.
     names = [name.rpartition("__")[2] for name in classifier.get_params()]
     known = [name for name in dict.fromkeys(names) if name not in _NOT_SWEPT]
     grid = read_grid(axes, head, known)
-    rng = np.random.default_rng(0)
-    features, labels = rng.normal(size=(_TRIED, _TRIED)).astype(np.float32), np.arange(_TRIED) % 3
     small = {SIZE: 1} if SIZE in known else {}
+    if _refusal(spec, small) is not None:
+        return grid  # it takes other embeddings alone: no value is to blame
     for setting, values in grid.axes:
         numbers = sorted(value for value in values if type(value) in (int, float))
         others = [value for value in values if type(value) not in (int, float)]
         for value in [*numbers[:1], *numbers[-1:], *others] if setting != SIZE else []:
-            try:
-                fresh: Any = spec.make(seed=0, jobs=1, **{**small, setting: value})
-                fresh.fit(features, labels)
-            except (ValueError, TypeError, PluginError) as error:
+            if error := _refusal(spec, {**small, setting: value}):
                 told = textwrap.shorten(one_line(error), 200, placeholder=" …")
                 raise UserError(f"{head} does not take {setting}={value}: {told}") from error
     return grid
+
+
+def _refusal(spec: HeadSpec, params: Params) -> Exception | None:
+    """Why a head with these parameters is not fitted to a few random numbers; None if it is."""
+    count, width = _TRIED
+    features = np.random.default_rng(0).normal(size=(count, width)).astype(np.float32)
+    try:
+        fresh: Any = spec.make(seed=0, jobs=1, **params)
+        fresh.fit(features, np.arange(count) % 3)
+    except (ValueError, TypeError, PluginError) as error:
+        return error
+    return None

@@ -23,7 +23,7 @@ from benchmark.training.devices import find_device
 from benchmark.training.images import Examples, image_examples
 from benchmark.training.trainer import Diverged, Trainer
 from registry.errors import UserError
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
 
 WEIGHT_DECAYS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 BATCH_SIZES = (8, 16, 32, 64, 128)

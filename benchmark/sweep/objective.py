@@ -16,7 +16,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.sweep.space import Grid, Params, SettingSpace
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
-from registry.specs import SearchSpace
+from registry.search_space import SearchSpace
 
 
 class Measurement(Protocol):

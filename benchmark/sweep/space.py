@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FixedTrial
 
 from registry.core import near
-from registry.errors import UserError
+from registry.errors import UserError, one_line
 from registry.protocols import SIZE
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
 
 Params = dict[str, Any]
 _MAX_CELLS = 100_000
@@ -60,8 +61,17 @@ class SettingSpace:
         """Check the settings.
 
         Raises:
-            UserError: The search space has no such setting.
+            UserError: The search space has no such setting, or does not hold a point of the grid.
         """
+        for point in self.grid:
+            try:
+                with warnings.catch_warnings(action="ignore"):  # a value may lie out of the range
+                    self.space.suggest(FixedTrial({**self.space.defaults, **point}))
+            except Exception as error:  # a plugin's
+                raise UserError(
+                    f"the search space of {self.name} does not hold {dict(point)} "
+                    f"({one_line(error)}); what a point of the grid leaves open stands in defaults"
+                ) from error
         for name in self.only:
             if name not in self._distributions:
                 raise UserError(

@@ -14,8 +14,9 @@ from registry.specs import HeadSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CLASSES, FEATURES = 3, 8
-_TRAIN, _SCORED = 90, 30
+CLASSES, FEATURES = 3, 256
+"""As many features as the smallest of the usual backbones gives."""
+_TRAIN, _SCORED = 300, 30
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,8 @@ def is_made_afresh(made: Made) -> None:
 
 def gives_embeddings(made: Made) -> None:
     """``forward_features`` and ``forward_head`` give (N, ``num_features``) finite numbers."""
+    import torch
+
     backbone, images = made.backbone.eval(), made.images
     side = f"{made.image_size} px"
     with made.advising(
@@ -74,6 +76,8 @@ def gives_embeddings(made: Made) -> None:
         "one: check_model(..., image_size=...)"
     ):
         features = backbone.forward_features(images)
+    if not isinstance(features, torch.Tensor):
+        raise made.fail(f"forward_features gives {type(features).__name__}; give a tensor")
     if features.ndim not in (3, 4) or len(features) != len(images):
         raise made.fail(
             f"forward_features gives {tuple(features.shape)} of 3 images; give maps (N, C, h, w) "
@@ -84,6 +88,8 @@ def gives_embeddings(made: Made) -> None:
         "forward_head(features, pre_logits=True)"
     ):
         embeddings = backbone.forward_head(features, pre_logits=True)
+    if not isinstance(embeddings, torch.Tensor):
+        raise made.fail(f"forward_head gives {type(embeddings).__name__}; give a tensor")
     shape = tuple(embeddings.shape)
     if len(shape) != 2 or shape[0] != len(images):
         raise made.fail(f"forward_head gives {shape} of 3 images; give (N, num_features)")

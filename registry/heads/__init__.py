@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 from registry.core import Registry
 from registry.plugins import plugins
 from registry.protocols import Contributions, Growth
-from registry.specs import HeadSpec, SearchSpace
+from registry.search_space import SearchSpace
+from registry.specs import HeadSpec
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin

@@ -13,7 +13,7 @@ from registry.heads.forests import (
     forest_contributions,
     suggest_forest,
 )
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from registry.specs import Suggest
+from registry.search_space import Suggest
 
 if TYPE_CHECKING:
     import numpy as np

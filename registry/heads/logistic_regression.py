@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from registry.heads import register_head
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from registry.heads import STUDY_GRID, register_head
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
 from registry import HeadSpec, SearchSpace, UserError, heads
 from registry.checks import HEAD_CHECKS, CheckFailed, check_head
@@ -154,7 +156,7 @@ HEADS: dict[str, tuple[HeadSpec, str]] = {
     "grown": (head(trees, growth=Stunted), "its growth at size 1 is not what a fit with"),
     "contributions": (
         head(contributions=lambda one, embeddings, classes: embeddings[:, 1:]),
-        r"contributions have the shape \(30, 7\); give finite numbers",
+        r"contributions have the shape \(30, 255\); give finite numbers",
     ),
     "types": (
         head(lambda seed, jobs: Neighbour()),
@@ -174,6 +176,8 @@ def test_head_that_keeps_its_promises_passes() -> None:
     check_head(head())
     check_head(head(grid=({"n_neighbors": 3}, {"n_neighbors": 5})))
     check_head(head(lambda seed, jobs: DummyClassifier(strategy="prior")))
+    check_head(head(grid=({"n_neighbors": 100},)))
+    check_head(head(lambda seed, jobs: make_pipeline(PCA(64), LogisticRegression())))
     counted = head(
         trees,
         describe=lambda one: {"trees": len(one.estimators_)},

@@ -103,6 +103,18 @@ class Pooled(Net):
         return embeddings
 
 
+class Both(Net):
+    """Gives more than its features."""
+
+    def forward_features(self, x: Tensor) -> Any:
+        return self.stem(x), x
+
+
+class BothPooled(Net):
+    def forward_head(self, x: Tensor, pre_logits: bool = True) -> Any:
+        return {"pooled": super().forward_head(x)}
+
+
 def shared(net: Net = Net()) -> Net:  # noqa: B008
     return net
 
@@ -124,6 +136,8 @@ MODELS: dict[str, tuple[ModelSpec, str]] = {
     "schedules": (model(schedules=()), r"schedules is empty; name one, such as \('scratch',\)"),
     "weights": (model(schedules=("staged",)), "start from pretrained weights, and it has none"),
     "factory": (model(broken), r"the factory fails; .* \(OSError: the disk is gone\)"),
+    "two features": (model(lambda size: Both()), "forward_features gives tuple; give a tensor"),
+    "two embeddings": (model(lambda size: BothPooled()), "forward_head gives dict; give a tensor"),
     "nothing": (model(lambda size: None), r"NoneType, which has no forward_features"),
     "no num_features": (
         model(lambda size: nn.Identity()),

@@ -104,6 +104,10 @@ def test_installed_package_is_a_plugin(tmp_path: Path) -> None:
             "head 'a': C=<class",
         ),
         ("register_head('a', title='', grid=())(list)", "head 'a': its grid is empty; leave it"),
+        (
+            "register_head('a', title='', search_space=len)(list)",
+            "head 'a': search_space=<built-in function len> is none; write search_space=",
+        ),
     ],
 )
 def test_broken_plugin_is_told_and_takes_nothing_from_others(
@@ -128,6 +132,21 @@ def test_broken_plugin_is_told_and_takes_nothing_from_others(
     assert plugins.broken[0].__cause__ is not None
 
 
+def test_an_entry_point_that_names_a_function_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = (
+        "from registry import register_model\ndef register(): register_model('x', title='X')(list)"
+    )
+    install(monkeypatch, tmp_path, lazy=code, tiny=f"{MODEL}\ndef unused(): pass")
+    for name, function in (("lazy", "register"), ("tiny", "unused")):
+        (file,) = tmp_path.glob(f"*{name}*.dist-info/entry_points.txt")
+        file.write_text(file.read_text().replace(f"bench_{name}", f"bench_{name}:{function}"))
+    assert [spec.name for spec in models][-1] == "tiny"  # registered as it was imported
+    (told,) = caplog.messages
+    assert "register is not called, and nothing is registered; name the module alone" in told
+
+
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
@@ -135,6 +154,8 @@ def test_broken_plugin_is_told_and_takes_nothing_from_others(
         ("schedules='frozen'", "no schedule is called 'f'"),
         ("explanation='gradcm'", "no explanation is called 'gradcm'; did you mean gradcam"),
         ("schedules=3", "schedules=3 is no tuple"),
+        ("input=224", r"input=224 is none; write input=InputSpec\(size=224\)"),
+        ("weights='best.pth'", r"weights='best.pth' is none; write weights=PackagedWeights"),
         ("cam_layer=['x']", "unhashable type: 'list'; what it is made of must not change"),
     ],
 )

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from benchmark.sweep.head_target import HeadTarget
 from benchmark.sweep.names import resolve
 from benchmark.sweep.space import SettingSpace
 from registry import heads
 from registry.errors import UserError
-from registry.specs import SearchSpace, Suggest
+from registry.search_space import SearchSpace, Suggest
+from registry.specs import HeadSpec
 from tests.sweep.synthetic import base, head_space, make_growth
 
 
@@ -71,6 +76,39 @@ def test_what_is_not_varied_is_as_in_the_grid_before_it_is_as_by_default() -> No
         only=("a",),
     )
     assert space.suggest(optuna.trial.FixedTrial({"a": 3})) == {"a": 3, "b": 5, "c": 1}
+
+
+def test_a_space_that_does_not_hold_the_grid_is_told() -> None:
+    def suggest(trial: Suggest) -> dict[str, Any]:
+        return {"c": trial.suggest_float("c", 0, 9), "tol": trial.suggest_float("tol", 0, 1)}
+
+    with pytest.raises(
+        UserError, match=r"space of head does not hold \{'c': 1\} .*'tol'.*defaults"
+    ):
+        SettingSpace(name="head", space=SearchSpace(suggest=suggest, defaults={}), grid=({"c": 1},))
+
+
+def test_a_head_for_wide_embeddings_or_without_parameters() -> None:
+    def wide(seed: int, jobs: int, n_components: int = 64) -> Any:
+        return make_pipeline(PCA(n_components), LogisticRegression())
+
+    def wider(seed: int, jobs: int, n_components: int = 400) -> Any:
+        return make_pipeline(PCA(n_components), LogisticRegression())
+
+    def bare(seed: int, jobs: int) -> Any:
+        return SimpleNamespace(fit=lambda x, y: None, predict_proba=lambda x: x)
+
+    for factory in (wide, wider, bare):
+        heads.add(HeadSpec(name=factory.__name__, title="Mine", factory=factory))
+    try:
+        with pytest.raises(UserError, match="does not take n_components=257"):
+            target("wide").grid(["n_components=8,257"])
+        assert target("wider").grid(["n_components=300"]).points() == [{"n_components": 300}]
+        with pytest.raises(UserError, match=r"bare has no get_params.*BaseEstimator"):
+            target("bare").grid(["C=1"])
+    finally:
+        for factory in (wide, wider, bare):
+            heads.remove(factory.__name__)
 
 
 def test_axes() -> None:
