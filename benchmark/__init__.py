@@ -172,8 +172,8 @@ def load(
 
 def _prepare() -> None:
     """Set MLflow's variables, before MLflow is imported, unless the command line has done so."""
-    from benchmark.tracking.store import DEFAULTS, ENV_FILE, load_environment
+    from benchmark.tracking.store import DEFAULTS, ENV_FILE, MAY_SET, load_environment
 
     if not DEFAULTS.keys() <= os.environ.keys() and (ignored := load_environment()):
         names = ", ".join(ignored)
-        logger.warning("%s may set MLFLOW_… and BENCH_…, not %s", ENV_FILE, names)
+        logger.warning("%s %s, not %s", ENV_FILE, MAY_SET, names)

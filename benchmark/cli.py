@@ -84,13 +84,13 @@ class BenchGroup(click.Group):
         """Run a command."""
         from benchmark.processes.leftovers import remove_unfinished, temporary_folder
         from benchmark.processes.signals import Interrupted, interrupted_by_signals
-        from benchmark.tracking.store import ENV_FILE, load_environment
+        from benchmark.tracking.store import ENV_FILE, MAY_SET, load_environment
 
         _open_streams()
         try:
             if ignored := load_environment():
                 names = printable(", ".join(ignored))
-                click.echo(f"{ENV_FILE} may set MLFLOW_… and BENCH_…, not {names}", err=True)
+                click.echo(f"{ENV_FILE} {MAY_SET}, not {names}", err=True)
             # What is started takes no module from the folder that it is started in.
             os.environ["PYTHONSAFEPATH"] = "1"
             with interrupted_by_signals(), temporary_folder(), _warnings_shown():

@@ -126,7 +126,7 @@ def shortcut_warnings(data: PreparedData, examined: Examined, home: Path) -> lis
     """
     question = (data.spec.content, data.splits.tolist(), FRAMING, SURE)
     told = remembered(home, "shortcuts", question, lambda: list(_told(data, examined)))
-    ending = " of the images not trained on; see bench data --audit"
+    ending = " of the images not trained on; see bench data DIR --audit"
     return [f"shortcut: {'; '.join(told)}{ending}"] if told else []
 
 

@@ -49,7 +49,7 @@ def check_packages() -> None:
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
         raise UserError(
             f"--format onnx needs the export extra ({', '.join(missing)}); "
-            "type: uv sync --extra export"
+            "type: uv sync --inexact --extra export"
         )
 
 

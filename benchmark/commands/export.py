@@ -43,7 +43,10 @@ DESCRIPTION = "model.json"
 def export(
     name: str, format_: Format, folder: Path | None, seed: int | None, context: str | None
 ) -> None:
-    """Write a classifier, NAME or the best, into files that need no bench, and check them.
+    """Write a classifier into files that need no bench, and check them.
+
+    NAME is a run, a row of bench leaderboard by its system, or best: of the newest runs, by
+    validation accuracy.
 
     The graph takes pixels, uint8 RGB of (N, size, size, 3): what a picture becomes by the aspect,
     crop and interpolation that model.json names. It scales them, subtracts mean and divides by std

@@ -47,7 +47,7 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--device",
             default="auto",
             show_default=True,
-            help="Of networks: cpu, cuda, cuda:1 or auto.",
+            help="Of networks, and of XGBoost: cpu, cuda, cuda:1 or auto.",
         ),
         click.option(
             "--gpu-share",

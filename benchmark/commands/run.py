@@ -69,7 +69,8 @@ def run(
     """Run the systems that NAMES match, or all, and show the leaderboard.
 
     A name is one that `bench ls systems` lists, a glob such as 'resnet18*', or MODEL,
-    MODEL-staged, MODEL-frozen and MODEL-frozen/HEAD with any model and head, timm:NAME included.
+    MODEL-staged, MODEL-frozen and MODEL-frozen/HEAD, as bench ls models says of each model, with
+    any head, timm:NAME included.
 
     What is complete for the same data and settings is not run again: after an interruption, the
     same command goes on where it stopped.

@@ -94,7 +94,7 @@ def warnings(data: PreparedData) -> list[str]:
     if data.left_out:
         counts.append(f"{counted(len(data.left_out), 'file')} left out")
     if lines or counts:
-        counts.append("bench data lists all")
+        counts.append("bench data DIR lists all")
     return [*lines, "; ".join(counts)] if counts else lines
 
 

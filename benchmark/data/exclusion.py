@@ -51,7 +51,7 @@ def leave_out(
     if reasons and not known & reasons.keys():
         raise UserError(
             f"--exclude {exclusions}: none of its {len(reasons)} images is there, such as "
-            f"{next(iter(reasons))!r}; names are those that bench data --table splits lists"
+            f"{next(iter(reasons))!r}; names are those that bench data DIR --table splits lists"
         )
     left_out = [
         LeftOut(name=name, reason=f"by {exclusions.name}: {reason or 'excluded'}")

@@ -192,7 +192,7 @@ def _download_kaggle(name: str) -> Path:
         import kagglehub
     except ImportError as error:
         raise UserError(
-            "--data kaggle:… needs the kaggle extra; type: uv sync --extra kaggle"
+            "--data kaggle:… needs the kaggle extra; type: uv sync --inexact --extra kaggle"
         ) from error
     try:
         return Path(kagglehub.dataset_download(name))

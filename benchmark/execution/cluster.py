@@ -110,7 +110,9 @@ def import_ray(*, loopback: bool) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UserError("--executor ray needs the ray extra; type: uv sync --extra ray") from error
+        raise UserError(
+            "--executor ray needs the ray extra; type: uv sync --inexact --extra ray"
+        ) from error
     # The token of an earlier cluster of this process, which Ray keeps, opens no other.
     core: Any = ray._raylet
     core.AuthenticationTokenLoader.instance().reset_cache()

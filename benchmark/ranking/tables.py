@@ -179,7 +179,7 @@ def make_tables(
     if view == "trees" and all(one.table.empty for one in made):
         raise UserError(
             "no tree head of the study's two experiments is completed on these data and settings; "
-            "type: bench run 'resnet18-*/*'"
+            "type: bench run 'resnet18-*/*', with their --data and settings"
         )
     return made, chosen.others
 

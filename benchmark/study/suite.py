@@ -216,8 +216,9 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
         names = [*known, *(spec.name for spec in models)]
         raise no_such("system", pattern, names)
     if schedule not in models[model].schedules:
-        schedules = ", ".join(models[model].schedules)
-        raise UserError(f"{model} cannot be trained {schedule!r}; it can be: {schedules}")
+        names = [System(model=model, schedule=own).name for own in models[model].schedules]
+        how = "from scratch" if schedule == "scratch" else schedule
+        raise UserError(f"{model} is not trained {how}; name {' or '.join(names)}")
     system = System(model=model, schedule=schedule)
     if not slash:
         return [system]

@@ -182,7 +182,7 @@ def _check_version(store: Store, version: str) -> None:
     raise unusable(
         store,
         f"its tables are a newer MLflow's than {mlflow.__version__}; type: "
-        "uv sync --upgrade-package mlflow",
+        "uv sync --inexact --upgrade-package mlflow",
     )
 
 

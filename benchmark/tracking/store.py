@@ -30,6 +30,7 @@ _OURS = re.compile(
 )
 """What mlflow.env may set, credentials as MLflow documents them: no more, since it is read from
 whatever folder bench is started in, and PYTHONPATH would decide what is run."""
+MAY_SET = "may set MLFLOW_…, BENCH_… and a cloud's credentials"
 _DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?:")
 
 

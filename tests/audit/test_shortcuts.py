@@ -84,7 +84,7 @@ def test_a_run_begins_with_what_tells_the_class_found_out_once(
         assert line.startswith("shortcut: ")
         assert "height alone tells the class of " in line
         assert "width" not in line
-        assert line.endswith("of the images not trained on; see bench data --audit")
+        assert line.endswith("of the images not trained on; see bench data DIR --audit")
     else:
         assert told == []
     monkeypatch.delattr("benchmark.audit.shortcuts.find_shortcuts")

@@ -85,7 +85,7 @@ def test_what_is_found_is_told_the_worst_first(folder: Path, home: Path) -> None
     ]
     assert [kind for kind, _, _ in told[2:]] == ["near copy"] * 15
     line = "15 copies, which share a part; 2 images also in another class, which are trained on"
-    assert warnings(data) == [f"{line}; bench data lists all"]
+    assert warnings(data) == [f"{line}; bench data DIR lists all"]
 
 
 def test_limited_training_data_keep_their_groups(folder: Path, home: Path) -> None:

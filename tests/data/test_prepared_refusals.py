@@ -70,7 +70,7 @@ def test_classes_of_which_nothing_can_be_read_are_told(folder: Path, tmp_path: P
     assert data.class_names == ["bulbasaur", "zubat"]
     assert [(one.kind, one.name) for one in data.findings] == [("no images", "abra")]
     assert "no images: abra" in warnings_of(data)
-    assert "5 files left out; bench data lists all" in warnings_of(data)
+    assert "5 files left out; bench data DIR lists all" in warnings_of(data)
 
 
 def test_one_class_is_too_few(folder: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_kaggle_without_its_package_says_what_to_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
-    with pytest.raises(ValueError, match="type: uv sync --extra kaggle"):
+    with pytest.raises(ValueError, match="type: uv sync --inexact --extra kaggle"):
         opened("kaggle:someone/monsters", tmp_path)
 
 

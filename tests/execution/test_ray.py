@@ -226,4 +226,4 @@ def test_what_is_missing_is_told_in_a_line(
     monkeypatch.setitem(sys.modules, "ray", None)
     found = CliRunner().invoke(main, [*run, "--executor", "ray"])
     assert found.exit_code == 2
-    assert "uv sync --extra ray" in found.output
+    assert "uv sync --inexact --extra ray" in found.output

@@ -110,7 +110,11 @@ def test_names_and_globs_are_resolved(patterns: list[str], names: list[str]) -> 
     [
         ("resnet19", "did you mean resnet18"),
         ("nothing*", "no system is called 'nothing\\*'"),
-        ("basic_cnn-frozen", "basic_cnn cannot be trained 'frozen'; it can be: scratch"),
+        ("basic_cnn-frozen", "basic_cnn is not trained frozen; name basic_cnn-scratch"),
+        (
+            "efficientnet_lite0",
+            "is not trained from scratch; name efficientnet_lite0-staged or efficientnet_lite0-f",
+        ),
         ("resnet18-frozen/xgbost", "did you mean xgboost"),
         ("timm:resnet1", "timm has no model 'resnet1'; did you mean"),
     ],
