@@ -100,7 +100,8 @@ def time_inference(network: Network, images: Examples, config: TrainConfig) -> f
     def time_batches(parts: Sequence[Tensor]) -> float:
         batches = [images.batch(part) for part in parts]
         with autocast(images.device, config.precision):
-            network(batches[0][:2])
+            for batch in {len(batch): batch for batch in batches}.values():
+                network(batch)  # a GPU prepares itself for each size
             start = now(images.device)
             for batch in batches:
                 network(batch)

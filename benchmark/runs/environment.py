@@ -26,11 +26,11 @@ PACKAGES = (
 
 
 def describe_environment(device: torch.device) -> dict[str, str]:
-    """Collect versions, hardware and the git commit of the checkout that this code lies in.
+    """Collect versions, hardware and the git commit of the checkout that has this code.
 
     Returns:
         Plain text by name; ``git_commit`` ends in ``-dirty`` where the checkout was changed, and
-        is ``none`` outside a repository.
+        is ``none`` where no repository keeps this file, as in a virtual environment inside one.
     """
     return {
         "python": platform.python_version(),
@@ -46,9 +46,14 @@ def describe_environment(device: torch.device) -> dict[str, str]:
 
 def _git_commit() -> str:
     # Not of the current folder: git runs programs that a repository's own settings name.
-    command = ["git", "-C", str(Path(__file__).parent)]
-    command += ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
+    file = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(file.parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", file.name)
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return "none"

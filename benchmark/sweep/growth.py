@@ -90,7 +90,8 @@ class SharedGrowth:
                 self.trees_grown += 1
                 # A regrown ensemble passes again through what its curve tells already.
                 if grown > len(curve):
-                    hits = probabilities.argmax(axis=1) == self._data.val_labels
+                    predicted = probabilities.astype(np.float32).argmax(axis=1)  # as runs keep them
+                    hits = predicted == self._data.val_labels
                     curve.append(float(hits.mean()))
         return curve
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from registry import HeadSpec, heads
@@ -30,13 +31,35 @@ def fit_head(
 
     Raises:
         PluginError: The classifier is a plugin's, and failed.
+        MemoryError: It is a forest that would not find room.
     """
+    _check_room(unfitted, embeddings, labels)
     with head.code():
         # Not by a class of the head's own: files and ONNX know scikit-learn's.
         neighbours = getattr(unfitted, "n_neighbors", None)
         if isinstance(neighbours, int) and neighbours > len(labels):
             unfitted.set_params(n_neighbors=len(labels))
         return unfitted.fit(embeddings, labels)
+
+
+def _check_room(unfitted: Any, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+    """Refuse a forest that fills the memory: the system would end the process, and all its runs.
+
+    Each node of scikit-learn's trees holds 8 bytes a class. What one tree takes is tried where the
+    largest trees that there could be would not fit.
+    """
+    if type(unfitted).__name__ not in ("ExtraTreesClassifier", "RandomForestClassifier"):
+        return
+    from sklearn.base import clone
+
+    free, count = psutil.virtual_memory().available, unfitted.n_estimators
+    if count * 2 * len(labels) * 8 * (int(labels.max()) + 1) < free:
+        return
+    (tree,) = clone(unfitted).set_params(n_estimators=1).fit(embeddings, labels).estimators_
+    if (needed := count * tree.tree_.value.nbytes) > free:
+        raise MemoryError(
+            f"{count} such trees take some {needed / 1e9:,.0f} GB, of {free / 1e9:,.0f} that are free"
+        )
 
 
 def head_probabilities(
@@ -54,7 +77,8 @@ def head_probabilities(
             raise ValueError(f"predict_proba gives an array of {found.shape}, not of {wanted}")
         if not ((found >= 0) & (found <= 1)).all():  # nor nan
             raise ValueError("predict_proba gives numbers that are no probabilities, from 0 to 1")
-        return found
+        # As it is kept: of what is equal there, no other class is the first here.
+        return found.astype(np.float32, copy=False)
 
 
 def predict_held_out(

@@ -81,12 +81,14 @@ class Loss:
         images, both = mix(images, torch.cat([labels, teacher], dim=1))
         return images, Targets(*both.split(self._num_classes, dim=1))
 
-    def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        """Mean over a batch.
+    def __call__(self, logits: Tensor, targets: Targets, batch: Tensor | None = None) -> Tensor:
+        """Mean over a batch, or a piece of it.
 
         Args:
             logits: (N, C).
-            targets: Of the batch.
+            targets: Of the piece.
+            batch: Rows of the whole batch: means over its pieces, weighted by how many images they
+                have, are the mean over all. None if there is one piece.
         """
         recipe = self._recipe
         loss = cross_entropy(
@@ -95,6 +97,10 @@ class Loss:
             weight=self._class_weights,
             label_smoothing=recipe.label_smoothing,
         )
+        if batch is not None and self._class_weights is not None and targets.labels.ndim == 1:
+            # Of labels, torch's mean is divided by what the classes of the piece weigh.
+            weighed = self._class_weights[self._examples.labels_of(batch)]
+            loss = loss * (self._class_weights[targets.labels].mean() / weighed.mean())
         if targets.teacher is None:
             return loss
         distilled = cross_entropy(logits / recipe.temperature, targets.teacher)

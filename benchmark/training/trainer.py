@@ -231,7 +231,7 @@ class Trainer:
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Sum the gradients of a batch's pieces; they are those of the whole batch's mean loss."""
         self.network.zero_grad(set_to_none=True)
-        count = sum(map(len, pieces))
+        batch = torch.cat([*pieces])
         results = []
         for rows in pieces:
             inputs, targets = examples.batch(rows), self._loss.targets(rows)
@@ -240,8 +240,8 @@ class Trainer:
                 inputs, targets = self._loss.mix(self._augment(inputs, progress), targets)
             with self._precise(inputs):
                 logits = module(inputs)
-            loss = self._loss(logits.float(), targets)
-            torch.autograd.backward(loss * (len(rows) / count))
+            loss = self._loss(logits.float(), targets, batch)
+            torch.autograd.backward(loss * (len(rows) / len(batch)))
             results.append((logits.detach(), labels, loss.detach()))
         return results
 

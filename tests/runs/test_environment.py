@@ -55,6 +55,21 @@ def test_the_commit_is_told_with_what_was_changed_since(
     assert told() == git("rev-parse", "HEAD") + "-dirty"
 
 
+def test_a_repository_that_keeps_other_files_is_not_the_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    Path("theirs.py").touch()
+    git("add", "theirs.py")
+    git("commit", "--quiet", "--message", "x")
+    code = tmp_path / ".venv/code.py"
+    code.parent.mkdir()
+    code.touch()
+    monkeypatch.setattr("benchmark.runs.environment.__file__", str(code))
+    assert describe_environment(torch.device("cpu"))["git_commit"] == "none"
+
+
 def test_a_plain_install_has_all_packages_that_are_told_of() -> None:
     needed = {"classifier-bench"}
     for name in ("classifier-bench", "scikit-learn"):  # which brings NumPy

@@ -6,6 +6,7 @@ import sys
 import warnings
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,30 @@ class check_output:  # noqa: N801
 
 
 check_output.__module__ = "sklearn.utils._testing"
+
+
+def test_a_forest_that_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = heads["extra_trees"]
+    free = SimpleNamespace(available=20_000)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    many = spec.make(seed=0, jobs=1, n_estimators=300)
+    with pytest.raises(MemoryError, match="300 such trees take some 0 GB, of 0 that are free"):
+        fit_head(spec, many, EMBEDDINGS, LABELS)
+    assert fit_head(spec, spec.make(seed=0, jobs=1, n_estimators=5), EMBEDDINGS, LABELS)
+    free.available = 10**9
+    assert fit_head(spec, many, EMBEDDINGS, LABELS)
+
+
+def test_probabilities_are_those_that_are_kept() -> None:
+    """Of classes that are equal in what is kept, the first is the one."""
+
+    class Tied:
+        def predict_proba(self, embeddings: Any) -> Any:
+            return np.array([[0.3, 0.1 + 0.2, 0.4 - 1e-16]])
+
+    found = head_probabilities(heads["knn"], Tied(), EMBEDDINGS[:1], 3)
+    assert found.dtype == np.float32
+    assert found[0, 0] == found[0, 1]
 
 
 def test_a_file_that_runs_a_program_is_refused_and_runs_nothing(tmp_path: Path) -> None:

@@ -187,16 +187,22 @@ def limit_memory(network: Network, images: int) -> None:
     network.backbone.forward_features = forward_features
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 def test_a_full_memory_divides_batches_and_changes_nothing_else(
-    examples: Examples, caplog: pytest.LogCaptureFixture
+    examples: Examples, caplog: pytest.LogCaptureFixture, weighted: bool
 ) -> None:
+    if weighted:
+        rows, labels = examples.rows("train"), examples.labels
+        few = rows[labels[rows] == 0][:4]
+        examples._rows["train"] = torch.cat([few, rows[labels[rows] != 0]])
     whole = make("basic_cnn", "scratch")
     for module in whole.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # its draws depend on the pieces
     divided = copy.deepcopy(whole)
     limit_memory(divided, 3)
-    trainers = [Trainer(one, examples, settings(), "scratch", 0) for one in (whole, divided)]
+    config = settings(class_weights=weighted)
+    trainers = [Trainer(one, examples, config, "scratch", 0) for one in (whole, divided)]
     losses = [[(r.train_loss, r.val_loss) for r in trainer.fit()] for trainer in trainers]
     assert losses[1] == [pytest.approx(pair, rel=1e-3) for pair in losses[0]]
     assert [trainer.pieces.count for trainer in trainers] == [1, 4]
