@@ -58,7 +58,8 @@ def _check_room(unfitted: Any, embeddings: NDArray[np.float32], labels: NDArray[
     (tree,) = clone(unfitted).set_params(n_estimators=1).fit(embeddings, labels).estimators_
     if (needed := count * tree.tree_.value.nbytes) > free:
         raise MemoryError(
-            f"{count} such trees take some {needed / 1e9:,.0f} GB, of {free / 1e9:,.0f} that are free"
+            f"{count} such trees take some {needed / 1e9:,.0f} GB, of {free / 1e9:,.0f} that are "
+            "free"
         )
 
 
