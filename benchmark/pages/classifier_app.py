@@ -242,9 +242,15 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
     async def invocations(rows: Rows) -> dict[str, list[dict[str, Any]]]:
         """Classify pictures in MLflow's format: a column image of base64, params with top."""
         images, top = read_rows(rows)
-        jobs = (desk.predict(data, f"image {place}") for place, data in enumerate(images))
-        verdicts = await asyncio.gather(*jobs)
-        return {"predictions": [verdict.row(min(top, classes)) for verdict in verdicts]}
+        try:
+            async with asyncio.TaskGroup() as group:  # after a failure, none of the others goes on
+                jobs = [
+                    group.create_task(desk.predict(data, f"image {place}"))
+                    for place, data in enumerate(images)
+                ]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return {"predictions": [job.result().row(min(top, classes)) for job in jobs]}
 
     @app.get("/health", response_description="Which classifier answers")
     async def health() -> Health:

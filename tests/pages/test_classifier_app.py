@@ -7,6 +7,7 @@ import io
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -213,6 +214,32 @@ def test_who_asks_when_too_many_wait_is_told_to_come_again(
         statuses = [future.result()[0] for future in futures]
         assert set(statuses) == {200, 503}
         assert send(("127.0.0.1", port), request)[0] == 200
+
+
+@pytest.mark.parametrize(("first", "status"), [(picture(COLOURS["red"]), 503), (b"broken", 400)])
+def test_of_a_request_that_fails_nothing_goes_on_before_the_next_one(
+    first: bytes, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "WAITING", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # so that two are decoded at once
+    decoded: list[Any] = []
+
+    class Slow(TrackedClassifier):
+        def decode(self, picture: Any) -> Any:
+            decoded.append(picture)
+            time.sleep(0.1 if len(picture) > len(b"broken") else 0)
+            return super().decode(picture)
+
+        def probabilities(self, pixels: Any) -> Any:
+            time.sleep(0.5)
+            return super().probabilities(pixels)
+
+    images = [first, *[picture(COLOURS["red"])] * 11]
+    rows = {"inputs": [base64.b64encode(image).decode() for image in images]}
+    with client_of(Slow(**vars(colour_classifier()))) as client:
+        assert client.post("/invocations", json=rows).status_code == status
+        client.post("/predict", files=upload(images[-1]))
+    assert len(decoded) < 10
 
 
 def test_whatever_fails_is_told_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
