@@ -56,7 +56,8 @@ def load_network(tracker: Tracker, run_id: str, device: torch.device) -> Network
     """
     record = read_record(tracker, run_id)
     with tracker.artifact(run_id, WEIGHTS_FILE) as file:
-        return read_network(file, record).to(device)
+        network = read_network(file, record)
+    return network.to(device)
 
 
 def read_network(file: Path, record: Record) -> Network:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import PluginError, UserError
+from registry.errors import PluginError, UserError, of_the_machine
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,6 +42,7 @@ def lent(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
 
     Raises:
         UserError: It is not there, or the block fails: it is not what its name says.
+        Exception: What the block raises for want of room or of rights: the file may be all right.
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -50,9 +51,11 @@ def lent(client: MlflowClient, run_id: str, name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             yield bring(repository, name, Path(folder))
-        except (UserError, PluginError):
+        except (UserError, PluginError, MemoryError):
             raise
         except Exception as error:  # what reads files of all kinds, from all kinds of places
+            if of_the_machine(error):
+                raise
             reason = (str(error).splitlines() or [""])[0] or type(error).__name__
             raise UserError(
                 f"{name} of the run {run.info.run_name} ({run_id}) cannot be used ({reason}); "

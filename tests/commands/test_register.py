@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import shlex
 import threading
@@ -17,17 +18,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import uvicorn
 from click.testing import CliRunner, Result
 from PIL import Image
 
 import benchmark as bench
+from benchmark.classifier.network import load_network
 from benchmark.classifier.promotion import compare
 from benchmark.cli import main
 from benchmark.evaluation.predictions import Predictions
 from benchmark.tracking.items import Artifact
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from benchmark.training.network import Network
 from registry import HeadSpec
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
@@ -161,6 +165,24 @@ def test_what_cannot_be_loaded_is_no_champion() -> None:
         file.write_bytes(content)
     assert_one_line_error(refused, "weights.safetensors of the run", "--force")
     assert not tracker.client.search_registered_models("name = 'damaged'")
+
+
+def test_where_the_disk_or_the_gpu_is_full_no_run_is_to_be_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def too_large(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("benchmark.classifier.packed.shutil.copyfile", full)
+        assert_one_line_error(bench_("register", NETWORK, "--as", "full"), "make room")
+    load_network.cache_clear()
+    monkeypatch.setattr(Network, "to", too_large)
+    with pytest.raises(torch.OutOfMemoryError):
+        bench.load(NETWORK)
 
 
 def run_that_told(

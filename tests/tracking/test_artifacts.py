@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import tempfile
 from pathlib import Path
@@ -48,3 +49,22 @@ def test_what_a_server_keeps_is_brought_here_and_leaves_nothing(
             pass
     assert not [*here.iterdir()]
     assert "View run" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("header too small"), UserError),
+        (OSError(errno.ENOSPC, "No space left on device"), OSError),
+        (MemoryError(), MemoryError),
+    ],
+)
+def test_for_what_this_machine_lacks_no_artifact_is_blamed(
+    store: Store, tmp_path: Path, error: Exception, told: type[Exception]
+) -> None:
+    tracker, note = Tracker(store), tmp_path / "note.txt"
+    note.write_text("hello")
+    with tracker.start("run", {}) as run:
+        run.log(Artifact(note))
+    with pytest.raises(told), tracker.artifact(run.id, "note.txt"):
+        raise error
