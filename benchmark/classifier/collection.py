@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
+import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePath
 
 from benchmark.data.archive import other_archive, unpack
@@ -50,10 +53,12 @@ class Pictures:
 
     Attributes:
         files: Those that should be pictures, each once, in natural order within what was named.
+        folders: Those that were looked through, with all below them.
         left_out: What is passed over though it may be a picture, and why.
     """
 
     files: list[PictureFile] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def add(self, place: str, home: Path) -> None:
@@ -83,6 +88,7 @@ class Pictures:
             self.left_out.append(LeftOut(name=text(path), reason=_why_none(path)))
 
     def _add_folder(self, folder: Path, name: str) -> None:
+        self.folders.append(folder)
         listing = list_folder(folder)
         own = folder.resolve().name
         names = {one.path: "/".join((*one.folders, one.file)) for one in listing.found}
@@ -109,13 +115,13 @@ def _why_none(path: Path) -> str:
     return f"a {kind} archive; unpack it" if kind else "not an image"
 
 
-def collect(places: Sequence[str], home: Path, lines: Iterable[str] = ()) -> Pictures:
+def collect(places: Sequence[str], home: Path, lines: Iterable[bytes] = ()) -> Pictures:
     """Find the pictures that paths, globs, and ``-`` for the names of a list stand for.
 
     Args:
         places: As typed.
         home: Folder for what is unpacked.
-        lines: Of standard input, a name each.
+        lines: Of standard input, a name each, as bytes: names of files may be any.
 
     Raises:
         UserError: A path is not there, a glob matches nothing, or nothing at all is found.
@@ -123,28 +129,27 @@ def collect(places: Sequence[str], home: Path, lines: Iterable[str] = ()) -> Pic
     pictures = Pictures()
     for place in places:
         if place == STANDARD_INPUT:
-            for one in lines:
-                if name := one.lstrip("\ufeff").rstrip("\r\n"):  # a byte-order mark
+            for line in lines:
+                if name := os.fsdecode(line.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")):
                     pictures.add(name, home)
             continue
-        found = [place]
-        if not _exists(place):
-            found = sorted(glob.glob(place, recursive=True), key=natural_key)  # noqa: PTH207
-            if not found and _WILD.isdisjoint(place):
-                raise UserError(
-                    f"there is no file or folder {place!r}; name pictures, folders or zips of them"
-                )
-            if not found:
-                raise UserError(
-                    f"nothing matches {place!r}; name pictures, folders or zips of them"
-                )
-        for name in found:
+        if "**" in (parts := PurePath(place).parts):
+            pictures.folders.append(Path(*takewhile(_WILD.isdisjoint, parts)))
+        for name in [place] if _exists(place) else _matching(place):
             pictures.add(name, home)
     once = {file.path.absolute(): file for file in reversed(pictures.files)}
     pictures.files = [once[path] for path in reversed(once)]
     if not pictures.files:
         raise UserError(_nothing(places, pictures.left_out))
     return pictures
+
+
+def _matching(place: str) -> list[str]:
+    if found := glob.glob(place, recursive=True):  # noqa: PTH207
+        return sorted(found, key=natural_key)
+    wild = not _WILD.isdisjoint(place)
+    what = f"nothing matches {place!r}" if wild else f"there is no file or folder {place!r}"
+    raise UserError(f"{what}; name pictures, folders or zips of them")
 
 
 def _exists(place: str) -> bool:

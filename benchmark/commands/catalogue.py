@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,7 @@ from benchmark.commands.options import classifier_options
 from benchmark.commands.outputs import check_file, check_folder, is_page
 from benchmark.commands.predict import EXIT_UNREADABLE, batch_option, judged, level_option
 from benchmark.data.home import home
-from benchmark.data.names import counted
+from benchmark.data.names import counted, text
 from registry.errors import UserError
 from registry.printable import listed, printable
 
@@ -78,8 +78,9 @@ def catalogue(
     check_file(out / TABLE, "--out FOLDER", is_catalogue)
     if sort_into is not None:
         check_folder(sort_into, "--sort-into OUT")
-        check_place(sort_into, [Path(path) for path in paths])
     pictures = collect(paths, home())
+    if sort_into is not None:
+        check_place(sort_into, pictures.folders)
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level, untold
@@ -97,8 +98,8 @@ def catalogue(
     first = copies(entries)
     with rewriting(out / TABLE) as path:
         write_table(path, entries, first, left_out)
-    named = [Path(path).resolve().name or path for path in paths]
-    heading = title or f"Pictures in {listed(named)}"
+    named = [text(PurePath(Path(path).resolve().name or path)) for path in paths]
+    heading = printable(title or f"Pictures in {listed(named)}")
     page = render_catalogue(heading, classifier.name, entries, first, left_out)
     with rewriting(out / PAGE) as path:
         path.write_text(page, encoding="utf-8")

@@ -83,7 +83,7 @@ def predict(
 
     from benchmark.classifier.collection import collect
 
-    pictures = collect(paths, home(), sys.stdin)
+    pictures = collect(paths, home(), sys.stdin.buffer)
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level, untold

@@ -6,7 +6,7 @@ import base64
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,8 @@ ALIKE = 0.985
 """Correlation from which on two pictures are copies: of another size or compression."""
 _FLAT = 4.0
 _CHUNK = 1024
+_MOST_TOLD = 5
+"""So many classes of a picture are kept: four are told, and whether there are more."""
 COLUMNS = ("image", "class", "probability", "doubtful", "reason", "copy_of")
 
 
@@ -43,7 +45,7 @@ class Entry:
     Attributes:
         name: Its file's.
         link: Address of the file.
-        verdict: What it is.
+        verdict: What it is; of the classes, the most probable few.
         thumbnail: JPEG, for the page.
         small: (SIDE, SIDE) grey values, to find copies by.
         digest: Of the file's bytes.
@@ -62,10 +64,11 @@ class Entry:
         assert answer.decoded is not None
         size = shown_size(answer.decoded.size, input_, THUMBNAIL)
         thumbnail, small = shrink(answer.decoded.pixels, size)
+        possible = verdict.possible and verdict.possible[:_MOST_TOLD]
         return cls(
             name=file.name,
             link=file.path.resolve().as_uri(),
-            verdict=verdict,
+            verdict=replace(verdict, ranking=verdict.ranking[:_MOST_TOLD], possible=possible),
             thumbnail=thumbnail,
             small=small,
             digest=file_hash(file.path),

@@ -24,6 +24,7 @@ from benchmark.report.page import environment, source, write_page
 from benchmark.study.suite import GROUPS, STUDY_TEST_IMAGES
 from benchmark.terminal.numbers import count, duration, percent
 from benchmark.tracking.store import Store
+from registry.printable import printable
 
 WIDE, NARROW = (1080, 400), (340, 330)
 CLASS_SYSTEMS = 12
@@ -67,7 +68,7 @@ def render(material: Material, artifacts: Artifacts, title: str | None) -> str:
     """Fill the page."""
     template = environment().get_template("report.html.j2")
     return template.render(
-        title=title or f"Image classifiers on {material.settings['data.name']}",
+        title=printable(title or f"Image classifiers on {material.settings['data.name']}"),
         material=material,
         systems=material.systems,
         chance=chance(material.ranking),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import errno
+import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import benchmark as bench
+from benchmark.classifier.collection import PictureFile
+from benchmark.classifier.tracked import Answer
 from benchmark.classifier.verdict import Verdict
 from benchmark.cli import main
+from benchmark.data.decode import decode
 from benchmark.report.catalogue import SIDE, Entry, copies, write_table
+from registry.specs import STUDY_INPUT
 from tests.conftest import COLOURS
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
@@ -86,6 +92,24 @@ def entry(name: str, share: float, *possible: str, unknown: bool = False) -> Ent
     verdict = Verdict(ranking=ranking, p_value=1.0, unknown=unknown, possible=[*possible])
     small = np.random.default_rng(len(name)).random((SIDE, SIDE), np.float32)
     return Entry(name=name, link="", verdict=verdict, thumbnail=b"", small=small, digest=name)
+
+
+@pytest.mark.parametrize("possible", [None, 1, 4, 5, 1000])
+def test_of_a_picture_no_more_classes_are_kept_than_are_told(possible: int | None) -> None:
+    file = PictureFile(path=Path("album/red-0.png").absolute(), name="red-0.png", folders=())
+    decoded = decode(file.path.read_bytes(), 32)
+    answer = Answer(picture="", name="", decoded=decoded, probabilities=np.empty(0, np.float32))
+    names = [f"class {place}" for place in range(1000)]
+    verdict = Verdict(
+        ranking=[(name, 0.001) for name in names],
+        p_value=1.0,
+        unknown=None if possible is None else False,
+        possible=None if possible is None else names[:possible],
+    )
+    kept = Entry.of(file, answer, verdict, STUDY_INPUT)
+    assert len(kept.verdict.ranking) + len(kept.verdict.possible or []) <= 10
+    assert kept.doubt == replace(kept, verdict=verdict).doubt
+    assert kept.verdict.margin == verdict.margin
 
 
 def test_the_doubtful_come_first_and_of_them_the_least_probable(tmp_path: Path) -> None:
@@ -162,6 +186,16 @@ def test_sorting_links_or_copies_and_neither_moves_nor_replaces() -> None:
     assert contents(Path("album")) == before
 
 
+def test_names_and_titles_may_be_any_bytes() -> None:
+    shutil.copytree("album", os.fsdecode(b"Pok\xe9mon"))
+    result = catalogue(os.fsdecode(b"Pok\xe9mon"), "--out", "of bytes")
+    assert result.exit_code == 0, result.output
+    assert r"<h1>Pictures in Pok\xe9mon</h1>" in Path("of bytes/catalogue.html").read_text()
+    titled = catalogue("album", "--out", "of bytes", "--title", os.fsdecode(b"Pok\xe9dex"))
+    assert titled.exit_code == 0, titled.output
+    assert "<h1>Pok" in Path("of bytes/catalogue.html").read_text()
+
+
 def test_what_cannot_be_read_is_told_on_the_page_too() -> None:
     shutil.copytree("album", "damaged")
     Path("damaged/half.png").write_bytes(Path("album/red-0.png").read_bytes()[:90])
@@ -177,6 +211,9 @@ def test_what_cannot_be_read_is_told_on_the_page_too() -> None:
         (["nowhere"], "there is no file or folder 'nowhere'"),
         (["album", "--copy"], "--sort-into OUT"),
         (["album", "--sort-into", "album/sorted"], "name another OUT"),
+        (["al*", "--sort-into", "album/sorted"], "name another OUT"),
+        (["al*/**/*.png", "--sort-into", "album/sorted"], "name another OUT"),
+        (["album/**/*.png", "--sort-into", "album/sorted"], "name another OUT"),
         (["album", "--model", "basic_cnn-scrach"], "did you mean basic_cnn-scratch"),
         (["album", "--out", "mlflow.db"], "--out FOLDER"),
         (["album", "--out", "theirs"], "not by bench"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import io
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -25,11 +27,11 @@ HEAD = "basic_cnn-scratch/logistic_regression"
 SETTINGS = {"data.image_size": 32, "train.epochs": 3, "train.batch_size": 8}
 
 
-def bench_(*arguments: str, stdin: str | None = None) -> Result:
+def bench_(*arguments: str, stdin: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, list(arguments), input=stdin)
 
 
-def rows(*arguments: str, stdin: str | None = None) -> tuple[list[dict[str, str]], Result]:
+def rows(*arguments: str, stdin: str | bytes | None = None) -> tuple[list[dict[str, str]], Result]:
     result = bench_("predict", *arguments, "--csv", "-", stdin=stdin)
     return list(csv.DictReader(io.StringIO(result.stdout))), result
 
@@ -110,6 +112,14 @@ def test_what_cannot_be_read_is_listed_and_the_rest_is_told() -> None:
         f"not read: {'n' * 300}.png: File name too long",
         "not read: odd/old.tar.gz: an archive; unpack it",
     ]
+
+
+def test_names_on_standard_input_may_be_any_bytes() -> None:
+    name = b"Pok\xe9mon.png"
+    shutil.copy("mine/red/00.png", os.fsdecode(name))
+    found, result = rows("-", stdin=codecs.BOM_UTF8 + name + b"\r\nmine/red/01.png\n")
+    assert result.exit_code == 0, result.output
+    assert [row["image"] for row in found] == [r"Pok\xe9mon.png", "mine/red/01.png"]
 
 
 def test_file_is_written_anew_and_no_other_programs_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ def test_it_writes_the_page_and_says_how_large_it_is(here: Path) -> None:
     assert "<h1>Mine</h1>" in (here / "report.html").read_text(encoding="utf-8")
     assert report("--title", "Yours").exit_code == 0  # its own page may be replaced
     assert "<h1>Yours</h1>" in (here / "report.html").read_text(encoding="utf-8")
+    assert report("--title", os.fsdecode(b"Pok\xe9dex")).exit_code == 0  # arguments are any bytes
+    assert "<h1>Pok" in (here / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_done_is_told_in_a_line(here: Path) -> None:
