@@ -139,19 +139,15 @@ class TrackedClassifier:
         Raises:
             UserError: One is no picture.
         """
-        answers = list(self.stream(as_list(pictures)))
-        if reasons := [(one.picture, one.reason) for one in answers if one.reason]:
-            raise unreadable(*reasons[0])
-        probabilities = np.concatenate(
-            [np.empty((0, len(self.class_names))), *(one.probabilities[None] for one in answers)]
-        )
-        classes = np.array(self.class_names)
-        named = pd.DataFrame(
-            {
-                "image": [one.name for one in answers],
-                "predicted": classes[probabilities.argmax(axis=1)],
-            }
-        )
+        names, rows = [], []
+        for one in self.stream(as_list(pictures)):
+            if one.reason:
+                raise unreadable(one.picture, one.reason)
+            names.append(one.name)
+            rows.append(one.probabilities)
+        probabilities = np.array(rows, dtype=np.float64).reshape(-1, len(self.class_names))
+        predicted = np.array(self.class_names)[probabilities.argmax(axis=1)]
+        named = pd.DataFrame({"image": names, "predicted": predicted})
         return named.join(probability_columns(probabilities, self.class_names))
 
     def stream(self, pictures: Iterable[Picture], batch: int | None = None) -> Iterator[Answer]:
@@ -225,8 +221,12 @@ class TrackedClassifier:
         """
         return decode_picture(picture, self.image_size, self.input)
 
-    @torch.inference_mode()
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Classify one batch (N, S, S, 3): probabilities (N, C)."""
+        return self.answers(pixels)[0]
+
+    @torch.inference_mode()
+    def answers(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Classify one batch, as the run itself did: in its precision, the last layer in float32.
 
         Args:
@@ -234,7 +234,7 @@ class TrackedClassifier:
                 batch, it goes through it in pieces.
 
         Returns:
-            (N, C).
+            Probabilities (N, C), and the embeddings (N, F) that they are of.
         """
 
         def embed(pieces: Sequence[Tensor]) -> Tensor:
@@ -243,9 +243,9 @@ class TrackedClassifier:
 
         embeddings = Pieces().fit(torch.from_numpy(pixels), embed).cpu().numpy()
         if self.head is None:
-            return classify(self.network, embeddings)
+            return classify(self.network, embeddings), embeddings
         found = head_probabilities(*self.head, embeddings, len(self.class_names))
-        return found.astype(np.float32, copy=False)
+        return found.astype(np.float32, copy=False), embeddings
 
     def _batch(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.device).permute(0, 3, 1, 2) / 255

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from benchmark.classifier.pictures import Picture
 from benchmark.classifier.tracked import AHEAD, TrackedClassifier
+from benchmark.data.decode import Decoded
 from benchmark.training.network import build_network
+from registry.errors import UserError
 from registry.specs import STUDY_INPUT
 from tests.conftest import COLOURS, IMAGE_SIZE
 
@@ -76,3 +80,31 @@ def test_an_endless_stream_is_read_a_few_batches_ahead(
     names = [next(stream).name for _ in range(50)]
     assert names == [str(place) for place in range(50)]
     assert len(taken) <= 50 + 3 * AHEAD * 4
+
+
+def test_a_table_holds_no_pixels_and_ends_at_the_first_that_cannot_be_read(
+    classifier: TrackedClassifier, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = (image_folder / "red" / "00.png").read_bytes()
+    monkeypatch.setattr("benchmark.classifier.tracked.inference_batch", lambda *_: 2)
+    alive: list[weakref.ref[NDArray[np.uint8]]] = []
+    most: list[int] = []
+    decode, classify = TrackedClassifier.decode, TrackedClassifier.probabilities
+
+    def decoding(self: TrackedClassifier, picture: Picture) -> Decoded:
+        decoded = decode(self, picture)
+        alive.append(weakref.ref(decoded.pixels))
+        return decoded
+
+    def classifying(self: TrackedClassifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        most.append(sum(one() is not None for one in alive))
+        return classify(self, pixels)
+
+    monkeypatch.setattr(TrackedClassifier, "decode", decoding)
+    monkeypatch.setattr(TrackedClassifier, "probabilities", classifying)
+    assert len(classifier.predict([content] * 60)) == 60
+    assert max(most) <= 3 * AHEAD * 2
+    most.clear()
+    with pytest.raises(UserError, match="a picture cannot be read"):
+        classifier.predict([b"broken", *[content] * 59])
+    assert len(most) == 1
