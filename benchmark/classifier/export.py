@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 Format = Literal["onnx", "torchscript", "safetensors"]
-Answers: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32] | None]
-"""Probabilities (N, C), and embeddings (N, F) where a file gives them."""
+Answers: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Probabilities (N, C), and embeddings (N, F)."""
 Exported: TypeAlias = Callable[[NDArray[np.uint8]], Answers]
 """A file at work: pixels (N, S, S, 3), RGB -> its answers."""
 EXACT = 1e-4
-"""By so much probabilities may differ, of the same embeddings where a head tells them."""
+"""By so much probabilities may differ, of the same embeddings where a head tells them, and
+embeddings, as a share of the largest number in them: rounding takes 2e-6 of it."""
 ALL_FILES = (
     "model.json",
     "model.onnx",
@@ -182,7 +183,7 @@ def _write_safetensors(classifier: TrackedClassifier, record: Record, folder: Pa
         spec, fitted = classifier.head
         head = spec, load_head(spec.name, save_head(fitted, folder), dict(record.system.params))
     again = replace(classifier, network=network, head=head)
-    return lambda pixels: (again.probabilities(pixels), None)
+    return again.answers
 
 
 WRITERS: dict[Format, Callable[[TrackedClassifier, Record, Path], Exported]] = {
@@ -207,17 +208,17 @@ def compare(
         UserError: They differ by more than `EXACT`.
     """
     batch = inference_batch(own.device, own.image_size)
-    ours, own_ms = _timed(own.probabilities, pixels, batch)
-    answers, file_ms = _timed(exported, pixels, batch)
-    theirs = np.concatenate([probabilities for probabilities, _ in answers])
-    expected = np.concatenate(ours)
-    if own.head is not None and answers[0][1] is not None:
-        # A tree asks whether a feature is above a value: rounding may take it to another leaf.
-        embeddings = np.concatenate([found for _, found in answers if found is not None])
-        converted = head_probabilities(*own.head, embeddings, len(own.class_names))
-        _check(own, float(np.abs(converted - theirs).max()))
+    (expected, wanted), own_ms = _timed(own.answers, pixels, batch)
+    (theirs, embeddings), file_ms = _timed(exported, pixels, batch)
+    network = f"the network of {own.name}"
+    share = np.abs(wanted - embeddings).max() / (np.abs(wanted).max() or 1)
+    _check(network, "an embedding", share)
+    if own.head is None:
+        _check(network, "a probability", np.abs(expected - theirs).max())
     else:
-        _check(own, float(np.abs(expected - theirs).max()))
+        # A tree asks whether a feature is above a value: rounding may take it to another leaf.
+        same = head_probabilities(*own.head, embeddings, len(own.class_names))
+        _check(f"the head {own.head[0].name}", "a probability", np.abs(same - theirs).max())
     few = pixels[:TIMED]
     largest = float(np.abs(expected - theirs).max())
     changed = expected.argmax(1) != theirs.argmax(1)
@@ -230,25 +231,26 @@ def compare(
         ties=int(tied.sum()),
         changed_since_run=int((stored.predicted != theirs.argmax(1)).sum()),
         milliseconds=(file_ms, _timed(exported, few, 1)[1]),
-        own_milliseconds=(own_ms, _timed(own.probabilities, few, 1)[1]),
+        own_milliseconds=(own_ms, _timed(own.answers, few, 1)[1]),
     )
 
 
-def _check(own: TrackedClassifier, difference: float) -> None:
-    if difference > EXACT:
-        told = f"the head {own.head[0].name}" if own.head else f"the network {own.name}"
+def _check(part: str, what: str, difference: float) -> None:
+    if not difference <= EXACT:  # nor nan
         raise UserError(
-            f"{told} cannot be exported exactly: a probability of the test split differs by "
+            f"{part} cannot be exported exactly: {what} of the test split differs by "
             f"{difference:.2g}; type: --format safetensors"
         )
 
 
-def _timed(function: Callable[[Any], Any], pixels: Any, batch: int) -> tuple[list[Any], float]:
-    """Results of all batches, and milliseconds an image, after one batch to warm up."""
-    function(pixels[:batch])
+def _timed(answer: Exported, pixels: NDArray[np.uint8], batch: int) -> tuple[Answers, float]:
+    """Answers to all batches, and milliseconds an image, after one batch to warm up."""
+    answer(pixels[:batch])
     start = time.perf_counter()
-    results = [function(pixels[first:][:batch]) for first in range(0, len(pixels), batch)]
-    return results, 1000 * (time.perf_counter() - start) / len(pixels)
+    found = [answer(pixels[first:][:batch]) for first in range(0, len(pixels), batch)]
+    milliseconds = 1000 * (time.perf_counter() - start) / len(pixels)
+    probabilities, embeddings = zip(*found, strict=True)
+    return (np.concatenate(probabilities), np.concatenate(embeddings)), milliseconds
 
 
 def _description(
