@@ -141,6 +141,23 @@ def test_a_head_that_the_converter_gets_wrong_is_refused(config: Config, store: 
     assert not Path("out").exists()
 
 
+def test_a_head_on_other_embeddings_is_refused_though_its_converter_is_right(
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config, f"{NETWORK}/logistic_regression", save_weights="all")
+    exact = onnx_graph.open_onnx
+
+    def wrong(file: Path) -> Any:
+        classify = exact(file)
+        return lambda pixels: classify(255 - pixels)
+
+    monkeypatch.setattr(export, "open_onnx", wrong)
+    result = bench("export", HEADS[2], "--output", "out")
+    assert result.exit_code == 2
+    assert f"the network of {HEADS[2]} cannot be exported exactly: an embedding" in result.output
+    assert not Path("out").exists()
+
+
 def test_what_differs_on_the_test_split_is_refused_with_what_was_measured(
     config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +207,7 @@ def test_what_is_missing_is_told_in_one_line(
     for result, told in (
         (taken, "not by bench"),
         (gone, "the test images of basic_cnn-scratch are not in elsewhere"),
-        (lacking, "uv sync --extra export"),
+        (lacking, "uv sync --inexact --extra export"),
     ):
         assert result.exit_code == 2, result.output
         assert told in result.output
