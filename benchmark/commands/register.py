@@ -33,9 +33,9 @@ def register(
     the same test images or tied with it. mlflow models serve and mlflow.pyfunc take it from there:
     a column image of picture files' bytes, and the parameter top.
     """
-    if model is not None and not re.fullmatch(r"(?!\.*$)[^/:@]+", model.strip()):
+    if model is not None and not re.fullmatch(r"(?!\.*$)[^/:@\ud800-\udfff]+", model.strip()):
         raise UserError(
-            f"--as {model!r}: a model's name has no /, : and @, and is neither empty nor dots"
+            f"--as {model!r}: a model's name is text without /, : and @, and neither empty nor dots"
         )
 
     from benchmark.classifier.completed import find_trained

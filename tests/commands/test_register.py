@@ -266,8 +266,9 @@ def test_a_model_is_named_as_it_can_be_asked_for_and_no_command_has_a_masked_pas
     ("arguments", "told"),
     [
         (["basic_cnn"], "did you mean"),
-        ([NETWORK, "--as", "a/b"], "no /, : and @"),
-        ([NETWORK, "--as", "a@b"], "no /, : and @"),
+        ([NETWORK, "--as", "a/b"], "text without /, : and @"),
+        ([NETWORK, "--as", "Pok\udce9mon"], "text without /, : and @"),
+        ([NETWORK, "--as", "a@b"], "text without /, : and @"),
         ([NETWORK, "--as", " "], "neither empty nor dots"),
         ([NETWORK, "--as", ".."], "neither empty nor dots"),
         (["models:/nothing/2"], "no registered model is called 'nothing'"),
