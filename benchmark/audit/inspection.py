@@ -18,11 +18,10 @@ from benchmark.audit.probe import (
 )
 from benchmark.audit.shortcuts import find_shortcuts
 from benchmark.data.checks import ACROSS, audit
-from benchmark.data.grouping import examine
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
-from benchmark.data.selection import keep_classes
-from benchmark.data.sources import Source
+from benchmark.data.selection import find_images, select_images
+from benchmark.study.config import Config
 
 COLUMNS = ("kind", "name", "label", "detail", "other", "sure")
 _BLANK, _DARK, _BLURRED = 8.0, 60.0, 0.025
@@ -83,18 +82,18 @@ class Inspection:
 
 
 def inspect_source(
-    source: Source, seed: int, home: Path, progress: Callable[[int, int], None]
+    config: Config, home: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Inspection:
     """Audit a data set.
 
     Args:
-        source: Its files.
-        seed: Of the division into train, val and test, of the folds and the forests.
+        config: Which images; ``data.split_seed`` is also that of the folds and the forests.
         home: Folder of the stores.
         progress: Called with (images done, images in all) while they are read.
     """
-    examined = examine(source, home, progress)
-    data = probe_images(keep_classes(examined, seed), seed, home, progress)
+    seed = config.data.split_seed
+    examined = find_images(config, home, progress)
+    data = probe_images(select_images(config, examined), seed, home, progress)
     looks = examined.by_name
     own = [looks.get(sample.name) for sample in data.samples]
     embeddings = embed_images(data)
@@ -129,6 +128,10 @@ def _of_files(data: PreparedData) -> Iterator[Row]:
             "detail": finding.detail,
             "other": other if other in labels else "",
         }
+    for one in data.left_out:
+        if one.other in labels:
+            told = {"name": one.other, "label": labels[one.other], "other": one.name}
+            yield {"kind": f"copy{ACROSS}", "detail": f"of {one.name}", **told}
 
 
 def _of_labels(data: PreparedData, suspicions: list[Suspicion]) -> Iterator[Row]:

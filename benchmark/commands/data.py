@@ -142,7 +142,6 @@ def _check_fix(fix: Path, exclude: str | None) -> bool:
 def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) -> None:
     from benchmark.audit.inspection import inspect_source
     from benchmark.data.exclusion import write_exclusions
-    from benchmark.data.sources import open_source
     from benchmark.report.audit_page import FILES, write_audit
     from benchmark.terminal.console import line, make_console
     from benchmark.terminal.progress import preparing
@@ -154,8 +153,7 @@ def _audit(config: Config, out: Path | None, fix: Path | None, format_: Format) 
     adding = fix is not None and _check_fix(fix, config.data.exclude)
     console = make_console()
     with preparing(console) as progress:
-        source = open_source(config, home(), progress)
-        found = inspect_source(source, config.data.split_seed, home(), progress)
+        found = inspect_source(config, home(), progress)
     if format_ in FOR_PROGRAMS:
         show(found.table, format_, console)
     else:

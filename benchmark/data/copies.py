@@ -25,7 +25,8 @@ SIDE = 48
 MOST = 100_000
 """In larger data sets only copies of the same bytes are found: all pairs would take hours."""
 CROPS_OF_ALL = 10_000
-"""In larger data sets, cropped copies are looked for among the images of a class."""
+"""In larger data sets, cropped copies are looked for among the images of a class of at most so
+many."""
 _BITS = 12
 """By so many of 64 bits the hashes of a copy may differ; of unlike pictures it is half of them."""
 _NEAREST = 32
@@ -190,7 +191,9 @@ def _among(labels: NDArray[np.str_]) -> Iterator[Ints]:
         yield np.arange(len(labels))
         return
     for label in np.unique(labels):
-        yield np.flatnonzero(labels == label)
+        own = np.flatnonzero(labels == label)
+        if len(own) <= CROPS_OF_ALL:
+            yield own
 
 
 def _near(queries: NDArray[np.uint64], keys: NDArray[np.uint64]) -> Ints:

@@ -9,8 +9,9 @@ import shutil
 import urllib.error
 import urllib.request
 import zipfile
+from base64 import b64encode
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from benchmark.data.cache import cache_folder
 from benchmark.processes.leftovers import unfinished
@@ -27,7 +28,7 @@ def download_zip(url: str, home: Path) -> Path:
     """Download a zip, unless that was done before.
 
     Args:
-        url: Begins with one of `SCHEMES`.
+        url: Begins with one of `SCHEMES`; may name a user and a password.
         home: Folder where it is kept, under a hash of the URL.
 
     Raises:
@@ -55,7 +56,13 @@ def download_zip(url: str, home: Path) -> Path:
 
 
 def _fetch(url: str, file: Path) -> None:
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, file.open("wb") as kept:
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())
+    if at:
+        basic = b64encode(unquote_to_bytes(user)).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, file.open("wb") as kept:
         shutil.copyfileobj(answer, kept, _CHUNK)
         expected = answer.headers.get("Content-Length")
         if expected is not None and kept.tell() != int(expected):

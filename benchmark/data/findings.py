@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """A file that is not used, and why."""
+    """A file that is not used.
+
+    Attributes:
+        name: The file's.
+        reason: Why not.
+        other: An image that is used, and shows the same as another class; empty if there is none.
+    """
 
     name: str
     reason: str
+    other: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

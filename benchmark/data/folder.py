@@ -22,6 +22,10 @@ _DOCUMENT = re.compile(
     r"|ini|log|lnk|url|mat|np[yz]|pkl|parquet|h5|pth?|onnx|safetensors)"
 )
 _ARCHIVE = re.compile(r"\.(zip|tar|t?gz|bz2|xz|zst|7z|rar)")
+_SYSTEMS = frozenset(
+    ("@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found")
+)
+"""Folders of Windows, Linux and network disks: deleted files, and a NAS's own thumbnails."""
 _JUNK = frozenset(("desktop.ini", "thumbs.db"))
 _OF_MLFLOW = frozenset(("mlruns", "mlartifacts"))
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -114,6 +118,8 @@ class _Walk:
             return self._take_file(path, names, mode)
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             self._pass_over(path, names, "a hidden folder")
+        elif entry.name.lower() in _SYSTEMS:
+            self._pass_over(path, names, "a system's folder")
         elif entry.name in _OF_MLFLOW or _is_run(path) or is_cache(path):
             self._hold(names)
             self._pass_over(path, names, "written by bench or MLflow")

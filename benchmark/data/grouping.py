@@ -115,7 +115,7 @@ def group_copies(examined: Examined) -> Source:
         findings = [*_alike(alike), *_not_looked_for(examined)]
     members = groups.members()
     named = list(files)
-    reasons: dict[int, str] = {}
+    gone: dict[int, LeftOut] = {}
     for rows in members:
         own = [files[row] for row in rows]
         group = min(file.digest for file in own)
@@ -123,18 +123,15 @@ def group_copies(examined: Examined) -> Source:
         left = {own[place].split for place in out}
         for place, row in enumerate(rows):
             if place in out:
-                reasons[row] = out[place]
+                gone[row] = out[place]
             split = files[row].split
             shared = split in ("val", "test") and bool(left - {split})
             named[row] = replace(files[row], group=group, shared=shared)
     return replace(
         examined.source,
-        files=tuple(file for row, file in enumerate(named) if row not in reasons),
+        files=tuple(file for row, file in enumerate(named) if row not in gone),
         findings=(*examined.source.findings, *findings),
-        left_out=(
-            *examined.source.left_out,
-            *(LeftOut(name=files[row].name, reason=reason) for row, reason in reasons.items()),
-        ),
+        left_out=(*examined.source.left_out, *gone.values()),
     )
 
 
@@ -177,24 +174,34 @@ def _not_looked_for(examined: Examined) -> Iterator[Finding]:
     if CROPS_OF_ALL < count <= MOST:
         name = f"looked for within classes among more than {CROPS_OF_ALL:,} images"
         yield Finding(kind="cropped copies", name=name, detail="other copies are found across them")
+        for label, n in Counter(file.label for file in examined.source.files).items():
+            if n > CROPS_OF_ALL:
+                detail = f"it has {counted(n, 'image')}; other copies are found"
+                yield Finding(kind="cropped copies not looked for", name=label, detail=detail)
 
 
-def _straddling(own: list[ImageFile]) -> dict[int, str]:
-    """Which of a group's files cannot stay where the data set put them, and why."""
-    labels = {file.label for file in own}
-    if len(labels) > 1:
-        other = {file.label: next(one for one in own if one.label != file.label) for file in own}
+def _straddling(own: list[ImageFile]) -> dict[int, LeftOut]:
+    """Which of a group's files cannot stay where the data set put them, by their places."""
+    if len({file.label for file in own}) > 1:
         return {
-            place: f"the same picture is in another class: {other[file.label].name}"
+            place: _of_other_class(file, own)
             for place, file in enumerate(own)
             if file.split in ("val", "test")
         }
     best = max(own, key=lambda file: PRIORITY.index(file.split or ""))
+    reason = f"a copy of {best.name}, which is in {best.split}"
     return {
-        place: f"a copy of {best.name}, which is in {best.split}"
+        place: LeftOut(name=file.name, reason=reason)
         for place, file in enumerate(own)
         if file.split != best.split
     }
+
+
+def _of_other_class(file: ImageFile, own: list[ImageFile]) -> LeftOut:
+    others = [one for one in own if one.label != file.label]
+    kept = [one for one in others if one.split not in ("val", "test")]
+    reason = f"the same picture is in another class: {(kept or others)[0].name}"
+    return LeftOut(name=file.name, reason=reason, other=kept[0].name if kept else "")
 
 
 class _Groups:

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmark.data.findings import Finding, LeftOut
 from benchmark.data.folder import Found, Listing
 from benchmark.data.names import natural_key, spelling
-from benchmark.data.parts import Place, make_tree, places
+from benchmark.data.parts import Place, make_tree, places, read_parts
 from benchmark.data.splits import Split
 from registry.errors import UserError
 from registry.printable import listed
@@ -169,6 +169,11 @@ def _class_level(found: Iterable[Place], folder: Path, listing: Listing) -> int:
         raise UserError(
             f"{folder} can be read in {len(levels)} ways: {ways}. "
             "Add the one that you mean, or name a folder further down"
+        )
+    if read_parts(names[first]):
+        raise UserError(
+            f"{folder}: {_some(names[first])} hold no class folders; put each class's images into "
+            f"a folder of its own, train/CLASS and test/CLASS, or add {_way(filled, first)}"
         )
     return first
 

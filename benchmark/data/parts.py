@@ -147,7 +147,12 @@ def _parts_in_classes(folder: Folder) -> dict[str, Split]:
     classes = folder.filled().values()
     if len(classes) < 2 or any(child.files or not child.filled() for child in classes):
         return {}
-    meanings = {name: _meaning(name) for child in classes for name in child.filled()}
+    return read_parts({name for child in classes for name in child.filled()})
+
+
+def read_parts(names: Collection[str]) -> dict[str, Split]:
+    """What each of some names stands for, if they are those of the parts of one data set."""
+    meanings = {name: _meaning(name) for name in names}
     found = {name: meaning for name, meaning in meanings.items() if meaning}
     if len(found) < len(meanings) or len({others for _, others in found.values()}) > 1:
         return {}

@@ -3,6 +3,7 @@
 Classes of shapes that the probe tells apart, with planted faults.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from benchmark.audit.inspection import Inspection, inspect_source
 from benchmark.audit.probe import held_out_probabilities, outliers, suspicious_labels
-from benchmark.data.sources import folder_source
 from benchmark.report.audit_page import FILES, write_audit
+from benchmark.study.config import Config, DataConfig
 from registry.errors import UserError
 from tests.data.planted import recompressed
 
@@ -74,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Inspection:
     home = tmp_path_factory.mktemp("home")
-    return inspect_source(folder_source(folder), 0, home, lambda done, total: None)
+    return inspect_source(Config(data=DataConfig(source=str(folder))), home)
 
 
 def named(found: Inspection, kind: str) -> list[str]:
@@ -100,6 +101,23 @@ def test_copies_and_odd_images_are_named_and_no_others(found: Inspection) -> Non
     assert named(found, "blurred") == ["square/blurred.png"]
     assert named(found, "tiny") == ["square/tiny.png"]
     assert named(found, "dark") == []
+
+
+def test_an_image_of_two_classes_is_named_whatever_part_the_other_is_in(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for part, count in (("train", 8), ("test", 4)):
+        for label in ("circle", "square"):
+            (tmp_path / "own" / part / label).mkdir(parents=True)
+            for i in range(count):
+                drawn(label, rng).save(tmp_path / f"own/{part}/{label}/{i}.png")
+    shutil.copy(tmp_path / "own/test/circle/0.png", tmp_path / "own/train/square/taken.png")
+    config = Config(data=DataConfig(source=str(tmp_path / "own"), images_per_class=9))
+    found = inspect_source(config, tmp_path / "home")
+    assert named(found, "copy in another class") == ["train/square/taken.png"]
+    listed = {row["image"] for row in found.exclusions()}
+    assert {"train/square/taken.png", "test/circle/0.png"} <= listed
+    few = config.model_copy(update={"data": config.data.model_copy(update={"images_per_class": 3})})
+    assert sum(inspect_source(few, tmp_path / "home").data.splits == "train") == 6
 
 
 def test_the_size_leak_is_told(found: Inspection) -> None:

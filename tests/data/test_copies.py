@@ -65,6 +65,7 @@ def test_crops_are_looked_for_within_classes_if_there_are_many_images(
     pictures = [crop(scene(seed)) for seed in (1, 2) for crop in (TAMPERED["cropped"], lambda p: p)]
     pairs = find_copies(thumbnails(pictures), ["a", "a", "a", "b"])
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 1)]
+    assert find_copies(thumbnails([*pictures, scene(3), scene(4)]), ["a"] * 6) == []
     smaller = [*pictures[1::2], *map(TAMPERED["smaller"], pictures[1::2])]
     whole = find_copies(thumbnails(smaller), ["a", "a", "b", "b"])
     assert {frozenset((pair.first, pair.second)) for pair in whole} == {

@@ -22,6 +22,10 @@ class Handler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
     def do_GET(self) -> None:
+        if self.path.startswith("/private/"):
+            if self.headers.get("Authorization") != "Basic bWU6cDpAc3M=":  # me:p:@ss
+                return self.send_error(401, "who are you")
+            self.path = self.path.removeprefix("/private")
         if self.path != "/short.zip":
             return super().do_GET()
         self.send_response(200)
@@ -53,6 +57,16 @@ def test_a_zip_is_downloaded_once(served: tuple[str, Path], tmp_path: Path) -> N
         assert source.name == "my monsters"
         assert labels(source.files) == FLAT
         (folder / "my monsters.zip").unlink(missing_ok=True)
+
+
+def test_a_zip_may_want_a_user_and_a_password(served: tuple[str, Path], tmp_path: Path) -> None:
+    host = served[0].removeprefix("http://")
+    with pytest.raises(
+        UserError, match=f"^http://{host}/private/my%20monsters.zip cannot .*who are"
+    ):
+        opened(f"http://me:wrong@{host}/private/my%20monsters.zip", tmp_path)
+    source = opened(f"http://me:p:%40ss@{host}/private/my%20monsters.zip", tmp_path)
+    assert labels(source.files) == FLAT
 
 
 @pytest.mark.parametrize(

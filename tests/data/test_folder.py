@@ -23,6 +23,7 @@ def test_hidden_files_and_documents_are_passed_over(tmp_path: Path) -> None:
     write_tree(tmp_path, FLAT)
     write_tree(tmp_path / "__MACOSX", {"abra": 9, "zubat": 9})
     write_tree(tmp_path / ".thumbnails", {"abra": 9, "zubat": 9})
+    write_tree(tmp_path, {"$RECYCLE.BIN/S-1": 2, "abra/@eaDir/000.png": 1})
     for name in ("abra/.DS_Store", "abra/._000.png", "abra/README.md", "cubone/boxes.CSV"):
         (tmp_path / name).write_bytes(b"?")
     (tmp_path / "cover.png").write_bytes(png("cover"))
@@ -32,9 +33,11 @@ def test_hidden_files_and_documents_are_passed_over(tmp_path: Path) -> None:
     source = folder_source(tmp_path)
     assert labels(source.files) == FLAT
     assert left_out(source) == {
+        "$RECYCLE.BIN": "a system's folder, with 2 images",
         ".thumbnails": "a hidden folder, with 18 images",
         "__MACOSX": "a hidden folder, with 18 images",
         "abra/.kept.png": "a hidden file",
+        "abra/@eaDir": "a system's folder, with 1 image",
         "cover.png": "in no class folder",
     }
 

@@ -197,6 +197,8 @@ def test_what_is_not_looked_for_among_so_many_images_is_told(
     monkeypatch.setattr(grouping, limit, 5)
     data = divided(selected(folder, tmp_path), tmp_path)
     assert warnings(data)[0] == f"{kind}: {told}"
+    large = f"cropped copies not looked for: {', '.join(sorted(CLASSES))}"
+    assert (large in warnings(data)) == (limit == "CROPS_OF_ALL")
     near = [one for one in audit(data) if one.kind == "near copy"]
     assert bool(near) == (limit != "MOST")
 
@@ -225,3 +227,4 @@ def test_copies_across_given_parts_leave_the_training_data(parted: Path, home: P
         "test/abra/00.png"
     ]
     assert "1 image of val and test whose copies in other parts are left out" in warnings(data)[0]
+    assert {one.other for one in data.left_out} == {"", "train/zubat/taken.png"}

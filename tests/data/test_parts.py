@@ -6,6 +6,7 @@ import pytest
 
 from benchmark.data.sources import folder_source
 from benchmark.study.config import DataConfig
+from registry.errors import UserError
 from tests.data.images import write_tree
 from tests.data.trees import DIVIDED, findings, labels, left_out, parts
 
@@ -38,6 +39,17 @@ def test_parts_of_the_wild_are_known(tmp_path: Path, folders: tuple[str, str]) -
         for file in source.files
     )
     assert source.left_out == ()
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("train", "valid", "test")])
+def test_parts_without_class_folders_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    folder = write_tree(tmp_path, dict.fromkeys(names, 4))
+    (folder / "labels.csv").write_text("id,breed\n000,pug\n")
+    told = r"hold no class folders; .* train/CLASS and test/CLASS, or add --classes-at 1"
+    with pytest.raises(UserError, match=told):
+        folder_source(folder)
+    source = folder_source(folder, DataConfig(classes_at=1))
+    assert labels(source.files) == dict.fromkeys(names, 4)
 
 
 def test_parts_with_unlabelled_pictures_beside_them(tmp_path: Path) -> None:
