@@ -244,8 +244,7 @@ class TrackedClassifier:
         embeddings = Pieces().fit(torch.from_numpy(pixels), embed).cpu().numpy()
         if self.head is None:
             return classify(self.network, embeddings), embeddings
-        found = head_probabilities(*self.head, embeddings, len(self.class_names))
-        return found.astype(np.float32, copy=False), embeddings
+        return head_probabilities(*self.head, embeddings, len(self.class_names)), embeddings
 
     def _batch(self, pixels: Tensor) -> Tensor:
         return pixels.to(self.device).permute(0, 3, 1, 2) / 255
