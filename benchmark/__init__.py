@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Listener", "leaderboard", "load", "plan", "predictions", "run"]
 logger = logging.getLogger(__name__)
+_running = threading.Lock()
+"""Of two studies at once, each would end the other's runs as left over, and take its randomness."""
 
 
 def plan(
@@ -95,14 +98,21 @@ def run(
         How each run ended; one that failed has its reason, and its traceback in MLflow.
 
     Raises:
-        UserError: An option is none, or the device or the store is not there.
+        UserError: An option is none, the device or the store is not there, or this process runs
+            another study, from another thread.
     """
     _prepare()
     from benchmark.data.home import home
     from benchmark.execution.launch import Launch
+    from registry.errors import UserError
 
     launch = Launch(study=study, home=home(), force=force, **options)
-    return list(launch.execute(listener or Listener()))
+    if not _running.acquire(blocking=False):
+        raise UserError("this process runs a study already; wait for it, or start another process")
+    try:
+        return list(launch.execute(listener or Listener()))
+    finally:
+        _running.release()
 
 
 def leaderboard(

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
@@ -188,6 +189,9 @@ def test_many_pictures_are_taken_at_once(outcomes: list[Outcome]) -> None:
         ({"timeout": -1}, "timeout=-1 is no number of seconds"),
         ({"checkpoint": float("inf")}, "checkpoint=inf is no number of seconds"),
         ({"gpu_share": 0}, "gpu_share=0 is no share above 0"),
+        ({"gpu_share": 0.5}, "gpu_share=0.5 goes with executor='ray'"),
+        ({"address": "head:6379"}, "address='head:6379' goes with executor='ray'"),
+        ({"executor": "ray", "device": "cuda:1"}, "leave device='cuda:1' out"),
     ],
 )
 @pytest.mark.usefixtures("workplace")
@@ -197,6 +201,18 @@ def test_options_that_no_command_line_has_checked_are_refused_at_once(
     study = bench.plan(image_folder, [NETWORK])
     with pytest.raises(UserError, match=re.escape(message)):
         bench.run(study, **options)
+
+
+def test_a_process_runs_one_study_at_a_time(study: Study, outcomes: list[Outcome]) -> None:
+    class Impatient(bench.Listener):
+        def ended(self, outcome: Outcome) -> None:
+            with ThreadPoolExecutor() as pool:
+                told.append(str(pool.submit(bench.run, study).exception()))
+
+    told: list[str] = []
+    for _ in range(2):
+        assert {one.status for one in bench.run(study, listener=Impatient())} == {"completed"}
+    assert set(told) == {"this process runs a study already; wait for it, or start another process"}
 
 
 def test_mistakes_are_told_with_what_would_be_right(

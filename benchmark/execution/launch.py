@@ -89,7 +89,7 @@ class Launch:
         """Refuse what a caller from Python may pass, whom no command line has checked.
 
         Raises:
-            UserError: It is no such number or name.
+            UserError: It is no such number or name, or does not go with the others.
         """
         if self.jobs != "auto" and (not isinstance(self.jobs, int) or self.jobs < 1):
             raise UserError(f"jobs={self.jobs!r} is neither a number from 1 nor 'auto'")
@@ -102,6 +102,16 @@ class Launch:
             raise UserError(f"checkpoint={self.checkpoint!r} is no number of seconds")
         if not 0 < self.gpu_share <= 1:
             raise UserError(f"gpu_share={self.gpu_share!r} is no share above 0, and 1 at most")
+        self._check_executor()
+
+    def _check_executor(self) -> None:
+        if self.executor == "ray":
+            if self.device not in ("auto", "cpu"):
+                raise UserError(f"Ray chooses the GPU itself; leave device={self.device!r} out")
+            return
+        for name, value in (("address", self.address), ("gpu_share", self.gpu_share)):
+            if value not in (None, 1):
+                raise UserError(f"{name}={value!r} goes with executor='ray'")
 
     @cached_property
     def options(self) -> RunOptions:
@@ -182,6 +192,7 @@ class Launch:
             contexts: Of the runs that the block makes.
         """
         tracker = open_tracker(self.options.store)
+        tracker.patience.begin()
         send_unsent(tracker, self.home)
         end_dead_runs(tracker)
         remove_abandoned(self.home)

@@ -62,6 +62,10 @@ class Patience:
             if callable(call := getattr(client, name)):
                 setattr(client, name, self._patient(call, asks=name not in _FILES))
 
+    def begin(self) -> None:
+        """Wait again: a process that goes on, such as a notebook's, begins another study."""
+        self._limit = LIMIT_SECONDS
+
     def end(self) -> None:
         """Wait no more: this process has been asked to end."""
         self._limit = 0.0

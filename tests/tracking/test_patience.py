@@ -17,10 +17,13 @@ from requests import ConnectTimeout, HTTPError, Response
 from sqlalchemy.exc import OperationalError
 
 from benchmark.execution.executor import without_running
+from benchmark.runs.run_one import open_tracker
+from benchmark.study.config import Config
 from benchmark.tracking.items import Metric
 from benchmark.tracking.patience import LIMIT_SECONDS, Patience, StoreAway, is_away
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
+from tests.studies import launch
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -153,6 +156,18 @@ def test_who_has_been_asked_to_end_waits_no_more(
     with pytest.raises(KeyboardInterrupt), run:
         raise KeyboardInterrupt
     assert not naps
+
+
+def test_the_next_study_of_a_notebook_waits_again(
+    config: Config, store: Store, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = open_tracker(store)
+    tracker.patience.end()
+    with launch(config, "basic_cnn").tidying(()) as again:
+        monkeypatch.setattr(tracker.client._tracking_client, "set_terminated", away)
+        with pytest.raises(StoreAway):
+            again.client.set_terminated("0" * 32)
+    assert sum(naps) >= LIMIT_SECONDS
 
 
 def test_a_run_whose_completion_cannot_be_looked_up_fails_alone(
