@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -115,10 +116,16 @@ class BenchGroup(click.Group):
 
 
 def _open_streams() -> None:
-    """Open what of the standard streams is closed: the next file would take its place."""
+    r"""Open what of the standard streams is closed: the next file would take its place.
+
+    A character that the encoding of standard output lacks is written as on standard error,
+    ``\u2020``: other than a question mark, it makes no two names of a table the same.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _tell(error: Exception, *, with_traceback: bool) -> int:

@@ -91,6 +91,7 @@ def test_the_leaderboard_has_every_format(run_once: Result) -> None:
     table = bench("leaderboard")
     assert "ConvMixer Model" in table.output
     assert "images of 3 classes, 32 px" in table.output
+    assert "\\u2013" in CliRunner(charset="latin-1").invoke(main, ["leaderboard"]).stdout
     as_json = json.loads(bench("leaderboard", "--format", "json").output)
     assert {row["system"] for row in as_json} == {
         "ConvMixer Model",
@@ -275,6 +276,13 @@ def test_a_renamed_folder_is_the_same_data(run_once: Result, image_folder: Path)
     again = bench("run", "convmixer", "--data", "renamed", *TINY)
     assert "renamed: 42 images" in again.output
     assert "convmixer-scratch: complete from before" in again.output
+
+
+@pytest.mark.usefixtures("workplace")
+def test_what_the_encoding_of_standard_output_lacks_is_escaped() -> None:
+    result = CliRunner(charset="latin-1").invoke(main, ["catalogue", "--help"])
+    assert result.exit_code == 0
+    assert "DIR\\u2026" in result.stdout
 
 
 def test_a_warning_stands_above_live_lines(monkeypatch: pytest.MonkeyPatch) -> None:
