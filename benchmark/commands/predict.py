@@ -148,7 +148,8 @@ def judged(
     from benchmark.classifier.verdict import judge
 
     console = Console(stderr=True)
-    shows = console.is_terminal and (quiet or not sys.stdout.isatty())
+    is_live = console.is_interactive and sys.stderr.isatty()
+    shows = is_live and (quiet or not sys.stdout.isatty())
     answers = classifier.stream((file.path for file in pictures.files), batch)
     with (
         warnings.catch_warnings(),

@@ -59,7 +59,7 @@ class SweepDisplay(LiveLines):
         self._reached = line(
             f"{self._place}  ", *meter(done, planned or 0), f" {reached}", f"  {by}"
         )
-        place = "" if self._console.is_terminal else f"  ({reached})"
+        place = "" if self._console.is_interactive else f"  ({reached})"
         params = f"  {describe(params_of(trial))}{place}"
         self._print(f"  trial {trial.number}: ", *_result(trial), params)
 

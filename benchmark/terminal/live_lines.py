@@ -40,7 +40,7 @@ class LiveLines(ABC):
         return Group(*shown)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_interactive:
             self._live = Live(console=self._console, get_renderable=self._draw, transient=True)
             self._live.start()
         return self

@@ -37,7 +37,7 @@ def preparing(console: Console) -> Iterator[Callable[[int, int], None]]:
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_interactive,
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
@@ -159,7 +159,7 @@ class ProgressDisplay(LiveLines, Listener):
         ends = None if expected is None else now + expected
         self._running[spec.id] = _Running(spec=spec, place=place, began=now, ends=ends)
         self._at_once = max(self._at_once, len(self._running))
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             print_lines(self._console, line(f"{place}: {spec.label}"))
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
@@ -174,7 +174,7 @@ class ProgressDisplay(LiveLines, Listener):
             f"loss {result.train_loss:.3f}, val {result.val_loss:.3f}  "
             f"accuracy {result.train_accuracy:.1%}, val {result.val_accuracy:.1%}"
         )
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             name = f"{spec.label}  " if len(self._running) > 1 else ""
             told = f"  {name}{run.reached}  {run.figures}  at most {duration(left)} left"
             print_lines(self._console, line(told))
@@ -190,12 +190,12 @@ class ProgressDisplay(LiveLines, Listener):
             if outcome.status == "completed" and not outcome.reused:
                 epochs = len(run.curve) or None
                 self._forecast.learn(outcome.spec, took, outcome.explain_seconds, epochs)
-            if self._console.is_terminal and len(run.curve) > 1:
+            if self._console.is_interactive and len(run.curve) > 1:
                 curve = [(f"  {sparkline(run.curve)}", "cyan"), (" val accuracy by epoch", "dim")]
         self._waiting_seconds = self._forecast.total(self._waiting.values())
         place = f"{self._done:>{len(str(self._total))}}/{self._total} "
         name = outcome.spec.label
-        left = "" if self._console.is_terminal else self._all_left()
+        left = "" if self._console.is_interactive else self._all_left()
         if outcome.reused:
             told = line(place, f"{name}: complete from before", style="dim")
         elif outcome.status == "completed":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from benchmark.execution.planning import plan_study
 from benchmark.runs.options import Outcome, Status
 from benchmark.study.config import Config
 from benchmark.study.suite import find_systems
+from benchmark.terminal.console import make_console
 from benchmark.terminal.numbers import duration
 from benchmark.terminal.progress import ProgressDisplay
 from benchmark.training.epochs import EpochResult
@@ -54,6 +56,31 @@ def test_only_a_terminal_has_the_curve_of_a_run(
     assert ("▁▃█" in shown) == terminal
     assert "40.00%" in shown
     assert "no map of [/x]" in shown
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variable", "value"), [(False, "FORCE_COLOR", "1"), (True, "TERM", "dumb")]
+)
+@pytest.mark.usefixtures("workplace")
+def test_where_no_line_is_drawn_again_starts_and_epochs_are_printed(
+    terminal: bool,
+    variable: str,
+    value: str,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = plan_study(config, find_systems(["convmixer"]), Path("home")).plan
+    (spec,) = plan
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    with ProgressDisplay(make_console(), plan) as display:
+        display.started(spec)
+        display.epoch(spec, RESULT)
+    shown = capsys.readouterr().out
+    assert "run 1 of 1: convmixer-scratch" in shown
+    assert "epoch 1/3" in shown
+    assert "\x1b[2K" not in shown
 
 
 HOSTILE = "OSError: [/data/x] [bold]is \x1b[31mnot\u202e there\x07"
