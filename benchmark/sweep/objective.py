@@ -14,9 +14,21 @@ import torch
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.sweep.space import Grid, Params, SettingSpace
-from benchmark.tracking.patience import StoreAway
-from registry.errors import UserError, one_line
+from benchmark.tracking.patience import StoreAway, causes
+from registry.errors import UserError, of_the_machine, one_line
 from registry.search_space import SearchSpace
+
+_NO_MEMORY = ("out of memory", "allocate memory", "bad_alloc", "ALLOC_FAILED")
+"""What is said of it by errors of no kind of their own, as PyTorch's and XGBoost's are."""
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error tells what a machine lacked, such as memory, and nothing of a trial."""
+    return of_the_machine(error) is not None or any(
+        isinstance(one, MemoryError | torch.OutOfMemoryError)
+        or any(words in str(one) for words in _NO_MEMORY)
+        for one in causes(error)
+    )
 
 
 class Measurement(Protocol):
@@ -173,6 +185,7 @@ class Reply:
         seconds: How long that took.
         pruned: Why there was no use in going on.
         error: What went wrong in the trial.
+        again: Whether that was its machine's fault, so that the trial is to be made again.
         hindered: Why neither this nor another trial can be measured, for the user.
     """
 
@@ -182,6 +195,7 @@ class Reply:
     seconds: float = 0.0
     pruned: str = ""
     error: str = ""
+    again: bool = False
     hindered: str = ""
 
 
@@ -222,7 +236,8 @@ class Measuring:
         except StoreAway as away:
             reply = Reply(hindered=str(away))
         except Exception as fault:  # it is the trial's result
-            reply = Reply(error=one_line(fault))
+            told = of_the_machine(fault) or fault
+            reply = Reply(error=one_line(told), again=is_of_the_machine(fault))
         work, seconds = measurement.work - work, time.perf_counter() - start
         return replace(reply, work=work, seconds=seconds)
 

@@ -22,10 +22,18 @@ from benchmark.execution.workers import Lost, Workers
 from benchmark.processes.identity import this_process
 from benchmark.study.plan import content_hash
 from benchmark.sweep.budget import Budget, make_pruner, make_sampler
-from benchmark.sweep.objective import Objective, Reply
+from benchmark.sweep.objective import Objective, Reply, is_of_the_machine
 from benchmark.sweep.resuming import PROCESS, beating, begin_trial, fail_dead
 from benchmark.sweep.space import Params, Space
-from benchmark.sweep.trials import FINISHED, POINT, SURPLUS, is_counted, is_lost, params_of
+from benchmark.sweep.trials import (
+    AGAIN,
+    FINISHED,
+    POINT,
+    SURPLUS,
+    is_counted,
+    is_lost,
+    params_of,
+)
 from benchmark.tracking.patience import StoreAway
 from registry.errors import UserError, one_line
 
@@ -73,6 +81,8 @@ class Search:
     _ended: deque[FrozenTrial] = field(default_factory=deque)
     _going: set[int] = field(default_factory=set)
     """Ids of the trials that go on here."""
+    _given_up: set[int] = field(default_factory=set)
+    """Numbers of the trials that this process's machine failed: another is to make them again."""
     _repeats: int = 0
     """So many trials in a row were answered from what is known."""
 
@@ -111,6 +121,9 @@ class Search:
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
+    def _counts(self, trial: FrozenTrial) -> bool:
+        return is_counted(trial) or trial.number in self._given_up
+
     @cached_property
     def _points(self) -> dict[str, Params]:
         return {content_hash(point): point for point in self.space.points()}
@@ -124,10 +137,10 @@ class Search:
         while True:
             fail_dead(self.study, self._going)
             trials = self._trials()
-            if sum(map(is_counted, trials)) >= limit or not (trial := self._next(trials)):
+            if sum(map(self._counts, trials)) >= limit or not (trial := self._next(trials)):
                 return None
             earlier = [one for one in self._trials() if one.number < trial.number]
-            counted = [one for one in earlier if is_counted(one)]
+            counted = [one for one in earlier if self._counts(one)]
             point = trial.user_attrs.get(POINT)
             if len(counted) < limit and (
                 point is None or all(one.user_attrs.get(POINT) != point for one in counted)
@@ -142,8 +155,9 @@ class Search:
             trial = self.study.ask()
             trial.set_user_attr(PROCESS, str(this_process()))
             return trial
-        lost = [one.params for one in trials if is_lost(one) and POINT not in one.user_attrs]
-        there = {trial.user_attrs.get(POINT) for trial in trials if is_counted(trial)}
+        missing = [one for one in trials if is_lost(one) and not self._counts(one)]
+        lost = [one.params for one in missing if POINT not in one.user_attrs]
+        there = {trial.user_attrs.get(POINT) for trial in trials if self._counts(trial)}
         wanted = {**self._points, **{content_hash(params): params for params in lost if params}}
         for key, params in wanted.items():
             if key not in there:
@@ -178,7 +192,7 @@ class Search:
         except (StoreAway, UpdateFinishedTrialError):
             raise
         except Exception as error:  # it is the trial's result
-            self._tell(going, TrialState.FAIL, error=one_line(error))
+            self._fail(going, one_line(error), again=is_of_the_machine(error))
             return
         if fixed := {k: v for k, v in going.params.items() if k not in trial.params}:
             trial.set_user_attr("fixed", fixed)
@@ -216,7 +230,7 @@ class Search:
                 self.workers.ask(worker, going.params)
                 return
             times = f", {going.losses} times" if reply.again else ""
-            reply = Reply(error=f"{reply.reason}{times}")
+            reply = Reply(error=f"{reply.reason}{times}", again=True)
         if reply.hindered:
             raise UserError(reply.hindered)
         going.notes["work"] += reply.work
@@ -229,7 +243,7 @@ class Search:
                     self.workers.ask(worker, None)
                     return
             if reply.error:
-                self._tell(going, TrialState.FAIL, error=reply.error)
+                self._fail(going, reply.error, again=reply.again)
             else:
                 going.notes |= {"reason": pruned} if pruned else {}
                 self._tell(going, TrialState.PRUNED if pruned else TrialState.COMPLETE)
@@ -246,9 +260,14 @@ class Search:
             return f"accuracy {going.value:.2%} at {step} of {size} ({self.budget.pruner})"
         return ""
 
-    def _tell(self, going: _Going, state: TrialState, *, error: str = "") -> None:
-        if error:
-            going.trial.set_user_attr("error", error)
+    def _fail(self, going: _Going, error: str, *, again: bool) -> None:
+        if again:
+            self._given_up.add(going.trial.number)
+            going.trial.set_user_attr(AGAIN, True)
+        going.trial.set_user_attr("error", error)
+        self._tell(going, TrialState.FAIL)
+
+    def _tell(self, going: _Going, state: TrialState) -> None:
         going.trial.set_user_attr("notes", going.notes)
         value = going.value if state == TrialState.COMPLETE else None
         self._ended.append(self.study.tell(going.trial, value, state, skip_if_finished=True))

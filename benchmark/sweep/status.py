@@ -12,16 +12,20 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmark.sweep.resuming import at_work
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import check_storage, open_storage, study_states
-from benchmark.sweep.trials import best_trial, is_finished, params_of
+from benchmark.sweep.trials import best_trial, failed_trials, is_finished, params_of
 from benchmark.terminal.numbers import duration
 from registry.errors import UserError
+from registry.printable import shortened
+
+_REASON_LENGTH = 120
+"""PyTorch's words for a full GPU have some 500 characters."""
 
 
 def goal(study: Study) -> int | None:
     """How many trials are planned in all."""
     about = study.user_attrs.get("about", {})
-    planned: int | None = about.get("trials") or about.get("cells")
-    return planned
+    known: list[int] = [*filter(None, (about.get("trials"), about.get("cells")))]
+    return min(known, default=None)  # a grid ends at its last cell
 
 
 def seconds_left(trials: list[FrozenTrial], planned: int | None) -> float | None:
@@ -45,7 +49,7 @@ def sweep_states(folder: Path, place: str | None) -> pd.DataFrame:
 
     Returns:
         A row a study: ``study``, ``state``, ``trials``, ``pruned``, ``failed``,
-        ``best_val_accuracy``, ``best``, ``left``.
+        ``best_val_accuracy``, ``best``, ``left``, ``reason`` (why the last failed).
 
     Raises:
         UserError: There is no study.
@@ -68,6 +72,7 @@ def _row(study: Study) -> dict[str, Any]:
     done = sum(map(is_finished, trials))
     planned = goal(study)
     best = best_trial(trials)
+    failed = failed_trials(trials)
     left = seconds_left(trials, planned) if workers else None
     complete = planned is not None and done >= planned
     state = f"running ({len(workers)})" if workers else "finished" if complete else "stopped"
@@ -76,8 +81,9 @@ def _row(study: Study) -> dict[str, Any]:
         "state": state,
         "trials": f"{done} of {planned}" if planned else str(done),
         "pruned": sum(trial.state == TrialState.PRUNED for trial in trials),
-        "failed": sum("error" in trial.user_attrs for trial in trials),
+        "failed": len(failed),
         "best_val_accuracy": best.value if best else None,
         "best": describe(params_of(best)) if best else "",
         "left": "" if left is None else duration(left),
+        "reason": shortened(failed[-1].user_attrs["error"], _REASON_LENGTH) if failed else "",
     }

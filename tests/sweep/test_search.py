@@ -16,7 +16,7 @@ from benchmark.sweep.budget import Budget, SamplerName
 from benchmark.sweep.space import Space, read_grid
 from benchmark.sweep.status import sweep_states
 from benchmark.sweep.storage import open_storage
-from benchmark.sweep.trials import FINISHED, best_trial, is_finished
+from benchmark.sweep.trials import FINISHED, best_trial
 from tests.sweep.synthetic import grid, head_space, make_growth, make_search, open_study
 
 GRID = Budget(sampler="grid", pruner="none")
@@ -120,21 +120,6 @@ def test_pruning_leaves_trees_ungrown(tmp_path: Path) -> None:
     assert trial.state == TrialState.PRUNED
     assert growth.trees_grown < trial.params["n_estimators"]
     assert "median" in trial.user_attrs["notes"]["reason"]
-
-
-def test_a_trial_that_raises_counts_and_does_not_stop_the_others(tmp_path: Path) -> None:
-    place = str(tmp_path / "study.journal")
-    space = read_grid(
-        ["n_estimators=5", "max_features=0.5,wrong"],
-        "extra_trees",
-        ["n_estimators", "max_features"],
-    )
-    trials = list(make_search(place, budget=GRID, space=space).run())
-    assert sorted(trial.state.name for trial in trials) == ["COMPLETE", "FAIL"]
-    failed = next(trial for trial in trials if trial.state == TrialState.FAIL)
-    assert "max_features" in failed.user_attrs["error"]
-    assert is_finished(failed)
-    assert list(make_search(place, budget=GRID, space=space).run()) == []
 
 
 @pytest.mark.parametrize("sampler", ["qmc", "gp"])
@@ -241,17 +226,6 @@ def test_two_workers_give_what_one_gives_and_grow_no_tree_twice(tmp_path: Path) 
     assert not multiprocessing.active_children()
 
 
-def test_a_trial_whose_workers_always_die_fails_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmark.sweep.search.BEGUN_AGAIN", 1)
-    place = str(tmp_path / "study.journal")
-    search = make_search(place, budget=Budget(trials=1), jobs=2, deadly=tmp_path)
-    (trial,) = search.run()
-    search.workers.end()
-    assert trial.user_attrs["error"] == "its process died by SIGKILL, 2 times"
-
-
 def test_status_from_outside(tmp_path: Path) -> None:
     place = str(tmp_path / "sweeps" / "study.journal")
     with pytest.raises(ValueError, match="bench sweep trees"):
@@ -269,6 +243,20 @@ def test_status_from_outside(tmp_path: Path) -> None:
     best = best_trial(finished(place))
     assert best is not None
     assert row["best_val_accuracy"] == best.value
+
+
+def test_a_grid_is_finished_with_its_last_cell_however_many_trials_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    place, space = (
+        str(tmp_path / "study.journal"),
+        read_grid(["n_estimators=4,8"], "extra_trees", ["n_estimators"]),
+    )
+    search = make_search(place, budget=GRID, space=space)
+    search.study.set_user_attr("about", {"trials": 50, "cells": 2})
+    list(search.run())
+    row = sweep_states(tmp_path, None).iloc[0]
+    assert (row["state"], row["trials"]) == ("finished", "2 of 2")
 
 
 def test_an_unreachable_storage(tmp_path: Path) -> None:
