@@ -10,6 +10,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from filelock import FileLock
 from optuna.study import Study
@@ -24,7 +25,7 @@ from benchmark.sweep.pictures import draw_sweep
 from benchmark.sweep.resuming import PROCESS, at_work
 from benchmark.sweep.space import describe
 from benchmark.sweep.storage import sweep_file
-from benchmark.sweep.trials import best_trial, is_finished, params_of
+from benchmark.sweep.trials import best_trial, has_ended, is_finished, params_of
 from benchmark.tracking.items import LogItem, Metric, Param, Tag
 from benchmark.tracking.nested import Family, PastRun
 from benchmark.tracking.patience import StoreAway
@@ -42,6 +43,8 @@ MIRROR_TIMES = 20
 SWEEP_GROUP = "sweep"
 _KIND = {"kind": "sweep"}
 """Which the row of the best, with the same tag of its sweep, is not."""
+_STUDY_ID = "study_id"
+"""User attribute of a study, and tag of its runs: other storages have studies of the same name."""
 _NUMBER = "trial"
 _STATUS = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "FINISHED"}
 """MLflow shows other states as failures; the tag trial_state tells a pruned trial."""
@@ -73,7 +76,9 @@ class Mirror:
         self._tags = _tags(sweep, options)
         self._tracker = open_tracker(options.store)
         with self._lock:
-            self._family = Family(self._tracker, sweep.name, {"sweep": sweep.name, **_KIND})
+            self._tags[_STUDY_ID] = self._study_id()
+            key = {"sweep": sweep.name, **_KIND, _STUDY_ID: self._tags[_STUDY_ID]}
+            self._family = Family(self._tracker, sweep.name, key)
         self._written = time.monotonic()
         self._took = 0.0
 
@@ -82,13 +87,26 @@ class Mirror:
         """Of the parent run."""
         return self._family.id
 
+    def _study_id(self) -> str:
+        """The study's id; one that began without takes over a parent run that has none."""
+        known: str | None = self._study.user_attrs.get(_STUDY_ID)
+        if known is None:
+            known = uuid4().hex
+            if self._study.get_trials(deepcopy=False):
+                query = f"tags.sweep = '{self._sweep.name}' and tags.kind = '{_KIND['kind']}'"
+                older = [r for r in self._tracker.search(query) if _STUDY_ID not in r.data.tags]
+                for run in older[:1]:
+                    self._tracker.client.set_tag(run.info.run_id, _STUDY_ID, known)
+            self._study.set_user_attr(_STUDY_ID, known)
+        return known
+
     def begin(self) -> None:
         """Open the parent run, with what it is about."""
         space = {
             f"{self._target.param_prefix}{name}": text
             for name, text in self._sweep.space.bounds.items()
         }
-        view = sweep_view(self._sweep.name, list(space))
+        view = sweep_view(self._sweep.name, self.run_id, list(space))
         address = f"#/experiments/{self._tracker.experiment_id}/runs?viewStateShareKey={view.id}"
         note = f"{_about(self._sweep)}\n\n[Its trials]({address})"
         with self._lock:
@@ -108,7 +126,7 @@ class Mirror:
             self._took = self._written - began
 
     def write(self, *, of_all: bool = False) -> None:
-        """Write each finished trial that MLflow does not have, of this machine or of all."""
+        """Write each ended trial that MLflow does not have, of this machine or of all."""
         written = False
         with self._lock:
             trials = self._study.get_trials(deepcopy=False)
@@ -116,7 +134,7 @@ class Mirror:
             for trial in trials:
                 maker = ProcessName.read(trial.user_attrs.get(PROCESS, ""))
                 ours = of_all or maker is None or maker.is_here
-                if ours and is_finished(trial) and str(trial.number) not in there:
+                if ours and has_ended(trial) and str(trial.number) not in there:
                     self._family.add(self._past_run(trial, trials))
                     written = True
             if of_all and written:
@@ -132,7 +150,7 @@ class Mirror:
         """
         self.write(of_all=not running)
         trials = self._study.get_trials(deepcopy=False)
-        done = [trial for trial in trials if is_finished(trial)]
+        done, ended = ([*filter(test, trials)] for test in (is_finished, has_ended))
         with tempfile.TemporaryDirectory() as folder:
             if best := best_trial(done):
                 figures = draw_sweep(self._study, points)
@@ -149,8 +167,8 @@ class Mirror:
                         self._family.leave_to(process)
                 elif not finished:
                     self._family.pause()
-                elif done and best is None:
-                    self._family.fail(f"no trial is complete; the last: {_lack(done[-1])}")
+                elif ended and best is None:
+                    self._family.fail(f"no trial is complete; the last: {_lack(ended[-1])}")
                 else:
                     self._family.finish()
 

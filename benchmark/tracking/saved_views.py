@@ -121,11 +121,12 @@ def comparison_view(run_ids: Sequence[str], images: Sequence[str]) -> SavedView:
     return SavedView(id="best", name="Best of each experiment", state=state)
 
 
-def sweep_view(study: str, params: Sequence[str]) -> SavedView:
+def sweep_view(study: str, run_id: str, params: Sequence[str]) -> SavedView:
     """The trials of a sweep with their parameters, the best validation accuracy first.
 
     Args:
-        study: Its name, which ends in a hash.
+        study: Its name.
+        run_id: Of its parent run.
         params: Names of the trials' params.
     """
     columns = {
@@ -138,7 +139,7 @@ def sweep_view(study: str, params: Sequence[str]) -> SavedView:
         "selectedParams": list(params),
         "selectedMetrics": ["best_val_accuracy"],
     }
-    state = _state(f"tags.study = '{study}' and tags.kind = 'trial'") | {
+    state = _state(f"tags.`mlflow.parentRunId` = '{run_id}' and tags.kind = 'trial'") | {
         "orderByKey": "metrics.`best_val_accuracy`",
         "orderByAsc": False,
         "selectedColumns": list(columns),
@@ -147,7 +148,7 @@ def sweep_view(study: str, params: Sequence[str]) -> SavedView:
         "compareRunSections": [_section("Parameters", columns=1, height=500)],
         "compareRunCharts": [chart],
     }
-    return SavedView(id=f"sweep-{study[-8:]}", name=f"Sweep {study}", state=state)
+    return SavedView(id=f"sweep-{run_id[:8]}", name=f"Sweep {study}", state=state)
 
 
 def _state(query: str) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_poor_trials_are_pruned_at_epochs(run_sweep: Any, base: RunSpec) -> None
     assert shown.info.status == "FINISHED"  # MLflow would show another as a failure
     (parent,) = client.search_runs(["1"], "tags.group = 'sweep'")
     assert parent.data.params["train.lr"] == "1e-05 to 0.1, log"
-    view = f"sweep-{first.study.study_name[-8:]}"
+    view = f"sweep-{parent.info.run_id[:8]}"
     assert f"viewStateShareKey={view}" in parent.data.tags["mlflow.note.content"]
     assert f"mlflow.sharedViewState.{view}" in client.get_experiment("1").tags
 

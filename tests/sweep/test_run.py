@@ -101,6 +101,38 @@ def test_another_machines_trials_are_left_to_it_while_it_works_and_are_there_onc
     assert numbers == ["0", "1", "2"]
 
 
+def test_a_study_in_another_storage_has_a_parent_run_of_its_own(
+    run_sweep: Any, store: Store, backbone: RunSpec, tmp_path: Path
+) -> None:
+    space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
+    budget = Budget(sampler="grid", pruner="none", trials=1)
+    places = [str(tmp_path / f"{name}.journal") for name in "ab"]
+    for storage in places:
+        run_sweep(space, budget, storage=storage)
+    for storage in places:
+        run_sweep(space, replace(budget, trials=None), storage=storage)
+    found = parents(store)
+    assert len(found) == 2
+    for parent in found:
+        nested = children(store, parent.info.run_id)
+        assert [run.data.tags["trial"] for run in nested] == ["0", "1"]
+
+
+def test_a_study_that_began_before_parent_runs_told_whose_they_are_goes_on_with_its_own(
+    run_sweep: Any, store: Store, backbone: RunSpec, tmp_path: Path
+) -> None:
+    space = HeadTarget(base=backbone, head="extra_trees").grid(["n_estimators=4,8"])
+    budget = Budget(sampler="grid", pruner="none", trials=1)
+    study = run_sweep(space, budget).study
+    (before,) = parents(store)
+    MlflowClient(store.uri).delete_tag(before.info.run_id, "study_id")
+    study.set_user_attr("study_id", None)
+    run_sweep(space, budget, storage=str(tmp_path / "new.journal"))
+    run_sweep(space, replace(budget, trials=None))
+    assert len(parents(store)) == 2
+    assert len(children(store, before.info.run_id)) == 2
+
+
 def test_the_best_stays_a_row_if_the_parent_run_is_deleted(
     run_sweep: Any, store: Store, backbone: RunSpec
 ) -> None:
