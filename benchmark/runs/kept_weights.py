@@ -17,12 +17,13 @@ from benchmark.ranking.systems import SYSTEM_KEYS, best_runs
 from benchmark.runs.options import RunOptions
 from benchmark.study.plan import RunSpec
 from benchmark.tracking.items import Tag
+from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.reader import search
 from benchmark.tracking.registered import registered_runs
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from benchmark.training.heads import HEAD_FILES
-from registry.errors import UserError
+from registry.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -32,6 +33,9 @@ STANDARD_ERRORS = 2
 """A run so close in validation accuracy to the best of its seed may yet be of the best row."""
 KEPT = Tag("weights_file", "kept")
 _WHILE_BEST = Tag("weights_kept", "while best")
+_HAS = f"tags.{KEPT.name} = '{KEPT.value}'"
+_IN_DOUBT = f"tags.{_WHILE_BEST.name} = '{_WHILE_BEST.value}'", f"tags.{KEPT.name} != 'removed'"
+"""Terms of MLflow's language: runs that have weights, or may have some that are not to stay."""
 
 
 def keeps(
@@ -94,7 +98,7 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
 
     Those of the best row stay, with all its seeds, and of each seed those of the best run: with
     more seeds to come, its row may be the best. So do those that registered models are made of.
-    A kept head's backbone stays with it.
+    A kept head's backbone stays with it. What cannot be removed is told, and left to the next time.
 
     Args:
         store: Where the runs are.
@@ -103,26 +107,40 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
     """
     try:
         # Before the rankings: a run that ends in between is not judged by them.
-        in_doubt = list(_keeping(store, _WHILE_BEST))
+        in_doubt = list(_find(store, *_IN_DOUBT))
         runs = fetch(store, contexts)
-    except UserError:  # no run is completed
+        kept = registered_runs(store)
+        for context in contexts:
+            own = runs[runs["context"] == context]
+            for some in [own, *(of_seed for _, of_seed in own.groupby("seed"))]:
+                if not some.empty:
+                    kept |= {*best_runs(some)["run_id"]}
+        kept |= {backbone_of(run) for run in _find(store, _HAS) if run.info.run_id in kept}
+    except UserError:  # no run is completed, or the store is away
         return
-    kept: set[str] = set()
-    for context in contexts:
-        own = runs[runs["context"] == context]
-        for some in [own, *(of_seed for _, of_seed in own.groupby("seed"))]:
-            if not some.empty:
-                kept |= {*best_runs(some)["run_id"]}
-    kept |= registered_runs(store)
-    kept |= {backbone_of(run) for run in _keeping(store) if run.info.run_id in kept}
+    refused: dict[str, str] = {}
     for run in in_doubt:
         if run.data.tags["context"] in contexts and run.info.run_id not in kept:
-            tracker.client.set_tag(run.info.run_id, KEPT.name, "removed")  # first: it may be used
-            for name in (WEIGHTS_FILE, *HEAD_FILES):
-                tracker.remove_artifact(run.info.run_id, name)
+            try:
+                _remove_weights(tracker, run.info.run_id)
+            except StoreAway:  # the next command goes on
+                break
+            except Exception as error:  # of any service that keeps files: the runs are made
+                refused[str(run.info.run_name)] = one_line(error)
+    if refused:
+        told = "the weights of %s are not of the best row, and cannot be removed (%s); %s"
+        what_next = "see to it that you may delete them, and the next command does"
+        logger.warning(told, ", ".join(refused), next(iter(refused.values())), what_next)
 
 
-def _keeping(store: Store, *tags: Tag) -> Iterator[Run]:
-    """The completed runs that have weights, and these tags."""
-    wanted = (Tag("completed", "true"), KEPT, *tags)
-    return search(store, " and ".join(f"tags.{tag.name} = '{tag.value}'" for tag in wanted))
+def _remove_weights(tracker: Tracker, run_id: str) -> None:
+    """Remove a run's weights; nobody uses what is half removed, and the next command goes on."""
+    tracker.client.set_tag(run_id, KEPT.name, "removing")
+    for name in (WEIGHTS_FILE, *HEAD_FILES):
+        tracker.remove_artifact(run_id, name)
+    tracker.client.set_tag(run_id, KEPT.name, "removed")
+
+
+def _find(store: Store, *terms: str) -> Iterator[Run]:
+    """The completed runs of which these terms of MLflow's language hold."""
+    return search(store, " and ".join(["tags.completed = 'true'", *terms]))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from requests import HTTPError
 from sklearn.dummy import DummyClassifier
 
 from benchmark.classifier.completed import find_runs
@@ -33,6 +35,7 @@ from registry.errors import PluginError
 from registry.specs import HeadSpec
 from tests.ranking.test_tables import PARAMS
 from tests.studies import FROZEN, HEAD, files
+from tests.tracking.away import Away
 
 
 def kept(store: Store) -> set[str]:
@@ -204,3 +207,48 @@ def test_a_run_that_ends_while_another_command_ranks_keeps_its_weights(
     leave_best(store, tracker, {spec.context})
     has = [bool(files(tracker, run_id)) for run_id in (*ended, running.id, backbone, best, poor)]
     assert has == [True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize("error", [PermissionError("not yours"), HTTPError("403 FORBIDDEN")])
+def test_weights_that_may_not_be_removed_yet_are_told_and_removed_later(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    tracker = Tracker(store)
+    (tmp_path / "weights.safetensors").write_bytes(b"weights")
+
+    def make(name: str, val_accuracy: float) -> str:
+        labels = {"context": "one", "group": "from scratch", "system": name, "model": name}
+        kept = {"weights_file": "kept", "weights_kept": "while best"}
+        with tracker.start(name, {**labels, **kept}) as made:
+            made.log(*(Param(key, value) for key, value in (PARAMS | {"seed": 0}).items()))
+            made.log(Metric("best_val_accuracy", val_accuracy), Metric("test_accuracy", 0.5))
+            made.log(Artifact(tmp_path / "weights.safetensors"))
+        return made.id
+
+    def refuse(*args: object) -> None:
+        raise error
+
+    def said() -> list[str]:
+        return [tracker.client.get_run(id_).data.tags["weights_file"] for id_ in made]
+
+    made = [make(name, val) for name, val in (("best", 0.8), ("poor", 0.5), ("poorer", 0.4))]
+    away = Away(tracker)
+    away.begin()
+    leave_best(store, tracker, {"one"})
+    away.end()
+    assert said() == ["kept"] * 3
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifactRepository, "delete_artifacts", refuse)
+        leave_best(store, tracker, {"one"})
+    (told,) = [one for one in caplog.messages if "cannot be removed" in one]
+    assert "poorer, poor" in told
+    assert str(error) in told
+    assert all(files(tracker, id_) for id_ in made)
+    assert said() == ["kept", "removing", "removing"]  # which nobody uses
+    leave_best(store, tracker, {"one"})
+    assert [bool(files(tracker, id_)) for id_ in made] == [True, False, False]
+    assert said() == ["kept", "removed", "removed"]
