@@ -142,10 +142,17 @@ class TrackedRun:
 
     def _log_traceback(self, error: BaseException) -> None:
         self.log(Tag("error", one_line(of_the_machine(error) or error)))
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "traceback.txt"
-            file.write_text(masked("".join(traceback.format_exception(error))), encoding="utf-8")
-            self.log(Artifact(file))
+        text = masked("".join(traceback.format_exception(error)))
+        try:
+            with TemporaryDirectory() as folder:
+                file = Path(folder) / "traceback.txt"
+                file.write_text(text, encoding="utf-8")
+                self.log(Artifact(file))
+        except StoreAway:
+            raise
+        except Exception as another:  # perhaps that for which the run has failed
+            name, told = self._pending.name, "the traceback of %s cannot be kept (%s)"
+            logger.warning(told, name, one_line(another))
 
     def _end(self, status: str, error: BaseException | None = None) -> None:
         """End the run in the store, or on this machine if the store is away.

@@ -88,6 +88,26 @@ def test_a_full_disk_is_told_with_what_to_do(tracker: Tracker) -> None:
     assert read(tracker, run).data.tags["error"] == told
 
 
+def test_a_run_whose_files_are_refused_ends_and_says_why(
+    tracker: Tracker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "artifacts")
+
+    monkeypatch.setattr(tracker.client, "log_artifact", refuse)
+    (tmp_path / "note.txt").write_text("hello")
+    run = tracker.start("refused", {})
+    with pytest.raises(PermissionError), run:
+        run.log(Artifact(tmp_path / "note.txt"))
+    found = read(tracker, run)
+    assert found.info.status == "FAILED"
+    assert found.data.tags["error"].startswith("Permission denied: artifacts; see to it that")
+    assert "the traceback of refused cannot be kept (PermissionError" in caplog.text
+
+
 def test_a_skipped_run_carries_its_reason_and_no_traceback(tracker: Tracker) -> None:
     with pytest.raises(Skipped), tracker.start("skip", {"spec_id": "x"}) as run:
         raise Skipped("no weights")
