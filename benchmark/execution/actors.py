@@ -8,10 +8,11 @@ from typing import Any
 from benchmark.execution.cluster import live_nodes
 from benchmark.execution.executor import GRACE_SECONDS
 from benchmark.execution.jobs import sharing
-from benchmark.execution.ray import POLL_SECONDS, RayExecutor, Told, needs_of, order
+from benchmark.execution.needs import Unmet, more_memory, needs_of
+from benchmark.execution.ray import POLL_SECONDS, RayExecutor, Told, order
 from benchmark.execution.remote import RemoteWorker
 from benchmark.execution.workers import Lost, Service
-from registry.errors import one_line
+from registry.errors import UserError, one_line
 
 
 class Actors:
@@ -23,10 +24,15 @@ class Actors:
         Args:
             service: What is asked for.
             executor: The cluster, to which this process is connected.
+
+        Raises:
+            UserError: It has no machine.
         """
         import ray
 
         options = sharing(service.options, executor.jobs)
+        self._executor = executor
+        self._unmet = Unmet()
         self._needs = needs_of(service.spec, executor, live_nodes(), options)
         self._order = order((service, options, executor.config), options)
         self._told = Told()
@@ -48,7 +54,11 @@ class Actors:
         self._asked[self._actors[worker].answer.remote(request)] = worker
 
     def hear(self) -> Iterator[tuple[int, Any]]:
-        """See `Workers`; what is logged is passed on."""
+        """See `Workers`; what is logged is passed on.
+
+        Raises:
+            UserError: No machine is there any more for what is asked for.
+        """
         import ray
 
         ended, _ = ray.wait(list(self._asked), timeout=POLL_SECONDS)
@@ -59,10 +69,12 @@ class Actors:
                 yield worker, ray.get(task)
             except (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError) as error:
                 del self._actors[worker]
-                yield worker, Lost(reason=f"its process died {_cause(error)}")
+                yield worker, Lost(reason=f"its process died {self._cause(error)}")
             except ray.exceptions.RayError as error:
                 reason = one_line(getattr(error, "cause", None) or error)
                 yield worker, Lost(reason=reason, again=False)
+        if self._asked and (reason := self._unmet.reason(self._needs, live_nodes())):
+            raise UserError(reason)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -84,10 +96,9 @@ class Actors:
         for actor in actors:
             ray.kill(actor)
 
+    def _cause(self, error: Exception) -> str:
+        import ray
 
-def _cause(error: Exception) -> str:
-    import ray
-
-    if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return "for lack of memory; use fewer --jobs, or a machine with more"
-    return "with its machine, or for lack of memory"
+        if isinstance(error, ray.exceptions.OutOfMemoryError):
+            return f"for lack of memory; {more_memory(self._executor)}"
+        return "with its machine, or for lack of memory"

@@ -55,8 +55,13 @@ def without_running(
 
 
 def timed_out(spec: RunSpec, options: RunOptions) -> Outcome:
-    """The outcome of a run whose process was ended for taking too long, which is put on record."""
+    """The outcome of a run whose process was ended for taking too long; see `failed`."""
     reason = f"it took longer than {options.timeout:g} s (--timeout), and was ended"
+    return failed(spec, options, reason)
+
+
+def failed(spec: RunSpec, options: RunOptions, reason: str) -> Outcome:
+    """The outcome of a run whose process could not tell why it ended, which is put on record."""
     with marking(options.store) as tracker:
         fail_run(tracker, options.driver, spec.id, reason)
     return Outcome(spec=spec, status="failed", reason=reason)

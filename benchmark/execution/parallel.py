@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from benchmark.execution.executor import marking, timed_out
+from benchmark.execution.executor import failed, marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
 from benchmark.execution.workers import Lost, Processes, at_work
@@ -81,10 +81,9 @@ class _Runs:
                     yield outcome
                 case Lost(reason=reason):
                     del self._running[worker]
-                    with marking(self._options.store) as tracker:
-                        end_dead_runs(tracker)
-                    reason = f"{reason}, perhaps for lack of memory; use fewer --jobs"
-                    yield Outcome(spec=spec, status="failed", reason=reason)
+                    advice = "; use fewer --jobs" if self._workers.size > 1 else ""
+                    reason = f"{reason}, perhaps for lack of memory{advice}"
+                    yield failed(spec, self._options, reason)
 
         for worker, (spec, began) in list(self._running.items()):
             if self._left(began) <= 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import time
 from collections import Counter
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.execution.cluster import Node, connected, elsewhere
-from benchmark.execution.executor import GRACE_SECONDS, marking, timed_out
+from benchmark.execution.cluster import Node, connected, elsewhere, live_nodes
+from benchmark.execution.executor import GRACE_SECONDS, failed, marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
-from benchmark.execution.planning import memory_of
+from benchmark.execution.needs import Unmet, more_memory, needs_of
 from benchmark.execution.remote import STARTED, Order, Work, make_run
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.study.config import Config
@@ -90,27 +89,6 @@ def order(work: object, options: RunOptions) -> Order:
     )
 
 
-def needs_of(
-    spec: RunSpec, executor: RayExecutor, nodes: list[Node], options: RunOptions
-) -> dict[str, Any]:
-    """What a run takes of the machine that makes it, in Ray's words."""
-    share = max(1, (os.cpu_count() or 1) // executor.jobs)
-    cpus = min(share, *(node.cpus for node in nodes))
-    is_head = spec.system.head is not None
-    environment = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(options.threads))}
-    needs = {
-        "num_cpus": cpus,
-        "num_gpus": 0,
-        "memory": min(memory_of(spec), max(node.memory for node in nodes)),
-        "runtime_env": {"env_vars": environment},
-    }
-    if options.device != "cpu" and any(node.gpus for node in nodes):
-        if not is_head:
-            return {**needs, "num_cpus": 1, "num_gpus": executor.gpu_share}
-        environment["CUDA_VISIBLE_DEVICES"] = ""  # without GPUs of its own, it would see all
-    return needs
-
-
 class Told:
     """What processes of a cluster tell while they work.
 
@@ -165,6 +143,8 @@ class _Tasks:
         self._told = Told()
         self._make = ray.remote(max_calls=1, max_retries=0)(make_run)
         self._running: dict[Any, RunSpec] = {}
+        self._needs: dict[str, dict[str, Any]] = {}
+        self._unmet = Unmet()
         self._began: dict[str, float] = {}
         self._deaths: Counter[str] = Counter()
 
@@ -180,7 +160,9 @@ class _Tasks:
             config=self._executor.config,
             force=self._force,
         )
-        make = self._make.options(**needs_of(spec, self._executor, self._nodes, self._options))
+        needs = needs_of(spec, self._executor, self._nodes, self._options)
+        self._needs[spec.id] = needs
+        make = self._make.options(**needs)
         self._running[make.remote(order(work, self._options), self._told.queue)] = spec
 
     def hear(self) -> Iterator[Outcome]:
@@ -200,6 +182,21 @@ class _Tasks:
                 self._stop([task])
                 del self._running[task]
                 yield timed_out(spec, self._options)
+        yield from self._without_machines()
+
+    def _without_machines(self) -> Iterator[Outcome]:
+        """Give up what waits in vain; nothing does that goes on, or beside which others go on."""
+        if any(spec.id in self._began for spec in self._running.values()):
+            return
+        nodes = live_nodes()
+        told = (
+            (task, self._unmet.reason(self._needs[spec.id], nodes))
+            for task, spec in self._running.items()
+        )
+        vain = {task: reason for task, reason in told if reason}
+        self._stop(list(vain))
+        for task, reason in vain.items():
+            yield failed(self._running.pop(task), self._options, reason)
 
     def _took_too_long(self, spec: RunSpec) -> bool:
         timeout, began = self._options.timeout, self._began.get(spec.id)
@@ -225,10 +222,8 @@ class _Tasks:
         try:
             outcome: Outcome = ray.get(task)
         except ray.exceptions.OutOfMemoryError:
-            reason = (
-                "its machine's memory was nearly full, and Ray ended its process; use fewer "
-                "--jobs, or a machine with more"
-            )
+            full = "its machine's memory was nearly full, and Ray ended its process"
+            reason = f"{full}; {more_memory(self._executor)}"
         except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
             self._deaths[spec.id] += 1
             self._began.pop(spec.id, None)
@@ -244,8 +239,7 @@ class _Tasks:
             reason = one_line(getattr(error, "cause", None) or error)
         else:
             return outcome
-        self._mark_killed(spec)
-        return Outcome(spec=spec, status="failed", reason=reason)
+        return failed(spec, self._options, reason)
 
     def end(self) -> None:
         """Interrupt what goes on, end it after a while, and mark it as killed."""

@@ -39,23 +39,27 @@ pytestmark = pytest.mark.long
 class Ear(Listener):
     """Hears what happens, and may act on it."""
 
-    def __init__(self, *, kills: bool = False, interrupts: bool = False) -> None:
+    def __init__(self, *, kills: str = "", interrupts: bool = False) -> None:
         self.heard: list[tuple[str, int | None]] = []
         self._kills = kills
         self._interrupts = interrupts
 
     def started(self, spec: RunSpec) -> None:
         self.heard.append((spec.name, None))
-        if self._kills:
-            self._kills = False
-            for process in multiprocessing.active_children():
-                assert process.pid is not None
-                os.kill(process.pid, signal.SIGKILL)
+        self._kill("start")
 
     def epoch(self, spec: RunSpec, result: EpochResult) -> None:
         self.heard.append((spec.name, result.epoch))
+        self._kill("epoch")
         if self._interrupts and len({name for name, epoch in self.heard if epoch}) == 2:
             raise KeyboardInterrupt
+
+    def _kill(self, when: str) -> None:
+        if self._kills == when:
+            self._kills = ""
+            for process in multiprocessing.active_children():
+                assert process.pid is not None
+                os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -140,12 +144,25 @@ def test_a_process_that_dies_takes_no_other_run_with_it(
     plan: Plan, workplace: Path, store: Store
 ) -> None:
     options = make_options(plan, store, workplace / "home")
-    found = list(ParallelExecutor(2).execute(plan, options, Ear(kills=True), force=False))
+    found = list(ParallelExecutor(2).execute(plan, options, Ear(kills="start"), force=False))
     (failed,) = [one for one in found if one.status == "failed"]
     assert "SIGKILL" in failed.reason
     assert "fewer --jobs" in failed.reason
     states = {one.spec.name: one.status for one in found}
     assert states == dict.fromkeys(states, "completed") | {failed.spec.name: "failed"}
+
+
+def test_a_run_whose_process_dies_says_so_in_its_row(
+    config: Config, workplace: Path, store: Store
+) -> None:
+    long = config.train.model_copy(update={"epochs": 100_000, "patience": None})
+    config = config.model_copy(update={"train": long})
+    study = plan_study(config, find_systems(["basic_cnn"]), workplace / "home")
+    launch = Launch(study=study, home=workplace / "home", device="cpu", timeout=1e6)
+    (outcome,) = launch.execute(Ear(kills="epoch"))
+    assert outcome.reason == "its process died by SIGKILL, perhaps for lack of memory"
+    (run,) = [run for run in all_runs(store) if run.data.tags["kind"] != "data"]
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", outcome.reason)
 
 
 def test_an_interruption_ends_the_processes_and_marks_their_runs_as_killed(
@@ -175,7 +192,9 @@ def test_a_dead_or_late_run_ends_no_other_while_the_store_is_away(
         began = time.monotonic() - (0.0 if message else 500.0)
         monkeypatch.setattr(runs, "_running", {0: (spec, began)})
         heard = [(0, message)] if message else []
-        workers = SimpleNamespace(hear=lambda seconds, heard=heard: heard, end=lambda *some: None)
+        workers = SimpleNamespace(
+            hear=lambda seconds, heard=heard: heard, end=lambda *some: None, size=2
+        )
         monkeypatch.setattr(runs, "_workers", workers)
         (outcome,) = runs.hear()
         assert outcome.status == "failed"
