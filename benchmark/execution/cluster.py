@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ def connected(address: str | None) -> Iterator[list[Node]]:
             }
         else:
             options["address"] = address
+        if not ray.is_initialized():  # else it is not ours
+            stack.callback(ray.shutdown)  # also of what began to start
         try:
             with _handler_kept(), withheld_from_children():
                 ray.init(**options)
@@ -91,7 +94,6 @@ def connected(address: str | None) -> Iterator[list[Node]]:
                 "start it, and let this machine join it: "
                 "ray start --address HOST:PORT, with the same RAY_AUTH_TOKEN"
             ) from error
-        stack.callback(ray.shutdown)
         yield live_nodes()
 
 
@@ -127,6 +129,9 @@ def _is_loopback(address: str) -> bool:
 @contextmanager
 def _handler_kept() -> Iterator[None]:
     """Keep the block from setting handlers of signals: Ray's would end this process at once."""
+    if threading.current_thread() is not threading.main_thread():  # where none can be set
+        yield
+        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
@@ -135,11 +140,7 @@ def _handler_kept() -> Iterator[None]:
 
 
 def live_nodes() -> list[Node]:
-    """The nodes that may make runs, of the cluster to which this process is connected.
-
-    Raises:
-        UserError: There is none.
-    """
+    """The nodes that may make runs, of the cluster to which this process is connected."""
     import ray
 
     found: Any = ray.nodes
@@ -155,8 +156,6 @@ def live_nodes() -> list[Node]:
                     memory=int(resources["memory"]),
                 )
             )
-    if not nodes:
-        raise UserError("the Ray cluster has no node with a processor to spare; ray start one")
     return nodes
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,9 @@ from benchmark.study.suite import find_systems
 from benchmark.tracking.claims import end_dead_runs, process_of
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
+from registry.errors import UserError
 from tests.execution.test_parallel import accuracies, all_runs, figures
+from tests.execution.test_workers import Counting, hear
 
 pytestmark = pytest.mark.long
 
@@ -181,7 +184,8 @@ def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
     (failed,) = by_ray.execute(saboteur)
     assert (failed.status, failed.reason[:28]) == ("failed", "its process died, 2 times, p")
     assert len(saboteur.began) == 2
-    assert {run.info.status for run in all_runs(store)} == {"FINISHED", "KILLED"}
+    errors = {run.info.status: run.data.tags.get("error") for run in all_runs(store)}
+    assert errors == {"FINISHED": None, "KILLED": None, "FAILED": failed.reason}
 
     command = [sys.executable, "-m", "benchmark.cli", "run", "basic_cnn", "--no-explain"]
     command += ["--executor", "ray", "--address", cluster.address, "--device", "cpu"]
@@ -196,6 +200,31 @@ def test_a_run_whose_process_always_dies_fails_and_a_dead_driver_loses_nothing(
     assert not alive  # the cluster ended it with its driver
     end_dead_runs(open_tracker(store))
     assert "RUNNING" not in {run.info.status for run in all_runs(store)}
+
+
+def test_what_no_machine_can_make_is_told_and_not_waited_for_for_ever(
+    config: Config,
+    workplace: Path,
+    store: Store,
+    cluster: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("benchmark.execution.needs.LIMIT_SECONDS", 2)
+    lacking = {"num_cpus": 1, "num_gpus": 1, "memory": 2**30}
+    for name in ("ray", "actors"):
+        monkeypatch.setattr(f"benchmark.execution.{name}.needs_of", lambda *_: lacking)
+    by_ray = launch(plan(config, workplace, *NAMES), workplace, cluster)
+    first, *others = by_ray.execute(Listener())
+    told = "no machine of the cluster had 1 CPU, 1 GPU and 1.1 GB of memory"
+    assert (first.status, first.reason[: len(told)]) == ("failed", told)
+    assert {one.status for one in others} == {"skipped"}
+    with by_ray.hiring() as hire:
+        workers = hire(Counting())
+        workers.ask(0, 1)
+        with pytest.raises(UserError, match=told):
+            hear(workers, 1)
+    assert len([one for one in caplog.messages if "no machine of the cluster has" in one]) == 2
 
 
 def _wait_for_maker(store: Store) -> psutil.Process:
@@ -213,8 +242,13 @@ def test_each_cluster_is_opened_by_the_token_that_is_set_for_it(
     with connected(cluster.address) as nodes:
         assert len(nodes) == 2
     monkeypatch.setenv("RAY_AUTH_TOKEN", "1" * 32)
-    with connected(None) as nodes:
-        assert len(nodes) == 1
+
+    def count() -> int:
+        with connected(None) as nodes:
+            return len(nodes)
+
+    with ThreadPoolExecutor() as pool:  # not the main one, where no handler of signals can be set
+        assert pool.submit(count).result() == 1
 
 
 def test_what_is_missing_is_told_in_a_line(
