@@ -26,7 +26,7 @@ def test_two_seeds_are_compared_with_pictures_and_without_the_images(image_folde
     ran = bench("run", "basic_cnn", "--data", str(image_folder), *TINY, *short, "--seeds", "0,7")
     assert "seeds 0, 7" in ran.output
     assert "basic_cnn-scratch (seed 7): test accuracy" in ran.output
-    assert "At chance (33.3%): Basic CNN" in ran.output
+    assert "chance (33.3%): Basic CNN" in ran.output
     listed = bench("ls", "runs", "--format", "csv").output
     ids = [
         line.split(",")[-2] for line in listed.splitlines() if line.startswith("basic_cnn-scratch,")

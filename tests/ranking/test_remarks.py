@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmark.ranking.remarks import CURVES, network_curves, remarks
 from benchmark.ranking.runs import fetch
-from benchmark.ranking.systems import Ranking, rank_systems
+from benchmark.ranking.systems import Ranking, compare, rank_systems, repeats
 from benchmark.tracking.items import Param, metrics
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
@@ -100,6 +101,33 @@ def test_what_may_be_better_than_chance_is_not_said_to_be_at_chance(
 ) -> None:
     first, *_ = told(store, tmp_path, 0.4, ([1.1, 1.0, 0.9], [1.1, 1.0, 0.9]))
     assert first.startswith("Not told from chance (33.3%): net; 3 epochs were too few")
+
+
+@pytest.mark.parametrize(("seeds", "dead", "told"), [(2, [1], "seed 1"), (5, [1, 3], "seeds 1, 3")])
+def test_seeds_that_name_one_class_are_named_and_condemn_no_others(
+    seeds: int, dead: list[int], told: str, store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store)
+    ids = [log(tracker, "net", 0.9, 0.9, tmp_path / str(seed), seed=seed) for seed in range(seeds)]
+    runs = fetch(store)
+    answers = rank_systems(store, runs).answers
+    for collapsed, lines in (
+        (dead, [f"Seeds that name one class alone, whatever the image: net ({told})."]),
+        (range(seeds), ["At chance (33.3%): net."]),
+    ):
+        of_one = {ids[seed]: answers[ids[seed]].assign(predicted="a") for seed in collapsed}
+        assert remarks_on(compare(repeats(runs), {**answers, **of_one}), store) == lines
+
+
+def test_two_classes_of_four_told_rightly_are_more_than_chance(
+    store: Store, tmp_path: Path
+) -> None:
+    run_id = log(Tracker(store), "net", 0.5, 0.5, tmp_path)
+    true = [str(place % 4) for place in range(60)]
+    told = {"true": true, "predicted": ["1" if one == "1" else "0" for one in true]}
+    answers = {run_id: pd.DataFrame({**told, "copy_of": ""})}
+    lines = remarks_on(compare(repeats(fetch(store)), answers), store)
+    assert lines == ["net never predicts 2, 3."]
 
 
 def test_a_network_that_was_still_improving_is_named(store: Store, tmp_path: Path) -> None:
