@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmark.processes.identity import ProcessName, this_process
 from benchmark.tracking.claims import PROCESS, process_of
 from benchmark.tracking.items import LogItem, Tag
+from benchmark.tracking.reader import COMPLETED
 from benchmark.tracking.tracked_run import TrackedRun
 from benchmark.tracking.writer import Tracker
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PARENT = "mlflow.parentRunId"
 _ERROR = "error"
+_ENDS = {_ERROR, *COMPLETED}
+"""Tags that say how a run ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,8 @@ class Family:
         """Mark the parent as running in this process, and label it."""
         client = self._tracker.client
         client.update_run(self.id, status="RUNNING")
-        failed = _ERROR in client.get_run(self.id).data.tags  # before, and that is no more true
-        own = {PROCESS: str(this_process()), **({_ERROR: ""} if failed else {})}
+        ended = _ENDS & client.get_run(self.id).data.tags.keys()  # before; that is no more true
+        own = {PROCESS: str(this_process()), **dict.fromkeys(ended, "")}
         for name, value in {**own, **tags}.items():
             client.set_tag(self.id, name, value)
 
