@@ -1,10 +1,14 @@
-"""Turns foreign text (names of files and classes, reasons out of libraries) into text to show."""
+"""Turns foreign text (names of files and classes, reasons out of libraries) into text to show.
+
+And numbers, for messages of the rooms below the terminal.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from decimal import Decimal
 
 _ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what moves the cursor, turns the direction or is no character."""
@@ -47,3 +51,8 @@ def listed(names: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
     """Name the first ones, and count the others: ``a, b, c and 2 more``."""
     more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
     return separator.join(names[:shown]) + more
+
+
+def rounded(number: float, digits: int = 3) -> str:
+    """Write a number to so many digits, without a power of ten: 1234.5 -> 1,230, 0.05 -> 0.05."""
+    return f"{Decimal(f'{number:.{digits}g}'):,f}"

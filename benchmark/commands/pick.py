@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from registry.errors import UserError
-from registry.printable import printable
+from registry.printable import printable, rounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,11 +88,14 @@ def _called(row: Row, runs: pd.DataFrame) -> str:
 
 
 def _figures(row: Row) -> str:
+    told = f"test accuracy {row['test_accuracy']:.2%}"
     low, high = row["test_accuracy_low"], row["test_accuracy_high"]
-    return (
-        f"test accuracy {row['test_accuracy']:.2%} (95% interval {low:.2%} to {high:.2%}), "
-        f"{float(row['inference_ms']):.3g} ms an image, {float(row['size_mb']):.3g} MB"
-    )
+    if not math.isnan(low):
+        told += f" (95% interval {low:.2%} to {high:.2%})"
+    for name, unit in (("inference_ms", "ms an image"), ("size_mb", "MB")):
+        if not math.isnan(row[name]):
+            told += f", {rounded(row[name])} {unit}"
+    return told
 
 
 def _difference(row: Row) -> str:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from registry.errors import UserError
+from registry.printable import rounded
 
 
 def reserve(file: Path) -> None:
@@ -31,6 +32,6 @@ def reserve(file: Path) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise UserError(
-            f"the decoded images take {size / 1e9:,.3g} GB in {file.parent.parent}, where "
-            f"{free / 1e9:,.3g} GB are free; make room, or set BENCH_HOME to a folder elsewhere"
+            f"the decoded images take {rounded(size / 1e9)} GB in {file.parent.parent}, where "
+            f"{rounded(free / 1e9)} GB are free; make room, or set BENCH_HOME to a folder elsewhere"
         ) from error

@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.ranking.systems import BEST, BETTER, TIED, Ranking, Row
 from registry.errors import UserError
+from registry.printable import rounded
 
 TIME, SIZE = "inference_ms", "size_mb"
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "kb": 0.001, "mb": 1.0, "gb": 1000.0}
@@ -103,5 +104,5 @@ def _least(rows: Sequence[Row]) -> str:
     for name, kind, unit in ((TIME, "fastest", "ms"), (SIZE, "smallest", "MB")):
         if measured := [row for row in rows if not math.isnan(_figure(row, name))]:
             least = min(measured, key=lambda row: _figure(row, name))
-            told.append(f"the {kind} is {least['run']} with {_figure(least, name):.3g} {unit}")
+            told.append(f"the {kind} is {least['run']} with {rounded(least[name])} {unit}")
     return ", ".join(told) or "no run has measured its time and size"

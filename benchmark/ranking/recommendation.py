@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmark.ranking.systems import BETTER, TIED, Ranking, Row
-from registry.printable import listed
+from registry.printable import listed, rounded
 
 WANTED = 0.02
 """The difference that one would like a test split to show: two points."""
@@ -44,7 +44,7 @@ def _fastest(ranking: Ranking) -> str:
     row = ranking.cheapest
     if row is None:
         return ""
-    cost = f"{row['inference_ms']:.2g} ms an image"
+    cost = f"{rounded(row['inference_ms'], 2)} ms an image"
     return f" Among the fastest of these: {title_of(row)} ({cost})."
 
 
@@ -61,7 +61,7 @@ def _worth(ranking: Ranking) -> str:
         if ranking.smallest > 1:
             shown = "no difference to it"
         told = f"{ranking.images:,} test images show {shown}; 2 points take some "
-        told += f"{_rounded(more):,} images."
+        told += f"{rounded(more, 2)} images."
         if fewest >= RECIPE_SEEDS:
             told += " The spread of seeds comes on top."
         parts.append(told)
@@ -73,8 +73,3 @@ def _worth(ranking: Ranking) -> str:
             f"seeds on (--seeds {RECIPE_SEEDS})."
         )
     return " ".join(parts)
-
-
-def _rounded(number: int) -> int:
-    """To two digits: 7219 -> 7200."""
-    return int(float(f"{number:.2g}"))

@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from benchmark.terminal.numbers import count, duration, percent, points
+from registry.printable import rounded
 
 
 def interval(bounds: tuple[float, float]) -> str:
@@ -57,4 +58,5 @@ FILTERS: Mapping[str, Callable[[Any], str]] = {
     "duration": if_known(duration),
     "count": if_known(count),
     "decimals": if_known("{:.3g}".format),
+    "rounded": if_known(rounded),
 }

@@ -47,10 +47,10 @@ def count(value: float) -> str:
 
 
 def plain(value: Any) -> str:
-    """Write 6783.0 as 6,783 and 0.123456 as 0.1235; anything that is no float as it is."""
+    """Write 6783.2 as 6,783 and 0.123456 as 0.1235; anything that is no float as it is."""
     if not isinstance(value, float):
         return str(value)
-    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+    return f"{value:,.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.4g}"
 
 
 FORMATS: Mapping[str, Callable[[Any], str]] = {

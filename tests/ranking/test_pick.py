@@ -62,6 +62,19 @@ def test_limits_that_nothing_is_within_are_told_with_what_is_nearest(ranking: Ra
         pick(ranking, 1.0, None)
 
 
+def test_figures_are_told_without_powers_of_ten_and_only_if_they_are_known(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store)
+    id_ = log(tracker, "net", 0.8, 0.8, tmp_path, hardware="a card")
+    tracker.client.log_metric(id_, "inference_ms", 4321.0)
+    lines = CliRunner().invoke(main, ["pick", "--latency", "9s"]).stdout.splitlines()
+    assert lines[1].startswith("net: test accuracy ")
+    assert lines[1].endswith("%), 4,320 ms an image")
+    nothing = CliRunner().invoke(main, ["pick", "--latency", "1s"]).stderr
+    assert "the fastest is net with 4,320 ms\n" in nothing
+
+
 def test_limits_have_units() -> None:
     assert [read_limit(text, TIMES) for text in ("20ms", "0.5 s", "20", "500us")] == [
         20,
