@@ -50,6 +50,15 @@ def test_an_export_promises_the_lower_bounds_of_its_intervals(format_: str, stor
         assert check(export).exit_code == code
 
 
+def test_a_store_keeps_what_its_own_export_promises_to_the_last_digit(store: Store) -> None:
+    tags = {**NETWORK_TAGS}
+    log(Tracker(store), "convmixer", tags, test_accuracy=2 / 3, best_val_accuracy=0.5)
+    export = json.loads(CliRunner().invoke(main, ["leaderboard", "--format", "json"]).stdout)
+    promises = [{"run": row["run"], "test_accuracy": row["test_accuracy"]} for row in export]
+    assert check(json.dumps(promises)).exit_code == 0
+    assert check(json.dumps([{"run": "convmixer", "at_least": 0.66667}])).exit_code == 1
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_promise_is_of_its_context_where_that_is_shown_and_else_of_all(store: Store) -> None:
     tags = {**NETWORK_TAGS, "context": "b2"}
