@@ -90,9 +90,10 @@ def sweep(
     """Search better settings of NAMES: trees, a head, BACKBONE/HEAD, or a network.
 
     Each study begins with the head's grid, or the network's settings as they are, and chooses by
-    validation accuracy; its best is scored on the test split once and is shown by bench
-    leaderboard. The same command goes on where an interrupted one stopped, and beside one that
-    runs: they make --trials in all.
+    validation accuracy; its best is scored on the test split once. Of the studies of a system,
+    bench leaderboard shows the best of those with the most seeds; its --view all, each. The same
+    command goes on where an interrupted one stopped, and beside one that runs: they make --trials
+    in all.
     """
     if status:
         _show_status(storage)
@@ -195,10 +196,16 @@ def _show_status(storage: str | None) -> None:
 
     from benchmark.sweep.status import sweep_states
     from benchmark.sweep.storage import sweeps_folder
-    from benchmark.terminal.console import make_console
+    from benchmark.terminal.console import line, make_console
     from benchmark.terminal.tables import show
 
-    show(sweep_states(sweeps_folder(home()), storage), "table", make_console())
+    console, states = make_console(), sweep_states(sweeps_folder(home()), storage)
+    reasons = states.pop("reason")  # beside which a narrow table has room for nothing else
+    show(states, "table", console)
+    for study, reason in zip(states["study"], reasons, strict=True):
+        if reason:
+            last = line(f"the last that failed of {study}: {reason}")
+            console.print(last, highlight=False, soft_wrap=True)
 
 
 def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
@@ -220,7 +227,10 @@ def _execute(console: Console, launch: Launch, sweeps: list[Sweep]) -> int:
                     result = sweep.run(options, display.told, hire)
                 display.result(result)
                 failed |= not result.is_scored
-    console.print("bench leaderboard shows the best of each study; bench ui, its trials")
+    console.print(
+        "bench leaderboard shows each system's best study, of those with the most seeds "
+        "(--view all: every one); bench ui, the trials"
+    )
     return EXIT_FAILED if failed else 0
 
 

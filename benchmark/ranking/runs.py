@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -78,6 +79,8 @@ _CODE_ID = "code_id"
 _BESIDES = (_MODEL, _SCHEDULE, _OWN_SIZE, _WEIGHTS_ID, _CODE_ID)
 _HASHES = ("data.fingerprint", "needs", _WEIGHTS_ID, _CODE_ID)
 """Params that are no numbers, even if they look like some."""
+_CHOOSING = "best_val_accuracy"
+"""The metric that chooses."""
 _COUNTS = (
     "params_total",
     "params_trainable",
@@ -90,7 +93,7 @@ _COUNTS = (
 TRIAL_GROUP = "sweep trial"
 IDENTITY = ("context", "run", "weights", "image_size_px", "seed")
 """Of runs alike in these, the newest counts; of several codes of a plugin, those of today's, and of
-a sweep those of its newest best: a sweep that goes on finds a better one, or none."""
+a sweep those of its best on validation: another study of its name may have found a worse one."""
 
 
 def fetch(store: Store, among: Collection[str] | None = None) -> pd.DataFrame:
@@ -139,6 +142,7 @@ def read_rows(
         UserError: The store has no such runs.
     """
     tags = tuple(dict.fromkeys((*tags, "tuned")))
+    metrics = tuple(dict.fromkeys((*metrics, _CHOOSING)))
     columns = Columns(metrics=metrics, params=(*_PARAMS, *_BESIDES), tags=tags)
     of_them = {} if among is None else {"context": among}
     runs = read_runs(store, columns, {**COMPLETED, **of_them})
@@ -159,9 +163,14 @@ def read_rows(
 
 
 def _of_one_best(runs: pd.DataFrame) -> pd.Series[bool]:
-    """Which runs are of no sweep, or of the newest best of theirs."""
-    alike = [runs[name] for name in IDENTITY if name != "seed"]
-    return runs["tuned"] == runs["tuned"].groupby(alike, dropna=False).transform("first")
+    """Which runs are of no sweep, or of the best of theirs; of equals, of the newest.
+
+    Bests are compared by the seed that they were found with, which is scored first.
+    """
+    alike, tuned = [runs[name] for name in IDENTITY if name != "seed"], runs["tuned"]
+    found = runs[_CHOOSING].groupby([*alike, tuned], dropna=False).transform("last").fillna(-1)
+    best = tuned.where(found == found.groupby(alike, dropna=False).transform("max"))
+    return tuned == best.groupby(alike, dropna=False).transform("first")
 
 
 def _of_one_code(runs: pd.DataFrame) -> pd.Series[bool]:
@@ -219,7 +228,8 @@ def run_states(store: Store) -> pd.DataFrame:
 
     Returns:
         ``run``, ``group``, ``status`` (completed, failed, skipped, interrupted or running),
-        ``test_accuracy``, ``data``, ``weights``, ``started``, ``run_id``, ``reason``.
+        ``test_accuracy``, ``data``, ``weights``, ``started`` (to the second, with the offset that
+        this machine's clock has now), ``run_id``, ``reason``.
 
     Raises:
         UserError: The store has no experiment yet.
@@ -231,12 +241,13 @@ def run_states(store: Store) -> pd.DataFrame:
     runs[list(tags)] = runs[list(tags)].fillna("")
     runs = runs[runs["group"] != TRIAL_GROUP]
     states = zip(runs["status"], runs["completed"], runs["skipped"], strict=True)
+    here = datetime.now().astimezone().tzinfo
     return pd.DataFrame(
         {
             **runs[["run", "group"]],
             "status": [_state(*one) for one in states],
             **runs[["test_accuracy", "data", "weights"]],
-            "started": runs["started"].dt.strftime("%Y-%m-%d %H:%M:%S"),
+            "started": runs["started"].dt.floor("s").dt.tz_convert(here),
             "run_id": runs["run_id"],
             "reason": runs["error"].where(runs["error"] != "", runs["skipped"]),
         }

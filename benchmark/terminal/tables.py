@@ -44,7 +44,8 @@ def show(table: pd.DataFrame | Rows, format_: Format, console: Console, title: s
     if format_ == "csv":
         console.file.write(frame.map(_safe).to_csv(index=False))
     elif format_ == "json":
-        console.file.write(frame.to_json(orient="records", date_format="iso", indent=2) + "\n")
+        text = frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2)
+        console.file.write(text + "\n")
     else:
         console.file.write((f"**{marked(title)}**\n\n" if title else "") + _markdown(frame) + "\n")
 
@@ -94,7 +95,7 @@ def _print_table(table: pd.DataFrame | Rows, console: Console, title: str) -> No
     narrow = room < 0
     if narrow:
         notes = fit(columns, console.width)
-    elif room >= BAR_WIDTH and console.is_terminal and not console.is_dumb_terminal:
+    elif room >= BAR_WIDTH and console.is_interactive:
         for column in columns:
             if column.name == _BARRED:
                 _add_bars(column)

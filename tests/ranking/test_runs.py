@@ -1,5 +1,7 @@
 """Which runs of a store are rows, and which of those alike counts."""
 
+import time
+from datetime import datetime
 from itertools import starmap
 
 import pandas as pd
@@ -55,6 +57,16 @@ def test_a_repeated_run_counts_once_with_its_newest_result(tracker: Tracker, sto
     assert summary(rank_systems(store, fetch(store)))["test_accuracy"].tolist() == [0.3]
 
 
+def test_a_sweeps_row_is_its_best_by_the_seed_it_was_found_with_not_its_newest(
+    tracker: Tracker, store: Store
+) -> None:
+    for tuned, seed, accuracy in (("a", 0, 0.7), ("a", 7, 0.9), ("b", 0, 0.8), ("c", 0, 0.6)):
+        with tracker.start("net-sweep-00000000", {**NETWORK_TAGS, **ALIKE, "tuned": tuned}) as run:
+            run.log(*starmap(Param, {**PARAMS, "seed": seed}.items()))
+            run.log(Metric("best_val_accuracy", accuracy), Metric("test_accuracy", 0.5))
+    assert fetch(store)["tuned"].tolist() == ["b"]
+
+
 def test_pretraining_failures_and_unfinished_runs_stay_off_the_table_but_are_listed(
     tracker: Tracker, store: Store
 ) -> None:
@@ -72,6 +84,20 @@ def test_pretraining_failures_and_unfinished_runs_stay_off_the_table_but_are_lis
         "good": "completed",
     }
     assert "division by zero" in states["reason"]["bad"]
+
+
+def test_when_a_run_started_is_told_by_the_clock_of_this_machine_with_its_offset(
+    tracker: Tracker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = tracker.start("net", NETWORK_TAGS).id
+    began = tracker.client.get_run(id_).info.start_time // 1000
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        (told,) = map(str, run_states(store)["started"])
+    time.tzset()
+    assert told.endswith("+05:30")
+    assert datetime.fromisoformat(told).timestamp() == began
 
 
 def test_an_empty_store_says_what_to_type(store: Store, tracker: Tracker) -> None:

@@ -93,6 +93,9 @@ def test_what_a_sweep_found_can_be_used_and_one_that_fails_says_so(
     assert failed.exit_code == 1
     assert "out of paper" in failed.output
     assert "no trial is complete; bench sweep --status tells more" in failed.output
+    last = bench("sweep", "--status").output.splitlines()[-1]
+    assert last.startswith("the last that failed of basic_cnn-scratch/extra_trees-grid-")
+    assert last.endswith(": RuntimeError: out of paper")
     ended = open_tracker(store).search("attributes.status = 'FAILED'")
     why = "RuntimeError: out of paper"
     reasons = [one.data.tags["error"] for one in ended]

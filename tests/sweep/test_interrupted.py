@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmark.processes.identity import _named
-from benchmark.ranking.runs import fetch
+from benchmark.ranking.runs import fetch, run_states
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.plan import RunSpec
@@ -97,6 +97,30 @@ def test_a_sweep_that_is_interrupted_while_its_best_is_scored_is_killed_and_goes
     assert parent.info.status == "FINISHED"
 
 
+def test_a_completed_sweep_that_goes_on_is_completed_no_more_until_it_ends(
+    run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def tell() -> None:
+        told.append(run_states(store).set_index("group")["status"]["sweep"])
+
+    def interrupt(*args: Any) -> Any:
+        tell()
+        raise KeyboardInterrupt
+
+    run_sweep(space, replace(BUDGET, trials=1))
+    tell()
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedGrowth, "grow", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(space, BUDGET)
+    tell()
+    run_sweep(space, BUDGET)
+    tell()
+    assert told == ["completed", "running", "interrupted", "completed"]
+
+
 def test_a_sweep_that_goes_on_in_another_process_is_that_ones(
     run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,18 +135,23 @@ def test_a_sweep_that_goes_on_in_another_process_is_that_ones(
     assert parent.data.tags["process"] == str(another)
 
 
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
 def test_a_sweep_whose_trials_all_fail_has_failed_until_one_is_complete(
-    run_sweep: Any, store: Store, space: Space, monkeypatch: pytest.MonkeyPatch
+    kind: type[Exception],
+    run_sweep: Any,
+    store: Store,
+    space: Space,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*args: Any) -> Any:
-        raise RuntimeError("out of paper")
+        raise kind("out of paper")
 
     with monkeypatch.context() as patch:
         patch.setattr(SharedGrowth, "grow", fail)
         assert run_sweep(space, replace(BUDGET, trials=2)).best is None
     (parent,) = parents(store)
     told = (parent.info.status, parent.data.tags["error"])
-    assert told == ("FAILED", "no trial is complete; the last: RuntimeError: out of paper")
+    assert told == ("FAILED", f"no trial is complete; the last: {kind.__name__}: out of paper")
     assert run_sweep(space, BUDGET).is_scored
     (parent,) = parents(store)
     assert (parent.info.status, parent.data.tags["error"]) == ("FINISHED", "")

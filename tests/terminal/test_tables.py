@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from benchmark.terminal.numbers import bar, count, duration, sparkline
+from benchmark.terminal.numbers import bar, count, duration, plain, sparkline
 from benchmark.terminal.tables import Format, show
 
 RUNS = pd.DataFrame(
@@ -152,6 +152,15 @@ def test_no_format_sends_control_characters_and_each_can_be_read_again() -> None
     assert rows[4:] == ["007", "a\\|b", "\\\\x1b\\[31mx\\\\ny", "n_estimators", "\\*z\\*"]
     assert json.loads(written(frame, "json")) == frame.to_dict("records")
     assert "\x1b" not in csv + markdown + written(frame, "json")
+
+
+def test_json_has_the_figures_that_csv_has() -> None:
+    frame = pd.DataFrame({"p": [1.25e-12, 2 / 3]})
+    assert [row["p"] for row in json.loads(written(frame, "json"))] == pytest.approx(frame["p"])
+
+
+def test_no_cell_is_a_power_of_ten() -> None:
+    assert [plain(value) for value in (12345.6, 0.123456, 20.0)] == ["12,346", "0.1235", "20"]
 
 
 def test_a_bar_and_a_sparkline_follow_their_values() -> None:
