@@ -14,7 +14,8 @@ Basic CNN's rate and free gradients were chosen there (285 images, three seeds):
 and a warmer teacher brought nothing. The residual CNN's rate was chosen there, too: 27.0% at 0.001,
 49.1% at 0.0003, 65.3% at 0.0001 (seed 0); without clipping it learnt no faster. To ResNet-18's gain
 on validation a teacher (-0.7 points, -3.0 to +1.6) or batches of 16 (-1.4, -4.4 to +1.6, seeds 0
-and 1) add nothing that shows.
+and 1) add nothing that shows. Compiled (`train.compile`), ConvMixer's 15 epochs take 2.1 to 2.6
+times as long on two cores and end at 77.9% on validation, to 76.7% (seeds 0 to 2): no difference.
 """
 
 from __future__ import annotations
