@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from benchmark.data.grouping import Examined
 from benchmark.data.looks import Look
 from benchmark.data.prepared import PreparedData
 from benchmark.data.remembered import remembered
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 SURE = 0.01
 """Of the probability to find so much by chance in any of the properties (Holm's correction)."""
@@ -71,14 +75,9 @@ def find_shortcuts(
         commonest class), ``p`` (exact binomial test, one-sided, Holm's correction) and
         ``tells_the_class``; none if there is nothing to fit the forest to, or to test it on.
     """
-    from scipy.stats import binomtest
-    from sklearn.ensemble import RandomForestClassifier
     from statsmodels.stats.multitest import multipletests
 
-    first = np.sort(np.unique(groups, return_index=True)[1]) if groups else range(len(labels))
-    taken = [row for row in first if looks[row]]
-    if len(taken) > _MOST:
-        taken = np.sort(np.random.default_rng(seed).choice(taken, _MOST, replace=False)).tolist()
+    taken = _taken(looks, groups, seed)
     known = [look for row in taken if (look := looks[row])]
     labels, trained = labels[taken], trained[taken]
     tested = labels[~trained]
@@ -88,32 +87,52 @@ def find_shortcuts(
     rows = []
     for name in properties:
         values = np.array([PROPERTIES[name](look) for look in known], dtype=np.float64)
-        forest = RandomForestClassifier(
-            _TREES,
-            min_samples_leaf=3,
-            max_depth=12,
-            max_leaf_nodes=_LEAVES,
-            random_state=seed,
-            n_jobs=-1,
-        )
-        right = forest.fit(values[trained], labels[trained]).predict(values[~trained]) == tested
-        test = binomtest(int(right.sum()), len(tested), min(chance, 1.0), alternative="greater")
-        low, high = binomtest(int(right.sum()), len(tested)).proportion_ci(method="wilson")
-        rows.append(
-            {
-                "property": name,
-                "accuracy": float(right.mean()),
-                "accuracy_low": float(low),
-                "accuracy_high": float(high),
-                "chance_share": chance,
-                "images": len(tested),
-                "p": float(test.pvalue),
-            }
-        )
+        forest = _forest(seed).fit(values[trained], labels[trained])
+        right = int((forest.predict(values[~trained]) == tested).sum())
+        rows.append({"property": name, **_compared(right, len(tested), chance)})
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["p"] = multipletests(table["p"], method="holm")[1]
     table["tells_the_class"] = np.where(table["p"] < SURE, "yes", "no")
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def _taken(looks: Sequence[Look | None], groups: Sequence[str], seed: int) -> list[int]:
+    """Rows of images that were seen, one of each group, and at most `_MOST`; ascending."""
+    first = np.sort(np.unique(groups, return_index=True)[1]) if groups else range(len(looks))
+    taken = [int(row) for row in first if looks[row]]
+    if len(taken) <= _MOST:
+        return taken
+    chosen = np.random.default_rng(seed).choice(taken, _MOST, replace=False)
+    return [int(row) for row in np.sort(chosen)]
+
+
+def _forest(seed: int) -> RandomForestClassifier:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(
+        _TREES,
+        min_samples_leaf=3,
+        max_depth=12,
+        max_leaf_nodes=_LEAVES,
+        random_state=seed,
+        n_jobs=-1,
+    )
+
+
+def _compared(right: int, images: int, chance: float) -> dict[str, float]:
+    """The accuracy of so many right answers, with its interval, and p against chance."""
+    from scipy.stats import binomtest
+
+    low, high = binomtest(right, images).proportion_ci(method="wilson")
+    test = binomtest(right, images, min(chance, 1.0), alternative="greater")
+    return {
+        "accuracy": right / images,
+        "accuracy_low": float(low),
+        "accuracy_high": float(high),
+        "chance_share": chance,
+        "images": images,
+        "p": float(test.pvalue),
+    }
 
 
 def shortcut_warnings(data: PreparedData, examined: Examined, home: Path) -> list[str]:

@@ -69,45 +69,30 @@ def catalogue(
     from benchmark.classifier.collection import collect
     from benchmark.classifier.sorting import check_place
     from benchmark.classifier.sorting import sort_into as put
-    from benchmark.processes.leftovers import rewriting
 
     if copy and sort_into is None:
         raise UserError("--copy goes with --sort-into OUT")
-    check_folder(out, "--out FOLDER")
-    check_file(out / PAGE, "--out FOLDER", is_page)
-    check_file(out / TABLE, "--out FOLDER", is_catalogue)
-    if sort_into is not None:
-        check_folder(sort_into, "--sort-into OUT")
+    _check_outputs(out, sort_into)
     pictures = collect(paths, home())
     if sort_into is not None:
         check_place(sort_into, pictures.folders)
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.classifier.verdict import check_level, untold
-    from benchmark.report.catalogue import (
-        copies,
-        number_of_classes,
-        render_catalogue,
-        write_table,
-    )
+    from benchmark.report.catalogue import copies, number_of_classes
     from benchmark.tracking.store import Store
 
     classifier = find_classifier(Store(), name, seed=seed, context=context)
     level = check_level(classifier.calibration, level)
     entries, places, left_out = _entries(classifier, pictures, level, batch)
     first = copies(entries)
-    with rewriting(out / TABLE) as path:
-        write_table(path, entries, first, left_out)
-    named = [text(PurePath(Path(path).resolve().name or path)) for path in paths]
-    heading = printable(title or f"Pictures in {listed(named)}")
-    page = render_catalogue(heading, classifier.name, entries, first, left_out)
-    with rewriting(out / PAGE) as path:
-        path.write_text(page, encoding="utf-8")
-    classes = number_of_classes(entries, first)
+    heading = printable(title or f"Pictures in {listed([*map(_own_name, paths)])}")
+    _write(out, heading, classifier.name, entries, first, left_out)
+    pictured = f"{counted(len(entries), 'picture')} of "
+    pictured += counted(number_of_classes(entries, first), "class")
     doubtful = sum(1 for one in entries if one.doubt)
     lines = [
-        f"{counted(len(entries), 'picture')} of {counted(classes, 'class')}, "
-        f"{doubtful:,} in doubt, by {classifier.name}",
+        f"{pictured}, {doubtful:,} in doubt, by {classifier.name}",
         f"{out / PAGE}, {out / TABLE}",
         *untold(classifier.calibration, level),
     ]
@@ -120,6 +105,18 @@ def catalogue(
         click.echo(printable(line), err=line.startswith("not read: "))
     if left_out:
         sys.exit(EXIT_UNREADABLE)
+
+
+def _check_outputs(out: Path, sort_into: Path | None) -> None:
+    check_folder(out, "--out FOLDER")
+    check_file(out / PAGE, "--out FOLDER", is_page)
+    check_file(out / TABLE, "--out FOLDER", is_catalogue)
+    if sort_into is not None:
+        check_folder(sort_into, "--sort-into OUT")
+
+
+def _own_name(path: str) -> str:
+    return text(PurePath(Path(path).resolve().name or path))
 
 
 def _entries(
@@ -149,6 +146,24 @@ def _entries(
             f"{left_out[0].reason}"
         )
     return entries, places, left_out
+
+
+def _write(
+    out: Path,
+    heading: str,
+    classifier: str,
+    entries: list[Entry],
+    first: list[int],
+    left_out: list[LeftOut],
+) -> None:
+    from benchmark.processes.leftovers import rewriting
+    from benchmark.report.catalogue import render_catalogue, write_table
+
+    with rewriting(out / TABLE) as path:
+        write_table(path, entries, first, left_out)
+    page = render_catalogue(heading, classifier, entries, first, left_out)
+    with rewriting(out / PAGE) as path:
+        path.write_text(page, encoding="utf-8")
 
 
 def is_catalogue(beginning: bytes) -> bool:
