@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FOREST_DEFAULTS = {"max_features": "sqrt", "min_samples_leaf": 1, "criterion": "gini"}
 """scikit-learn's own, for what `suggest_forest` varies besides the study's two settings."""
 
+_HELD = 100
+"""So many trees are in memory at a time: with a thousand classes each can take 200 MB."""
+
 FOREST_TYPES = ("sklearn.tree._tree.Tree",)
 """What a fitted forest's file holds besides plain estimators, numbers and arrays."""
 
@@ -105,14 +108,14 @@ class ForestGrowth:
 
     def grow(self, size: int) -> Iterator[NDArray[np.floating[Any]]]:
         """See `registry.specs.Growth.grow`."""
-        if size <= self.size:
-            return
-        self._forest.set_params(n_estimators=size).fit(*self._train)
-        grown = self._forest.estimators_[self.size :]
-        # Of the trees that are there, a warm start asks only how many they are.
-        self._forest.estimators_ = [None] * size
-        for tree in grown:
-            # In the forest's own order and arithmetic, to end in the very same bits.
-            self._sum += tree.predict_proba(self._scored, check_input=False)
-            self.size += 1
-            yield self._sum / self.size
+        while self.size < size:
+            reached = min(size, self.size + _HELD)
+            self._forest.set_params(n_estimators=reached).fit(*self._train)
+            grown = self._forest.estimators_[self.size :]
+            # Of the trees that are there, a warm start asks only how many they are.
+            self._forest.estimators_ = [None] * reached
+            for tree in grown:
+                # In the forest's own order and arithmetic, to end in the very same bits.
+                self._sum += tree.predict_proba(self._scored, check_input=False)
+                self.size += 1
+                yield self._sum / self.size

@@ -121,3 +121,18 @@ def test_what_has_left_memory_keeps_its_curve(
     assert longer[:10] == first
     whole = SharedGrowth(heads["extra_trees"], data, seed=3, jobs=1).grow({"max_depth": 8}, 12)
     assert longer == whole
+
+
+@pytest.mark.parametrize("head", ["extra_trees", "random_forest"])
+def test_few_trees_are_held_at_a_time(
+    head: str, data: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a thousand classes would fill the memory."""
+    monkeypatch.setattr("registry.heads.forests._HELD", 3)
+    growth = grow(head, data, {"max_depth": None})
+    forest = growth._forest
+    for size, probabilities in enumerate(growth.grow(8), start=1):
+        assert sum(tree is not None for tree in forest.estimators_) == 0
+        assert len(forest.estimators_) == min(8, 3 * -(-size // 3))
+        alone = fit_alone(head, data, n_estimators=size, max_depth=None)
+        np.testing.assert_array_equal(probabilities, alone.predict_proba(data.val))
