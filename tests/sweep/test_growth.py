@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from benchmark.sweep import growth as growth_module
 from benchmark.sweep.growth import Embedded, SharedGrowth
 from registry import heads
+from registry.heads.forests import ForestGrowth
 from tests.sweep.synthetic import make_embedded
 
 STEPS = (3, 4, 11, 30)
@@ -128,7 +130,7 @@ def test_few_trees_are_held_at_a_time(
     head: str, data: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of a thousand classes would fill the memory."""
-    monkeypatch.setattr("registry.heads.forests._HELD", 3)
+    monkeypatch.setattr(sys.modules[ForestGrowth.__module__], "_HELD", 3)
     growth = grow(head, data, {"max_depth": None})
     forest = growth._forest
     for size, probabilities in enumerate(growth.grow(8), start=1):
