@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from benchmark.data.alignment import Floats, align, correlation, details, sample, wholes
@@ -28,7 +29,7 @@ CROPS_OF_ALL = 10_000
 """In larger data sets, cropped copies are looked for among the images of a class of at most so
 many."""
 _BITS = 12
-"""By so many of 64 bits the hashes of a copy may differ; of unlike pictures it is half of them."""
+"""Largest Hamming distance of two copies' 64-bit hashes; unlike pictures differ in about 32."""
 _NEAREST = 32
 """So many of what is near to an image are compared with it: a film's frames all are."""
 _ENOUGH = 12
@@ -91,6 +92,30 @@ def find_copies(thumbnails: NDArray[np.uint8], labels: Sequence[str]) -> list[Pa
             if rows not in best or best[rows].alike < pair.alike:
                 best[rows] = pair
     return sorted(best.values(), key=lambda pair: (-pair.alike, pair.first, pair.second))
+
+
+def first_of_copies(
+    digests: Sequence[str], thumbnails: NDArray[np.uint8], labels: Sequence[str]
+) -> list[int]:
+    """Find of each image the first that it is a copy of, by way of others too: itself, if of none.
+
+    Args:
+        digests: Of each file; those of the same bytes are copies.
+        thumbnails: (N, SIDE, SIDE, 3), RGB; of more than `MOST` they are not compared.
+        labels: Class of each image.
+    """
+    count = len(digests)
+    same: dict[str, int] = {}
+    first = [same.setdefault(digest, place) for place, digest in enumerate(digests)]
+    pairs = find_copies(thumbnails, labels) if count <= MOST else []
+    ends = [*enumerate(first), *((pair.first, pair.second) for pair in pairs)]
+    graph = scipy.sparse.coo_array(
+        (np.ones(len(ends)), tuple(zip(*ends, strict=True))), shape=(count, count)
+    )
+    _, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    _, lowest, inverse = np.unique(component, return_index=True, return_inverse=True)
+    found: list[int] = lowest[inverse].tolist()
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

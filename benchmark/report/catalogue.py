@@ -17,6 +17,7 @@ from benchmark.classifier.collection import PictureFile
 from benchmark.classifier.sorting import UNKNOWN
 from benchmark.classifier.tracked import Answer
 from benchmark.classifier.verdict import Verdict
+from benchmark.data.copies import SIDE, first_of_copies
 from benchmark.data.findings import LeftOut
 from benchmark.data.framing import shown_size
 from benchmark.data.names import natural_key
@@ -27,12 +28,6 @@ from registry.weights import file_hash
 
 THUMBNAIL = 144
 """Longest side in pixels of a picture on the page."""
-SIDE = 16
-"""Of what pictures are compared by."""
-ALIKE = 0.985
-"""Correlation from which on two pictures are copies: of another size or compression."""
-_FLAT = 4.0
-_CHUNK = 1024
 _MOST_TOLD = 5
 """So many classes of a picture are kept: four are told, and whether there are more."""
 COLUMNS = ("image", "class", "probability", "doubtful", "reason", "copy_of")
@@ -47,7 +42,7 @@ class Entry:
         link: Address of the file.
         verdict: What it is; of the classes, the most probable few.
         thumbnail: JPEG, for the page.
-        small: (SIDE, SIDE) grey values, to find copies by.
+        small: (SIDE, SIDE, 3), to find copies by.
         digest: Of the file's bytes.
     """
 
@@ -55,7 +50,7 @@ class Entry:
     link: str
     verdict: Verdict
     thumbnail: bytes
-    small: NDArray[np.float32]
+    small: NDArray[np.uint8]
     digest: str
 
     @classmethod
@@ -99,7 +94,7 @@ class Entry:
         return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail).decode()}"
 
 
-def shrink(pixels: NDArray[np.uint8], size: tuple[int, int]) -> tuple[bytes, NDArray[np.float32]]:
+def shrink(pixels: NDArray[np.uint8], size: tuple[int, int]) -> tuple[bytes, NDArray[np.uint8]]:
     """Make of the square that a network sees what a catalogue shows and what it compares.
 
     Args:
@@ -109,29 +104,16 @@ def shrink(pixels: NDArray[np.uint8], size: tuple[int, int]) -> tuple[bytes, NDA
     picture = Image.fromarray(pixels)
     file = io.BytesIO()
     picture.resize(size, Image.Resampling.LANCZOS).save(file, "JPEG", quality=80)
-    small = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return file.getvalue(), np.asarray(small, dtype=np.float32)
+    return file.getvalue(), np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def copies(entries: Sequence[Entry]) -> list[int]:
-    """Find of each picture the first that it is a copy of: itself, if of none.
-
-    Copies are of the same bytes, or of nearly the same pixels in another size or compression.
-    """
-    first: list[int] = []
-    by_digest: dict[str, int] = {}
-    for place, entry in enumerate(entries):
-        first.append(by_digest.setdefault(entry.digest, place))
-    vectors = np.stack([entry.small.ravel() for entry in entries])
-    uneven = np.flatnonzero(vectors.std(axis=1) > _FLAT)
-    vectors = vectors[uneven] - vectors[uneven].mean(axis=1, keepdims=True)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    for start in range(0, len(uneven), _CHUNK):
-        alike = vectors[start : start + _CHUNK] @ vectors.T >= ALIKE
-        for row, near in enumerate(alike):
-            place = int(uneven[start + row])
-            first[place] = min(first[place], first[int(uneven[np.flatnonzero(near)[0]])])
-    return first
+    """Find of each picture the first that it is a copy of: itself, if of none."""
+    return first_of_copies(
+        [entry.digest for entry in entries],
+        np.stack([entry.small for entry in entries]),
+        [entry.verdict.label for entry in entries],
+    )
 
 
 def write_table(

@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image
 
 import benchmark as bench
 from benchmark.classifier.collection import PictureFile
 from benchmark.classifier.tracked import Answer
 from benchmark.classifier.verdict import Verdict
 from benchmark.cli import main
+from benchmark.data.copies import SIDE
 from benchmark.data.decode import decode
-from benchmark.report.catalogue import SIDE, Entry, copies, write_table
+from benchmark.report.catalogue import Entry, copies, write_table
 from registry.specs import STUDY_INPUT
 from tests.conftest import COLOURS
+from tests.data.planted import TAMPERED, scene
 from tests.studies import own_store
 from tests.test_cli import assert_one_line_error
 
@@ -50,8 +51,8 @@ def collection(
             for number in range(3):
                 shutil.copy(image_folder / name / f"0{number}.png", f"album/{name}-{number}.png")
         shutil.copy("album/red-0.png", "album/more/red-0.png")  # the same bytes
-        smaller = Image.open("album/blue-1.png").resize((80, 60), Image.Resampling.LANCZOS)
-        smaller.save("album/<b>blue & co.jpg", quality=95)
+        scene(1).save("album/blue-1.png")
+        TAMPERED["mirrored"](scene(1)).save("album/<b>blue & co.jpg", quality=95)
         yield folder
 
 
@@ -90,7 +91,7 @@ def entry(name: str, share: float, *possible: str, unknown: bool = False) -> Ent
     """Of a picture of the first of the possible classes, or unknown."""
     ranking = [(possible[0], share), ("other", 1 - share)]
     verdict = Verdict(ranking=ranking, p_value=1.0, unknown=unknown, possible=[*possible])
-    small = np.random.default_rng(len(name)).random((SIDE, SIDE), np.float32)
+    small = np.random.default_rng(len(name)).integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
     return Entry(name=name, link="", verdict=verdict, thumbnail=b"", small=small, digest=name)
 
 

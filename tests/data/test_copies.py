@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmark.data import alignment, copies
-from benchmark.data.copies import SIDE, Pair, find_copies
+from benchmark.data.copies import SIDE, Pair, find_copies, first_of_copies
 from tests.data.planted import TAMPERED, scene
 
 SCENES = 40
@@ -56,6 +56,17 @@ def test_the_same_shape_in_another_colour_is_no_copy() -> None:
     picture = scene(3)
     red, green, blue = picture.split()
     assert found([picture, Image.merge("RGB", (blue, green, red))]) == []
+
+
+def test_copies_of_copies_have_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes, the mirror of these, a crop of it; another picture between them."""
+    picture = scene(1)
+    mirrored = TAMPERED["mirrored"](picture)
+    pictures = [picture, scene(2), picture, mirrored, TAMPERED["cropped"](mirrored)]
+    known = ["a", "b", "a", "c", "d"], thumbnails(pictures), ["one"] * 5
+    assert first_of_copies(*known) == [0, 1, 0, 0, 0]
+    monkeypatch.setattr(copies, "MOST", 4)
+    assert first_of_copies(*known) == [0, 1, 0, 3, 4]
 
 
 def test_crops_are_looked_for_within_classes_if_there_are_many_images(
