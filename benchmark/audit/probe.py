@@ -80,7 +80,8 @@ def held_out_probabilities(
         seed: Of the division into `FOLDS`.
 
     Returns:
-        (N, C); a class that lies in one fold alone has no probability there.
+        (N, C); a class that lies in one fold alone, as one of a single image does, has probability
+        0 there: its probe was not fitted to it.
 
     Raises:
         UserError: There are not two different images of any class.
@@ -120,7 +121,8 @@ def suspicious_labels(
 
     An image counts confidently to a class whose probability is at least the mean of that class's
     own images; to the most probable of several. If that is not its label, it is suspicious
-    (Northcutt, Jiang and Chuang 2021, "Confident Learning", section 3).
+    (Northcutt, Jiang and Chuang 2021, "Confident Learning", section 3). Of a class whose own images
+    all have probability 0, which no probe was fitted to, nothing is said.
 
     Args:
         probabilities: (N, C), held out.
@@ -129,15 +131,16 @@ def suspicious_labels(
     classes = range(probabilities.shape[1])
     thresholds = np.array(
         [
-            probabilities[labels == label, label].mean() if label in labels else 2
+            probabilities[labels == label, label].mean() if label in labels else 0
             for label in classes
         ]
     )
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    known = thresholds > 0
+    confident = np.where(known & (probabilities >= thresholds), probabilities, -1.0)
     counted = confident.argmax(axis=1)
     rows = np.arange(len(labels))
     margins = probabilities[rows, counted] - probabilities[rows, labels]
-    found = (confident.max(axis=1) >= 0) & (counted != labels) & (margins > 0)
+    found = known[labels] & (confident.max(axis=1) >= 0) & (counted != labels) & (margins > 0)
     chosen = np.flatnonzero(found)[np.argsort(-margins[found], kind="stable")]
     return [
         Suspicion(row=int(row), suggested=int(counted[row]), margin=float(margins[row]))

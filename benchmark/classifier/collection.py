@@ -16,7 +16,7 @@ from benchmark.data.decode import is_image
 from benchmark.data.findings import LeftOut
 from benchmark.data.folder import list_folder
 from benchmark.data.names import natural_key, spelling, text
-from registry.errors import UserError
+from registry.errors import UserError, one_line
 from registry.printable import listed
 
 STANDARD_INPUT = "-"
@@ -61,36 +61,41 @@ class Pictures:
     folders: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def add(self, place: str, home: Path) -> None:
+    def add(self, place: str, home: Path, *, matched: bool = False) -> None:
         """Add a file, a folder with all below it, or a zip's content.
 
         Args:
             place: Its path.
             home: Folder for what is unpacked.
-
-        Raises:
-            UserError: A zip cannot be unpacked.
+            matched: Whether a glob gave it: of these, zips are known by their names, since
+                documents are zips, too.
         """
         path = Path(place)
         there = _exists(place)
         if there and path.is_dir():
-            self._add_folder(path, text(path))
+            self._add_folder(path, text(path), path.resolve().name)
         elif not there or not path.is_file() or is_image(path):
             self.files.append(PictureFile(path=path, name=text(path), folders=path.parts[:-1]))
-        elif zipfile.is_zipfile(path):
-            unpacked = unpack(path, home)
-            self.left_out += [
-                LeftOut(name=f"{text(path)}/{one.name}", reason=one.reason)
-                for one in unpacked.left_out
-            ]
-            self._add_folder(unpacked.folder, text(path))
+        elif (not matched or path.suffix.lower() == ".zip") and zipfile.is_zipfile(path):
+            self._add_zip(path, home)
         else:
             self.left_out.append(LeftOut(name=text(path), reason=_why_none(path)))
 
-    def _add_folder(self, folder: Path, name: str) -> None:
+    def _add_zip(self, path: Path, home: Path) -> None:
+        try:
+            unpacked = unpack(path, home)
+        except UserError as error:
+            reason = one_line(error).removeprefix(f"{path} ")
+            self.left_out.append(LeftOut(name=text(path), reason=reason))
+            return
+        self.left_out += [
+            LeftOut(name=f"{text(path)}/{one.name}", reason=one.reason) for one in unpacked.left_out
+        ]
+        self._add_folder(unpacked.folder, text(path), path.stem)
+
+    def _add_folder(self, folder: Path, name: str, own: str) -> None:
         self.folders.append(folder)
         listing = list_folder(folder)
-        own = folder.resolve().name
         names = {one.path: "/".join((*one.folders, one.file)) for one in listing.found}
         found = sorted(listing.found, key=lambda one: natural_key(names[one.path]))
         self.files += [
@@ -135,10 +140,15 @@ def collect(places: Sequence[str], home: Path, lines: Iterable[bytes] = ()) -> P
             continue
         if "**" in (parts := PurePath(place).parts):
             pictures.folders.append(Path(*takewhile(_WILD.isdisjoint, parts)))
-        for name in [place] if _exists(place) else _matching(place):
-            pictures.add(name, home)
-    once = {file.path.absolute(): file for file in reversed(pictures.files)}
-    pictures.files = [once[path] for path in reversed(once)]
+        if _exists(place):
+            pictures.add(place, home)
+        else:
+            for name in _matching(place):
+                pictures.add(name, home, matched=True)
+    once: dict[Path, PictureFile] = {}
+    for file in pictures.files:
+        once.setdefault(file.path.absolute(), file)
+    pictures.files = [*once.values()]
     if not pictures.files:
         raise UserError(_nothing(places, pictures.left_out))
     return pictures

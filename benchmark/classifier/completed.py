@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+logger = logging.getLogger(__name__)
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -31,8 +34,8 @@ def find_runs(
 ) -> list[Run]:
     """Find the completed runs that a name stands for, the one to take first; one at least.
 
-    Of several contexts, the newest; of the seeds of one, the best by validation accuracy; of runs
-    that were repeated, the newest. The others follow.
+    Of several contexts, the newest alone; of its seeds, the best by validation accuracy; of runs
+    that were repeated, the newest. The others of that context follow.
 
     Args:
         store: Where runs are tracked.
@@ -67,17 +70,21 @@ def find_runs(
 
 
 def _stand_for(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The runs that a name stands for: of each context, those of one row, with all its seeds."""
+    """The runs that a name stands for: of its newest context, all seeds of one row."""
     named = runs[runs["run"] == name]
     if not named.empty:
-        return named
+        return _of_newest(named)
     if name == BEST:
-        of_rows = runs[runs["context"] == runs["context"].iloc[0]]
+        of_rows = runs
     else:
         grid = runs["run"].str.startswith(f"{name}-") & (runs["head"] == name.rpartition("/")[2])
         of_rows = runs[grid | (titles(runs).str.casefold() == name.casefold())]
-    chosen = [best_runs(rows) for _, rows in of_rows.groupby("context", sort=False)]
-    return pd.concat(chosen) if chosen else of_rows
+    return of_rows if of_rows.empty else best_runs(_of_newest(of_rows))
+
+
+def _of_newest(runs: pd.DataFrame) -> pd.DataFrame:
+    newest: pd.DataFrame = runs[runs["context"] == runs["context"].iloc[0]]
+    return newest
 
 
 def _no_such(store: Store, runs: pd.DataFrame, name: str, context: str | None) -> UserError:
@@ -97,11 +104,10 @@ def _no_such(store: Store, runs: pd.DataFrame, name: str, context: str | None) -
 def _in_order(store: Store, rows: pd.DataFrame) -> list[Run]:
     """All runs that some of the newest of their kinds stand for, in the order of `find_runs`."""
     order: dict[tuple[str, ...], int] = {}
-    for _, own in rows.groupby("context", sort=False):
-        ranked = own.sort_values("best_val_accuracy", ascending=False, kind="stable")
-        keys = ["context", "weights", "seed", "run", "image_size_px", "tuned"]
-        for key in ranked[keys].itertuples(index=False):
-            order.setdefault(tuple(map(str, key)), len(order))
+    ranked = rows.sort_values("best_val_accuracy", ascending=False, kind="stable")
+    keys = ["context", "weights", "seed", "run", "image_size_px", "tuned"]
+    for key in ranked[keys].itertuples(index=False):
+        order.setdefault(tuple(map(str, key)), len(order))
     found: list[tuple[int, Run]] = []
     for name in dict.fromkeys(rows["run"]):
         pattern = re.sub(r"[^\w./-]", "_", name)  # a run may be renamed in MLflow, to any text
@@ -131,6 +137,8 @@ def find_trained(
 ) -> Run:
     """Find the first of the completed runs that a name stands for that kept its weights.
 
+    Where that is not the first of all, it is told.
+
     Args:
         store: Where runs are tracked.
         name: See `find_runs`, which says what goes first.
@@ -146,10 +154,18 @@ def find_trained(
     kept = {run.info.run_id for run in search(store, "tags.weights_file = 'kept'")}
     for run in runs:
         if {run.info.run_id, backbone_of(run)} <= kept:
+            if run is not runs[0]:
+                told = "%s kept no weights; the next of its runs is taken: %s"
+                logger.warning(told, _exactly(runs[0]), _exactly(run))
             return run
     run_name = runs[0].info.run_name
     called = run_name if name in (run_name, runs[0].info.run_id) else f"{name}, {run_name},"
     raise UserError(f"{called} kept no weights; {_again(runs[0])}")
+
+
+def _exactly(run: Run) -> str:
+    seed = run.data.params.get("seed", "0")
+    return f"{run.info.run_name} (seed {seed}, run {run.info.run_id})"
 
 
 def _again(run: Run) -> str:
@@ -162,10 +178,10 @@ def _again(run: Run) -> str:
     if tuned:
         name = f"{params['system.model']}-{params['system.schedule']}"
         keys = [f"train.{setting}" for setting in re.findall(r"(\w+)=", tuned)]
-        settings = [f"--set {key}={params[key]}" for key in keys]
-    seed = [] if number == "0" else [f"--seed {number}"]
-    told = " ".join(["bench run", name, *settings, *seed, "--save-weights all --force"])
-    return f"repeat it with the same --data, --weights and settings: {told}"
+        settings = [part for key in keys for part in ("--set", f"{key}={params[key]}")]
+    seed = [] if number == "0" else ["--seed", number]
+    told = ["bench", "run", name, *settings, *seed, "--save-weights", "all", "--force"]
+    return f"repeat it with the same --data, --weights and settings: {shlex.join(told)}"
 
 
 def backbone_of(run: Run) -> str:

@@ -268,7 +268,7 @@ def _description(
             "shape": ["batch", size, size, 3],
             "pixels": "uint8, RGB: scaling to [0, 1], mean and std are part of the graph",
         },
-        "network": asdict(record.system.backbone),
+        "network": {**asdict(record.system.backbone), "test_flip": record.test_flip},
         "head": record.system.head,
         "calibration": _calibration(own.calibration),
         "test_accuracy": run.data.metrics["test_accuracy"],

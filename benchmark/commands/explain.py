@@ -49,12 +49,13 @@ def explain(
     """Classify your own IMAGES and draw where the classifier looked.
 
     The classifier is a completed run that kept its weights: the best row and the backbones of heads
-    do, others with: bench run --save-weights all.
+    do, others with: bench run NAME --save-weights all --force.
     """
     check_folder(out, "--out DIR")
 
     from benchmark.classifier.loading import find_classifier
     from benchmark.data.figures import label
+    from benchmark.explain.explainers import ATTENTION
     from benchmark.explain.panels import draw_panels
     from benchmark.tracking.store import Store
 
@@ -77,10 +78,13 @@ def explain(
             click.echo(printable(f"  no heatmap: {look.told}"))
             continue
         share = dict(look.ranking)[look.shown]
-        caption = f"{label(look.shown)} ({share:.0%})"
+        caption, about = f"{label(look.shown)} ({share:.0%})", f"for {look.shown}"
+        if class_name is not None and look.kind == ATTENTION:
+            about = "of the picture, the same for every class"
+            caption += f"; the map is {about}"
         picture = look.pixels, look.heat, look.size
         _write(draw_panels(*picture, look.kind, caption, look.told), file)
-        click.echo(printable(f"  {file}: {look.kind} for {look.shown}"))
+        click.echo(printable(f"  {file}: {look.kind} {about}"))
         click.echo(f"  {look.told}")
 
 

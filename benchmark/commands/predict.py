@@ -95,7 +95,7 @@ def predict(
     start = time.monotonic()
     unread, right = [], []
     spelled = {spelling(label): label for label in classifier.class_names}
-    with _rows(csv_file, top) as write:
+    with _rows(csv_file, min(top, len(classifier.class_names))) as write:
         quiet = csv_file not in (None, STANDARD_OUTPUT)
         for file, answer, verdict in judged(
             classifier, pictures, level=level, batch=batch, quiet=quiet
@@ -176,7 +176,7 @@ def _accuracy(right: list[bool]) -> str:
     low, high = wilson_interval(share, len(right))
     return (
         f"accuracy {share:.2%} (95% interval {low:.2%} to {high:.2%}) of the {len(right):,} in "
-        "folders that are called as classes are; of pictures that it was trained on, it says little"
+        "folders named after a class; it says little about pictures that it was trained on"
     )
 
 
@@ -203,7 +203,6 @@ def _csv_writer(file: IO[str], top: int) -> Any:
 
     def write(name: str, verdict: Verdict) -> None:
         others = [value for one in verdict.ranking[1:top] for value in (one[0], f"{one[1]:.6f}")]
-        others += [""] * (len(nth) - len(others))
         known: list[str] = ["", "", ""]
         if verdict.possible is not None:
             possible = "; ".join(verdict.possible)

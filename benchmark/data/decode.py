@@ -131,8 +131,12 @@ def reading(path: Path) -> Iterator[bytes]:
 def is_image(path: Path) -> bool:
     """Whether a plain file begins like an image."""
     try:
-        with _open(path) as file, Image.open(file, formats=FORMATS):
-            return True
+        with _open(path) as file:
+            if file.read(len(_PNG)) == _PNG:  # Pillow refuses one with long texts
+                return True
+            file.seek(0)
+            with Image.open(file, formats=FORMATS):
+                return True
     except Image.DecompressionBombError:
         return True
     except Exception:  # Pillow's plugins raise many kinds on what is none
@@ -147,7 +151,8 @@ def pixel_count(data: bytes) -> int:
     except Image.DecompressionBombError:
         return MAX_PIXELS + 1
     except Exception:  # Pillow's plugins raise many kinds on what is none
-        return 0
+        bare = _without_texts(data)
+        return pixel_count(bare) if len(bare) < len(data) else 0
 
 
 def _open(path: Path) -> BinaryIO:

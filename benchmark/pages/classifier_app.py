@@ -100,13 +100,13 @@ class Desk:
         self._decoding = asyncio.Semaphore(2 * (os.cpu_count() or 1))
 
     async def decode(self, data: bytes, name: str) -> NDArray[np.uint8]:
-        """Decode a file as in training, in a thread.
+        """Decode a file as in training, in threads.
 
         Raises:
             HTTPException: It is none that can be used; says why.
         """
         called = printable(shortened(name, _NAME)) or "the file"
-        if pixel_count(data) > MAX_PIXELS:
+        if await asyncio.to_thread(pixel_count, data) > MAX_PIXELS:
             limit = f"a picture has at most {MAX_PIXELS / 1e6:.0f} million pixels"
             raise HTTPException(413, f"{called} is too large: {limit}")
         try:
@@ -252,6 +252,7 @@ def _add_interface(app: FastAPI, desk: Desk) -> None:
             raise failed.exceptions[0] from None
         return {"predictions": [job.result().row(min(top, classes)) for job in jobs]}
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health", response_description="Which classifier answers")
     async def health() -> Health:
         """Tell that the server answers."""
@@ -269,10 +270,12 @@ def _add_pages(app: FastAPI, classifier: TrackedClassifier) -> None:
         html = templates.get_template(file).render(classifier=classifier, **values)
         return HTMLResponse(html, headers=_OFFLINE)
 
+    @app.head("/", include_in_schema=False)
     @app.get("/", include_in_schema=False)
     async def start() -> HTMLResponse:
         return page("page.html.j2")
 
+    @app.head("/docs", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
         address = str(request.base_url).rstrip("/")

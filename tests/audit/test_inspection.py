@@ -160,6 +160,19 @@ def test_confident_learning_counts_against_each_classs_own_mean() -> None:
     assert one.margin == pytest.approx(0.4)
 
 
+def test_a_class_whose_images_no_probe_was_fitted_to_is_neither_suspected_nor_suggested() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [20, 20, 1])
+    embeddings = rng.normal(0, 1, (41, 6)) + 6 * np.eye(6)[labels]
+    wrong = 5
+    embeddings[wrong] += 6 * np.eye(6)[1] - 6 * np.eye(6)[0]
+    groups = [*map(str, range(41))]
+    probabilities = held_out_probabilities(embeddings.astype(np.float32), labels, groups, seed=0)
+    assert [one.row for one in suspicious_labels(probabilities, labels)] == [wrong]
+    unsure = np.array([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.2, 0.2, 0.6], [0.5, 0.5, 0.0]])
+    assert suspicious_labels(unsure, np.array([0, 1, 0, 2])) == []
+
+
 def test_an_outlier_is_far_from_all_others() -> None:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(0, 0.2, (60, 8)) + np.eye(8)[rng.integers(0, 2, 60)] * 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from benchmark.classifier.completed import find_runs, find_trained
@@ -46,6 +48,10 @@ def runs(store: Store) -> dict[str, str]:
     return made
 
 
+def set_kept(store: Store, run_id: str) -> None:
+    Tracker(store).client.set_tag(run_id, "weights_file", "kept")
+
+
 @pytest.mark.parametrize(
     ("name", "seed", "context", "wanted"),
     [
@@ -73,9 +79,40 @@ def test_a_name_stands_for_the_best_seed_of_the_newest_context_by_validation(
     assert found[0].info.run_id == runs[wanted]
 
 
-def test_a_head_is_the_best_of_its_grid_in_each_context(runs: dict[str, str], store: Store) -> None:
-    found = [run.info.run_id for run in find_runs(store, "basic_cnn/knn")]
-    assert found == [runs[f"{POINT} 0 new"], runs[f"{OTHER_POINT} 0 old"]]
+def test_a_head_is_the_best_of_its_grid_in_its_newest_context(
+    runs: dict[str, str], store: Store
+) -> None:
+    for context, wanted in ((None, f"{POINT} 0 new"), ("old", f"{OTHER_POINT} 0 old")):
+        found = [run.info.run_id for run in find_runs(store, "basic_cnn/knn", context=context)]
+        assert found == [runs[wanted]]
+
+
+@pytest.mark.parametrize("name", ["convmixer", "ConvMixer Model"])
+def test_weights_of_other_data_stand_for_none_of_the_newest(
+    runs: dict[str, str], store: Store, name: str
+) -> None:
+    set_kept(store, runs["convmixer 0 old"])
+    with pytest.raises(UserError, match=r"kept no weights.*bench run convmixer --seed 1"):
+        find_trained(store, name)
+    assert find_trained(store, name, context="old").info.run_id == runs["convmixer 0 old"]
+    for context, seed in (("old", 7), ("new", 0)):
+        log(Tracker(store), "convmixer", {**NETWORK_TAGS, "context": context}, seed=seed)
+    with pytest.raises(UserError, match="no run with this seed, but with 0, 1"):
+        find_runs(store, name, seed=7)
+
+
+def test_another_seed_than_the_best_is_told(
+    runs: dict[str, str], store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    second, best = runs["convmixer 0 new"], runs["convmixer 1 new"]
+    set_kept(store, second)
+    assert find_trained(store, "convmixer").info.run_id == second
+    assert f"convmixer (seed 1, run {best}) kept no weights" in caplog.text
+    assert f"is taken: convmixer (seed 0, run {second})" in caplog.text
+    caplog.clear()
+    set_kept(store, best)
+    assert find_trained(store, "convmixer").info.run_id == best
+    assert not caplog.text
 
 
 def test_an_id_and_a_registered_model_stand_for_their_run(
@@ -183,6 +220,22 @@ def test_what_kept_no_weights_is_told_with_the_command_that_keeps_them(
         run.log(Metric("best_val_accuracy", 0.5), Metric("test_accuracy", 0.5))
     with pytest.raises(UserError, match=told):
         find_trained(store, "convmixer")
+
+
+@pytest.mark.parametrize("tuned", ["", "betas=(0.9, 0.95)"])
+def test_that_command_survives_a_shell(store: Store, tuned: str) -> None:
+    name = "" if tuned else "x-frozen/my_mlp-hidden=(64, 32)"
+    own = {"system.model": "plugin's", "system.schedule": "scratch", "train.betas": "(0.9, 0.95)"}
+    own_tags = {"tuned": tuned, "head": "" if tuned else "my_mlp"}
+    given = {**NETWORK_TAGS, "weights": "none", "data": "mine", "context": "a1"}
+    with Tracker(store).start(name or "plugin's-scratch", {**given, **own_tags}) as run:
+        run.log(*(Param(key, value) for key, value in (PARAMS | own).items()))
+        run.log(Metric("best_val_accuracy", 0.5), Metric("test_accuracy", 0.5))
+    with pytest.raises(UserError) as told:
+        find_trained(store)
+    parts = shlex.split(str(told.value).partition("settings: ")[2])
+    chosen = ["plugin's-scratch", "--set", "train.betas=(0.9, 0.95)"] if tuned else [name]
+    assert parts == ["bench", "run", *chosen, "--save-weights", "all", "--force"]
 
 
 @pytest.mark.parametrize("name", ["Bob's best", 'the "best"', "50% \\ new", "all: '\"` _%"])

@@ -98,12 +98,15 @@ def test_a_full_disk_leaves_the_earlier_export_whole(
 
 @pytest.mark.parametrize("format_", ["torchscript", "safetensors"])
 def test_other_formats_say_the_same(config: Config, store: Store, format_: str) -> None:
-    run(config, "basic_cnn", save_weights="all")
+    flips = format_ == "safetensors"
+    train = config.train.model_copy(update={"test_flip": flips})
+    run(config.model_copy(update={"train": train}), "basic_cnn", save_weights="all")
     result = bench("export", NETWORK, "--format", format_, "--output", "out")
     assert result.exit_code == 0, result.output
     assert "no labels changed" in result.output
     again = bench("export", NETWORK, "--format", format_, "--output", "out")
     assert again.exit_code == 0, again.output
+    assert json.loads(Path("out/model.json").read_text())["network"]["test_flip"] is flips
 
 
 def test_heads_are_part_of_the_graph(config: Config, store: Store, pictures: list[Path]) -> None:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from torch import nn
 
 from benchmark.classifier.network import load_network
 from benchmark.cli import main
+from benchmark.explain.explainers import NetworkExplainer
 from benchmark.runs.run_one import open_tracker
 from benchmark.study.config import Config
 from benchmark.tracking.store import Store
+from benchmark.training.network import Network
 from tests.conftest import COLOURS
+from tests.explain.patches import VIT, tiny_vit
+from tests.pages.colours import colour_classifier, picture
 from tests.studies import FROZEN, HEAD, artifact, own_store, run, tracked
 from tests.test_cli import assert_one_line_error
 
@@ -74,14 +81,41 @@ def test_networks_and_heads_classify_and_draw_ones_own_pictures(
             np.testing.assert_allclose(
                 np.asarray(panels)[100:240, 10:230].mean((0, 1)), COLOURS["blue"], atol=12
             )
-    before = (trained / file).stat().st_mtime_ns
-    assert explain(pictures[0], "--model", BOOSTED, "--class", "red").exit_code == 0
-    assert (trained / file).stat().st_mtime_ns > before  # its own file may be replaced
+    before = (trained / file).read_bytes()
+    result = explain(pictures[0], "--model", BOOSTED, "--class", "red")
+    assert result.output.splitlines()[-2] == f"  {file}: Feature contributions for red"
+    assert (trained / file).read_bytes() != before  # its own file may be replaced
     explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
     assert [path.name for path in (trained / "drawn").iterdir()] == [file]
     shutil.copy(pictures[0], trained / "drawn" / file)  # by another program
     result = explain(pictures[0], "--model", BOOSTED, "--out", "drawn")
     assert_one_line_error(result, file, "not by bench", "--out DIR")
+
+
+@pytest.mark.parametrize("attends", [True, False])
+def test_a_map_that_is_the_same_for_every_class_is_not_told_to_be_of_one(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, attends: bool
+) -> None:
+    classifier = colour_classifier()
+    captions: list[str] = []
+    if attends:
+        network = Network(tiny_vit(), nn.Sequential(nn.Linear(32, 3))).eval()
+        classifier = replace(classifier, make_explainer=lambda: NetworkExplainer(network, VIT))
+
+    def drawn(*arguments: Any) -> Image.Image:
+        captions.append(arguments[4])
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr("benchmark.classifier.loading.find_classifier", lambda *_, **__: classifier)
+    monkeypatch.setattr("benchmark.explain.panels.draw_panels", drawn)
+    Path("red.png").write_bytes(picture((220, 40, 40)))
+    for asked, is_said in (([], False), (["--class", "green"], attends)):
+        result = explain("red.png", *asked)
+        assert result.exit_code == 0, result.output
+        caption = captions.pop()
+        for told in (result.output, caption):
+            assert ("the same for every class" in told) == is_said
+        assert (f" for {caption.partition(' (')[0]}\n" in result.output) != is_said
 
 
 def test_mistakes_say_what_to_type(

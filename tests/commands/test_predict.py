@@ -59,17 +59,20 @@ def test_folder_zip_glob_and_list_give_the_rows_of_the_benchmark(image_folder: P
     listed = "\n".join(f"mine/{image}" for image in stored.index)
     told = bench_("predict", "mine").stdout
     assert "No picture is called unknown: --level 0.05 takes at least 19 val images" in told
-    assert "of pictures that it was trained on, it says little" in told
+    assert "it says little about pictures that it was trained on" in told
     for arguments, stdin, count in (
         (["mine"], None, 42),
         (["mine.zip"], None, 42),
         (["mine/*/0?.png"], None, 30),
         (["mine/**/*.png", "mine"], None, 42),
+        (["mine", "--top", "1000"], None, 42),
         (["-"], listed, 6),
     ):
         found, result = rows(*arguments, "--model", NETWORK, "--batch", "5", stdin=stdin)
         assert result.exit_code == 0, result.output
         assert len(found) == count
+        assert "label_3" in found[0]
+        assert "label_4" not in found[0]
         by_name = {row["image"].partition("/")[2]: row for row in found}
         for image, row in stored.iterrows():
             if str(image) in by_name:
@@ -82,7 +85,7 @@ def test_folder_zip_glob_and_list_give_the_rows_of_the_benchmark(image_folder: P
                 )
                 assert own["unknown"] == ""  # six val images do not tell at a level of 5%
                 assert own["possible"].split("; ")[0] == own["label"]
-        assert "in folders that are called as classes are" in result.stderr
+        assert "in folders named after a class" in result.stderr
         assert "95% interval" in result.stderr
 
 

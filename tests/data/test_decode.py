@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from benchmark.data.decode import Undecodable, decode, read_file
+from benchmark.data.decode import Undecodable, decode, is_image, pixel_count, read_file
 from tests.data.images import encoded, png
 
 ODD = Path(__file__).parents[2].parent / "shared" / "data" / "odd"
@@ -128,12 +128,15 @@ def test_long_texts_do_not_make_a_picture_damaged(key: str, length: int, zipped:
     )
 
 
-def test_many_texts_and_a_long_profile_do_not_matter() -> None:
+def test_many_texts_and_a_long_profile_do_not_matter(tmp_path: Path) -> None:
     texts = PngInfo()
     for number in range(80):
         texts.add_text(f"text{number}", "y" * 1_000_000, zip=True)
     data = encoded(quarters(), "PNG", pnginfo=texts, icc_profile=bytes(5_000_000))
     assert corners(decode(data, 16).pixels) == [RED, GREEN, BLUE, WHITE]
+    assert pixel_count(data) == 40 * 20
+    (tmp_path / "named").write_bytes(data)
+    assert is_image(tmp_path / "named")
     with pytest.raises(Undecodable, match=r"damaged|not an image"):
         decode(data[:-2000], 16)  # the pixels are cut off, too
 

@@ -292,7 +292,9 @@ def test_the_interface_is_described_and_its_pages_take_nothing_from_the_web(
 ) -> None:
     described = client.get("/openapi.json").json()
     assert {*described["paths"]} == {"/predict", "/explain", "/invocations", "/health"}
+    assert {*described["paths"]["/health"]} == {"get"}
     assert client.get("/health").json()["status"] == "ok"
+    assert {client.head(page).status_code for page in ("/", "/docs", "/health")} == {200}
     for page in ("/", "/docs", "/static/page.css", "/static/page.js"):
         text = client.get(page).text
         assert re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", text) == []
