@@ -27,7 +27,7 @@ from benchmark.commands.pick import pick
 from benchmark.commands.predict import predict
 from benchmark.commands.register import register
 from benchmark.commands.report import report
-from benchmark.commands.run import run
+from benchmark.commands.run import BEGINS_ANEW, run
 from benchmark.commands.serve import serve
 from benchmark.commands.sweep import sweep
 from benchmark.commands.ui import ui
@@ -95,13 +95,15 @@ class BenchGroup(click.Group):
             # What is started takes no module from the folder that it is started in.
             os.environ["PYTHONSAFEPATH"] = "1"
             with interrupted_by_signals(), temporary_folder(), _warnings_shown():
-                for folder in home().glob("*"):
-                    remove_unfinished(folder)
+                place = home(write=False)  # whether it can be written in is said by who has to
+                if os.access(place, os.W_OK):
+                    for folder in place.glob("*"):
+                        remove_unfinished(folder)
                 result = super().invoke(ctx)
                 sys.stdout.flush()  # a reader that has gone is noticed here, not at the very end
                 return result
         except Interrupted as stop:
-            resumes = ctx.invoked_subcommand in ("run", "sweep")
+            resumes = ctx.invoked_subcommand in ("run", "sweep") and not ctx.meta.get(BEGINS_ANEW)
             what_next = ". The same command goes on where this one stopped." if resumes else ""
             click.echo(f"Interrupted ({stop}){what_next}", err=True)
             ctx.exit(stop.exit_code)

@@ -138,10 +138,20 @@ def test_a_dry_run_tells_the_time_from_what_was_measured(
     output = bench("run", *names, *TINY, "--dry-run").output
     assert "convmixer-scratch  666K parameters, complete" in output
     assert "extra_trees-n300-d24  about" in output
+    assert "without" not in output  # explanations, or weights that were asked for
     assert re.search(r"time: about .* on cpu, from runs measured before$", output, re.MULTILINE)
     forced = bench("run", *names, *TINY, "--dry-run", "--force").output
     assert "complete" not in forced
     assert "convmixer-scratch  666K parameters, about" in forced
+
+
+def test_what_only_reads_does_so_where_nothing_can_be_kept(
+    run_once: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_HOME", "mlflow.db")  # a file
+    for command in ("run --help", "leaderboard", "ls runs"):
+        result = bench(*command.split())
+        assert result.exit_code == 0, result.output
 
 
 def test_runs_are_listed(run_once: Result) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from benchmark.data.home import home
 from benchmark.data.identity import digest_of
+from benchmark.tracking.store import Store
 from tests.test_cli import TINY, assert_one_line_error, bench
 
 
@@ -25,13 +30,22 @@ def test_home_that_cannot_be_written_in_is_refused(
     workplace: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workplace / "file").write_text("")
-    for home in ("file", "file/below"):
-        monkeypatch.setenv("BENCH_HOME", home)
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("BENCH_HOME", place)
         result = bench("data", str(image_folder))
-        assert_one_line_error(result, f"{home} cannot be a folder", "set BENCH_HOME=DIR")
+        assert_one_line_error(result, f"{place} cannot be a folder", "set BENCH_HOME=DIR")
     monkeypatch.setenv("BENCH_HOME", "locked")
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
     assert_one_line_error(bench("data", str(image_folder)), "locked cannot be written in")
+    assert bench("data", "--help").exit_code == 0
+
+
+def test_home_may_begin_with_a_tilde(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(workplace))
+    monkeypatch.setenv("BENCH_HOME", "~/mine")
+    assert home() == workplace / "mine"
+    monkeypatch.setenv("BENCH_HOME", "~nobody-is-called-so/mine")
+    assert_one_line_error(bench("ls", "presets"), "is no user's folder; write the whole path")
 
 
 def test_a_class_that_is_too_small_is_named(workplace: Path, image_folder: Path) -> None:
@@ -65,6 +79,24 @@ def test_a_command_reads_a_file_to_hash_it_once(
     monkeypatch.setattr("benchmark.data.identity.digest_of", counting)
     assert bench("run", "convmixer", "--data", str(image_folder), *TINY, "--dry-run").exit_code == 0
     assert len(hashed) == len(list(image_folder.glob("*/*")))
+
+
+def content(database: str) -> list[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+def test_a_dry_run_changes_no_store(
+    store: Store, image_folder: Path, monkeypatch: pytest.MonkeyPatch, is_writable: bool
+) -> None:
+    Path("home/unsent/run").mkdir(parents=True)
+    may = os.R_OK | os.X_OK | (os.W_OK if is_writable else 0)  # root may write anywhere
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & ~may)
+    before = content("mlflow.db")
+    result = bench("run", "convmixer", "--data", str(image_folder), *TINY, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert content("mlflow.db") == before
 
 
 def test_a_dry_run_of_a_zip_and_the_demo_writes_nothing(

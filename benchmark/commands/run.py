@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchmark.execution.launch import Launch, LaunchOptions
+    from benchmark.runs.options import Outcome
 
 EXIT_FAILED = 1
+BEGINS_ANEW = "begins anew"
+"""Key of click's ``meta``: whether the same command would repeat what it has made."""
 
 
 @click.command()
@@ -56,7 +59,7 @@ EXIT_FAILED = 1
     help="After an epoch, keep what an interrupted network goes on from, unless that was done so "
     "recently; 0: after each.",
 )
-@click.option("--force", is_flag=True, help="Repeat runs that are complete.")
+@click.option("--force", is_flag=True, help="Repeat runs that are complete, each time.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 def run(
     names: tuple[str, ...],
@@ -80,6 +83,7 @@ def run(
     if not names and not run_all:
         raise UserError("name what to run, or write: bench run --all (bench ls systems lists it)")
     check_executor(**how)
+    click.get_current_context().meta[BEGINS_ANEW] = force
 
     from benchmark.study.suite import find_systems, systems
 
@@ -96,25 +100,32 @@ def run(
     from benchmark.execution.planning import plan_study  # heavy: mistakes are told without it
     from benchmark.terminal.console import make_console
     from benchmark.terminal.planned import print_header, print_plan
-    from benchmark.terminal.progress import preparing
+    from benchmark.terminal.progress import preparing, print_left
 
     console = make_console()
-    place = without_writing(home()) if dry_run else nullcontext(home())
+    kept = home(write=not dry_run)
+    place = without_writing(kept) if dry_run else nullcontext(kept)
     with preparing(console) as progress, place as folder_of_images:
         study = plan_study(config, chosen, folder_of_images, progress, repeats)
         shortcuts = shortcut_warnings(study.data, study.examined, folder_of_images)
 
     from benchmark.execution.launch import Launch
 
-    launch = Launch(study=study, home=home(), force=force, **how)
-    print_header(console, study, launch.options, shortcuts)
+    launch = Launch(study=study, home=kept, force=force, **how)
+    print_header(console, launch, shortcuts)
     if dry_run:
         print_plan(console, launch)
         return
-    sys.exit(_execute(console, launch))
+    outcomes: list[Outcome] = []
+    try:
+        sys.exit(_execute(console, launch, outcomes))
+    finally:  # also if it is interrupted
+        if force:
+            print_left(console, study.plan, outcomes)
 
 
-def _execute(console: Console, launch: Launch) -> int:
+def _execute(console: Console, launch: Launch, outcomes: list[Outcome]) -> int:
+    """Run the plan, gathering the outcomes, and show the leaderboard; gives the exit code."""
     from benchmark.ranking.runs import fetch
     from benchmark.ranking.systems import rank_systems
     from benchmark.terminal.leaderboard import show_ranking
@@ -123,7 +134,7 @@ def _execute(console: Console, launch: Launch) -> int:
     start = time.monotonic()
     display = ProgressDisplay(console, launch.study.plan, launch.forecast, launch.complete)
     with display:
-        outcomes = list(launch.execute(display))
+        outcomes.extend(launch.execute(display))
     seconds = time.monotonic() - start
     context = next((o.spec.context for o in outcomes if not o.spec.pretraining), "")
     try:

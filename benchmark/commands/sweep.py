@@ -199,7 +199,7 @@ def _show_status(storage: str | None) -> None:
     from benchmark.terminal.console import line, make_console
     from benchmark.terminal.tables import show
 
-    console, states = make_console(), sweep_states(sweeps_folder(home()), storage)
+    console, states = make_console(), sweep_states(sweeps_folder(home(write=False)), storage)
     reasons = states.pop("reason")  # beside which a narrow table has room for nothing else
     show(states, "table", console)
     for study, reason in zip(states["study"], reasons, strict=True):

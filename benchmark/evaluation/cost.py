@@ -69,7 +69,7 @@ def network_cost(system: System, image_size: int, num_classes: int) -> dict[str,
     if model.of_plugin:
         return count()
     question = (system.model, system.schedule, image_size, num_classes)
-    return remembered(home(), "cost", question, count)
+    return remembered(home(write=False), "cost", question, count)
 
 
 @lru_cache(maxsize=256)

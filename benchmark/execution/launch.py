@@ -12,6 +12,7 @@ from typing import Literal, TypedDict, get_args
 
 from benchmark.execution.actors import Actors
 from benchmark.execution.cluster import connected
+from benchmark.execution.complete import Complete, find_complete
 from benchmark.execution.executor import Executor
 from benchmark.execution.forecast import Forecast, read_measured
 from benchmark.execution.jobs import Jobs, jobs_at_once, sharing, trials_at_once
@@ -26,11 +27,11 @@ from benchmark.ranking.systems import tag_ranks
 from benchmark.runs.exploration import log_exploration
 from benchmark.runs.kept_weights import leave_best
 from benchmark.runs.options import CHECKPOINT_SECONDS, Outcome, RunOptions
-from benchmark.runs.run_one import find_run, open_tracker
+from benchmark.runs.run_one import open_tracker
 from benchmark.study.species import is_studied
 from benchmark.tracking.claims import end_dead_runs
 from benchmark.tracking.store import Store
-from benchmark.tracking.unsent import send_unsent, unsent_specs
+from benchmark.tracking.unsent import send_unsent, unsent_folder, unsent_specs
 from benchmark.tracking.writer import Tracker
 from benchmark.training.checkpoint import remove_abandoned
 from benchmark.training.devices import find_device
@@ -139,21 +140,24 @@ class Launch:
         )
 
     @cached_property
+    def from_before(self) -> Complete:
+        """The runs that are complete from before, and are not repeated."""
+        return Complete() if self.force else find_complete(self.study.plan, self.options)
+
+    @property
     def complete(self) -> frozenset[str]:
-        """Ids of the runs that are complete from before, and are not repeated."""
-        if self.force:
-            return frozenset()
-        store, plan = self.options.store, self.study.plan
-        found = (spec.id for spec in plan if store.exists() and find_run(spec, self.options))
-        return frozenset(found)
+        """Ids of these."""
+        return self.from_before.ids
 
     @cached_property
     def unsent(self) -> frozenset[str]:
         """Ids of the runs that are complete but for their results, which wait to be sent."""
-        if self.force:
-            return frozenset()
         store = self.options.store
-        return frozenset(unsent_specs(open_tracker(store), self.home) if store.exists() else ())
+        if self.force or not store.exists() or not any(unsent_folder(self.home).glob("*")):
+            return frozenset()
+        with suppress(UserError):  # there is no experiment yet
+            return frozenset(unsent_specs(Tracker(store, write=False), self.home))
+        return frozenset()
 
     @cached_property
     def forecast(self) -> Forecast:
@@ -185,8 +189,8 @@ class Launch:
     def tidying(self, contexts: Collection[str]) -> Iterator[Tracker]:
         """Send and end what earlier processes left; after the block, rank, and keep the best.
 
-        Runs are tagged with their places, and of what is kept while it may be the best, only the
-        best's weights stay.
+        Runs are tagged with their ranks; weights that were kept while their row might become the
+        best are deleted unless it is.
 
         Args:
             contexts: Of the runs that the block makes.

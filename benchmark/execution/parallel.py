@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 
 from benchmark.execution.executor import failed, marking, timed_out
 from benchmark.execution.graph import execute_by_need
 from benchmark.execution.listener import Listener
+from benchmark.execution.remote import STARTED
 from benchmark.execution.workers import Lost, Processes, at_work
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import run_one
@@ -50,7 +52,7 @@ class _Runs:
         self._force = force
         self._workers = Processes(_make_runs, jobs)
         self._running: dict[int, tuple[RunSpec, float]] = {}
-        """By worker: what it makes, and since when, on the monotonic clock."""
+        """By worker: what it makes, and since when, on the monotonic clock; inf: not yet."""
 
     def has_room(self, spec: RunSpec) -> bool:
         """See `Pool`."""
@@ -64,7 +66,7 @@ class _Runs:
         """See `Pool`."""
         worker = next(one for one in range(self._workers.size) if one not in self._running)
         self._workers.ask(worker, (spec, self._options, self._force))
-        self._running[worker] = spec, time.monotonic()
+        self._running[worker] = spec, math.inf
         self._listener.started(spec)
 
     def hear(self) -> Iterator[Outcome]:
@@ -74,6 +76,8 @@ class _Runs:
                 continue
             spec, _ = self._running[worker]
             match message:
+                case _ if message == STARTED:
+                    self._running[worker] = spec, time.monotonic()
                 case EpochResult() as result:
                     self._listener.epoch(spec, result)
                 case Outcome() as outcome:
@@ -114,4 +118,5 @@ def _make_runs(connection: Connection) -> None:
         while True:
             spec, options, force = connection.recv()
             report = lambda spec, result: connection.send(result)  # noqa: E731
-            connection.send(run_one(spec, options, report, force=force))
+            started = partial(connection.send, STARTED)
+            connection.send(run_one(spec, options, report, force=force, started=started))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmark.study.plan import RunSpec
 
 STARTED = "started"
+"""What is told of a run once it has begun: then its time counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +151,13 @@ def _make(order: Order, work: Work, queue: Any) -> Outcome:
     def tell(message: Any) -> None:
         _put(queue, (spec.id, message))
 
-    tell(STARTED)
     try:
         options = options_here(order, spec, work.options, work.config)
-        send_unsent(open_tracker(options.store), options.home)
+        send_unsent(open_tracker(options.store), options.home, warns=False)  # the driver does
     except UserError as error:
         return Outcome(spec=spec, status="failed", reason=str(error))
-    return run_one(spec, options, lambda spec, result: tell(result), force=work.force)
+    report = lambda spec, result: tell(result)  # noqa: E731
+    return run_one(spec, options, report, force=work.force, started=partial(tell, STARTED))
 
 
 def _put(queue: Any, message: Any) -> None:

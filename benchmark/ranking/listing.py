@@ -67,7 +67,8 @@ def _kept_rows(config: Config) -> list[dict[str, object]]:
     """Its rows, without torch if they were counted before; a plugin's code is asked each time."""
     if any(spec.of_plugin for spec in (*models, *heads)):
         return _system_rows(config)
-    return remembered(home(), "systems", setting_values(config), partial(_system_rows, config))
+    find = partial(_system_rows, config)
+    return remembered(home(write=False), "systems", setting_values(config), find)
 
 
 def _system_rows(config: Config) -> list[dict[str, object]]:

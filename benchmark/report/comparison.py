@@ -57,10 +57,10 @@ def write_comparison(comparison: Comparison, store: Store, out: Path) -> int:
 def _pictures(comparison: Comparison, store: Store, names: list[str]) -> dict[str, str]:
     """Images by name, as they are kept decoded for the first run's network."""
     record = read_record(Tracker(store), comparison.run_id)
-    spec = record.data
-    if not store_folder(home(), spec.fingerprint, spec.image_size, record.input).exists():
+    spec, kept = record.data, home(write=False)
+    if not store_folder(kept, spec.fingerprint, spec.image_size, record.input).exists():
         return {}
-    data = PreparedData(spec, home(), record.input)
+    data = PreparedData(spec, kept, record.input)
     rows = {sample.name: row for row, sample in enumerate(data.samples)}
     found = {}
     for name in names:

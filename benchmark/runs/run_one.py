@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -41,14 +41,20 @@ def open_tracker(store: Store) -> Tracker:
 
 def find_run(spec: RunSpec, options: RunOptions, spec_id: str | None = None) -> str | None:
     """Find a completed run of this spec, or of this id, that kept what other runs need of it."""
-    wanted = {"spec_id": spec_id or spec.id}
+    wanted = {"spec_id": spec_id or spec.id, **kept_for_others(spec, options)}
+    return open_tracker(options.store).find_completed(wanted)
+
+
+def kept_for_others(spec: RunSpec, options: RunOptions) -> dict[str, str]:
+    """Tags of a run of this spec that kept what other runs need of it."""
+    wanted = {}
     if spec.id in options.save_embeddings:
         wanted["embeddings"] = "kept"
     if spec.id in options.save_train_predictions:
         wanted["train_predictions"] = "kept"
     if spec.pretraining:
         wanted["weights_file"] = "kept"
-    return open_tracker(options.store).find_completed(wanted)
+    return wanted
 
 
 def run_one(
@@ -58,6 +64,7 @@ def run_one(
     tags: Mapping[str, str] = MappingProxyType({}),
     *,
     force: bool = False,
+    started: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Train or fit, evaluate, explain and track one run, unless another process has made it.
 
@@ -67,6 +74,7 @@ def run_one(
         report: Called after each epoch.
         tags: Added to the run's own, or in place of them; ``mlflow.runName`` names the run.
         force: Whether to make it although it is complete.
+        started: Called as it begins, once no other process makes it.
 
     Returns:
         The outcome: what goes wrong in the run is told there, and is no exception.
@@ -91,6 +99,7 @@ def run_one(
             tempfile.TemporaryDirectory() as folder,
             models[spec.system.model].code(called_directly=False),
         ):
+            started()
             for item in _log(spec, options, run, Path(folder), report):
                 run.log(item)
                 if isinstance(item, Metric):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from benchmark.terminal.console import line, print_lines
 from benchmark.terminal.numbers import count, duration
 
 if TYPE_CHECKING:
+    from benchmark.execution.complete import Complete
     from benchmark.execution.launch import Launch
     from benchmark.execution.planning import Study
     from benchmark.runs.options import RunOptions
@@ -31,10 +32,9 @@ QUICK = (
 )
 
 
-def print_header(
-    console: Console, study: Study, options: RunOptions, doubts: Sequence[str] = ()
-) -> None:
+def print_header(console: Console, launch: Launch, doubts: Sequence[str] = ()) -> None:
     """Say what is run on what, what is doubtful about it, and what the preset shrank."""
+    study, options = launch.study, launch.options
     spec, plan, config = study.data.spec, study.plan, study.config
     splits = ", ".join(f"{len(study.data.rows(split)):,} {split}" for split in SPLITS)
     images = (
@@ -46,9 +46,10 @@ def print_header(
         line(
             f"preset {config.preset}: at most {counted(config.train.epochs, 'epoch')}, weights "
             f"{config.weights}{f' of {folder}' if folder else ''}, {name_seeds(study.seeds)}, "
-            f"on {options.device}"
+            f"on {'what Ray finds' if options.device == 'auto' else options.device}"
         ),
         line(f"{len(plan)} {'run' if len(plan) == 1 else 'runs'}, tracked in {options.store}"),
+        *map(line, _lacking(launch.from_before)),
     ]
     lines[1:1] = [line(text) for text in [*doubts, *warnings(study.data)]]
     changed = changes(config)
@@ -58,6 +59,17 @@ def print_header(
         source = config.data.source
         lines.insert(0, line(f"{QUICK} {'DIR' if source == 'demo' else shlex.quote(source)}"))
     print_lines(console, *lines)
+
+
+def _lacking(before: Complete) -> Iterator[str]:
+    """Say what complete runs were made without, since they are not repeated for it."""
+    for ids, what, option in (
+        (before.without_weights, "weights", " --save-weights all"),
+        (before.without_explanations, "explanations", ""),
+    ):
+        if ids:
+            again = f"bench run NAME{option} --force, with the same data and settings, repeats one"
+            yield f"{counted(len(ids), 'complete run')} without {what}: {again}"
 
 
 def _sizes(study: Study) -> str:
@@ -76,6 +88,7 @@ def print_plan(console: Console, launch: Launch) -> None:
     made = launch.complete | launch.unsent
     open_runs = [spec for spec in plan if spec.id not in made]
     known = sum(map(forecast.knows, open_runs))
+    place = _place(launch)  # before the timing, which would let it choose otherwise than a run
     timed = time_unknown(forecast, open_runs, options)
     tree = Tree("plan")
 
@@ -96,23 +109,24 @@ def print_plan(console: Console, launch: Launch) -> None:
             add(tree, spec)
     console.print(tree, highlight=False)
     if open_runs:
-        print_lines(console, line(_time(forecast.total(open_runs), known, timed, options)))
+        print_lines(console, line(_time(forecast.total(open_runs), place, known, timed)))
     views = {(spec.data, spec.input): spec for spec in plan}.values()
     pixels = sum(3 * spec.data.num_images * spec.image_size**2 for spec in views)
     print_lines(console, line(f"decoded images: {pixels / 1e6:,.0f} MB"))
-    print_lines(console, line(f"weights that will be kept: {_weights(plan, options)}"))
+    print_lines(console, line(f"weights that will be kept: {_weights(plan, open_runs, options)}"))
 
 
-def _weights(plan: Plan, options: RunOptions) -> str:
+def _weights(plan: Plan, open_runs: Sequence[RunSpec], options: RunOptions) -> str:
     """Say what disk the weights take in the end, and before the best row is known."""
     from benchmark.execution.planning import weights_bytes
 
-    kept = options.save_weights
-    others = frozenset(spec.id for spec in plan) - kept if options.keep_best else frozenset()
+    made = frozenset(spec.id for spec in open_runs)
+    kept = made & options.save_weights
+    others = made - kept if options.keep_best else frozenset()
     heads = sum(1 for spec in plan if spec.id in kept | others and spec.system.head)
     told = f"{sum(weights_bytes(plan, kept)) / 1e6:,.0f} MB"
     if heads and not others:
-        told += f", and the files of {heads} heads"
+        told += f", and the files of {counted(heads, 'head')}"
     if candidates := weights_bytes(plan, others):
         most, whole = max(candidates) / 1e6, sum(candidates) / 1e6
         or_head = " or a head's file" if heads else ""
@@ -123,7 +137,17 @@ def _weights(plan: Plan, options: RunOptions) -> str:
     return told
 
 
-def _time(seconds: float | None, known: int, timed: int, options: RunOptions) -> str:
+def _place(launch: Launch) -> str:
+    """Say where runs would take the time that is told, and how, if they are made otherwise."""
+    from benchmark.training.devices import find_device
+
+    device = launch.options.device
+    if launch.executor == "ray":
+        return f"{find_device(device)} of this machine, one by one"
+    return f"{device}, one by one" if launch.at_once > 1 else device
+
+
+def _time(seconds: float | None, place: str, known: int, timed: int) -> str:
     """Say how long it will take, and from what that is concluded."""
     if seconds is None:
         return "time: not known"
@@ -133,7 +157,7 @@ def _time(seconds: float | None, known: int, timed: int, options: RunOptions) ->
     if timed:
         those = "a network or head" if timed == 1 else f"{timed} networks and heads"
         sources.append(f"a few steps of {those} (training alone)")
-    return f"time: about {duration(seconds)} on {options.device}, from {' and '.join(sources)}"
+    return f"time: about {duration(seconds)} on {place}, from {' and '.join(sources)}"
 
 
 def _size(spec: RunSpec) -> str:

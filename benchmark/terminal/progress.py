@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _OTHERS = 5
 """So many other sets of runs are told one by one."""
+_FEW = 8
+"""So many runs are named to be typed."""
 
 
 @contextmanager
@@ -59,6 +62,20 @@ def print_end(console: Console, outcomes: list[Outcome], seconds: float) -> None
             console,
             line("bench ls runs lists the reasons; tracebacks, where there are any, are in MLflow"),
         )
+
+
+def print_left(console: Console, plan: Plan, outcomes: list[Outcome]) -> None:
+    """Say what makes the runs that a command with --force has left, if it has made some."""
+    made = {one.spec.id for one in outcomes if one.status in ("completed", "unsent")}
+    left = [spec for spec in plan if spec.id not in made]
+    if not left or not made:
+        return
+    told = f"With --force, the same command makes all {len(plan)} runs again"
+    names = dict.fromkeys(spec.name for spec in left if not spec.pretraining)
+    if len(names) <= _FEW:
+        command = shlex.join(["bench", "run", *names, "--force"])
+        told += f"; what is left, and what that needs, with the same options: {command}"
+    print_lines(console, line(told))
 
 
 def print_other_contexts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,9 +76,9 @@ def deleted(store: Store, experiment_id: str) -> UserError:
     """An error that says how to go on after an experiment was deleted in MLflow."""
     return UserError(
         f"the experiment {store.experiment!r} was deleted in MLflow; to bring it back, "
-        f"{_type(store)}: MLFLOW_TRACKING_URI='{store}' uv run mlflow experiments restore "
-        f"--experiment-id {experiment_id}; to begin another, set MLFLOW_EXPERIMENT_NAME, here or "
-        "in mlflow.env"
+        f"{_type(store)}: MLFLOW_TRACKING_URI={shlex.quote(str(store))} "
+        f"uv run mlflow experiments restore --experiment-id {experiment_id}; to begin "
+        "another, set MLFLOW_EXPERIMENT_NAME, here or in mlflow.env"
     )
 
 
@@ -177,7 +178,7 @@ def _check_version(store: Store, version: str) -> None:
         raise unusable(
             store,
             f"its tables are an older MLflow's; copy it, then {_type(store)}: "
-            f"uv run mlflow db upgrade '{store}'",
+            f"uv run mlflow db upgrade {shlex.quote(str(store))}",
         )
     raise unusable(
         store,

@@ -31,6 +31,7 @@ _OURS = re.compile(
 """What mlflow.env may set, credentials as MLflow documents them: no more, since it is read from
 whatever folder bench is started in, and PYTHONPATH would decide what is run."""
 MAY_SET = "may set MLFLOW_…, BENCH_… and a cloud's credentials"
+_FROM_HOME = re.compile(r"sqlite(\+\w+)?:///(file:)?~")
 _DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?:")
 
 
@@ -84,6 +85,18 @@ class Store:
 
     uri: str = field(default_factory=lambda: os.environ["MLFLOW_TRACKING_URI"], repr=False)
     experiment: str = field(default_factory=lambda: os.environ["MLFLOW_EXPERIMENT_NAME"])
+
+    def __post_init__(self) -> None:
+        """Refuse ``~``, which MLflow takes for a folder of that name.
+
+        Raises:
+            UserError: The address begins with it.
+        """
+        if _FROM_HOME.match(self.uri):
+            raise UserError(
+                f"MLFLOW_TRACKING_URI={self.uri} would be in a folder called ~; write the whole "
+                "path, such as sqlite:////home/NAME/mlflow.db"
+            )
 
     def __str__(self) -> str:
         """The URI for people, without the password."""

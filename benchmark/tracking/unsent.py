@@ -2,7 +2,8 @@
 
 Each folder bears a run's id. ``RUN~PROCESS.partial`` is being filled or removed, and worth nothing
 once its process is dead. ``RUN`` is whole, and for whoever comes first. ``RUN~PROCESS.sending`` is
-whole, and sent by a process: once that is dead, by the next one.
+whole, and sent by a process: once that is dead, by the next one on its machine. Of a process on
+another one nobody here knows whether it is dead: the user is asked.
 """
 
 from __future__ import annotations
@@ -69,10 +70,15 @@ def send_run(tracker: Tracker, folder: Path) -> str:
     return pending.name
 
 
-def send_unsent(tracker: Tracker, home: Path) -> None:
+def send_unsent(tracker: Tracker, home: Path, *, warns: bool = True) -> None:
     """Send what earlier processes could not, and log of which runs.
 
     What belongs to another store stays, and so does what cannot be sent: why is logged.
+
+    Args:
+        tracker: Of the store.
+        home: Whose.
+        warns: Whether to warn of what processes on other machines have begun to send.
 
     Raises:
         StoreAway: The store is away.
@@ -85,7 +91,13 @@ def send_unsent(tracker: Tracker, home: Path) -> None:
     remove_unfinished(place)
     sent = []
     for path in sorted(place.iterdir()):
-        if _run_of(tracker, path) is None or (own := _take(path)) is None:
+        if _run_of(tracker, path) is None:
+            continue
+        if (own := _take(path)) is None:
+            sender = _sender(path)
+            if warns and sender is not None and not sender.is_here:
+                told = "%s was being sent by a process on %s: if that is dead, rename it to %s"
+                logger.warning(told, path, sender.host, whole(path).name)
             continue
         try:
             sent.append(send_run(tracker, own))
@@ -107,7 +119,7 @@ def unsent_specs(tracker: Tracker, home: Path) -> Iterator[str]:
     """
     for path in sorted(unsent_folder(home).glob("*")):
         with suppress(OSError, ValueError, KeyError, TypeError):  # it is no kept run
-            is_completed = Pending.load(path).status == "FINISHED"
+            is_completed = _is_free(path) and Pending.load(path).status == "FINISHED"
             if is_completed and (run := _run_of(tracker, path)):
                 yield run.data.tags["spec_id"]
 
@@ -142,13 +154,22 @@ def _run_of(tracker: Tracker, path: Path) -> Run | None:
     return run if run.info.lifecycle_stage == "active" else None
 
 
+def _sender(path: Path) -> ProcessName | None:
+    """The process that has begun to send a folder."""
+    _, _, owner = path.name.partition("~")
+    return ProcessName.read(owner.removesuffix(_SENDING)) if owner.endswith(_SENDING) else None
+
+
+def _is_free(path: Path) -> bool:
+    """Whether a folder is whole, and nobody's that may live."""
+    sender = _sender(path)
+    return path == whole(path) or (sender is not None and sender.is_dead)
+
+
 def _take(path: Path) -> Path | None:
     """Make a whole folder this process's; None if it is another's."""
-    _, _, owner = path.name.partition("~")
-    if owner:
-        process = ProcessName.read(owner.removesuffix(_SENDING))
-        if not owner.endswith(_SENDING) or process is None or not process.is_dead:
-            return None
+    if not _is_free(path):
+        return None
     try:
         return path.rename(_owned(whole(path), _SENDING))
     except FileNotFoundError:  # another process was faster

@@ -17,7 +17,7 @@ from benchmark.tracking.locations import check_client, new_location
 from benchmark.tracking.new_store import let_readers_in
 from benchmark.tracking.patience import Patience
 from benchmark.tracking.pending import NOTE
-from benchmark.tracking.store import Store
+from benchmark.tracking.store import Store, no_experiment
 from benchmark.tracking.tracked_run import TrackedRun
 from registry.printable import shortened
 
@@ -45,15 +45,21 @@ network starts with to the classifier, a head's with its backbone's. Only runs w
 class Tracker:
     """Writes runs to one experiment of an MLflow store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, write: bool = True) -> None:
         """Connect, and create the store and the experiment where they are missing.
+
+        Args:
+            store: The store, which exists if it is not to be written to.
+            write: Whether it has to be writable; else nothing is created.
 
         Raises:
             UserError: The store cannot be used; says why.
         """
         from mlflow.exceptions import MlflowException
 
-        self.client, experiment = connect(store, write=True)
+        self.client, experiment = connect(store, write=write)
+        if experiment is None and not write:
+            raise no_experiment(store)
         try:
             if experiment is not None:
                 check_client(experiment.artifact_location)

@@ -20,7 +20,7 @@ CHECKPOINTS: Literal["checkpoints"] = "checkpoints"
 ABANDONED_DAYS = 14
 """After so many nobody goes on with a training: of a large network it holds gigabytes."""
 LEAST_SHARE = 20
-"""Training lasts so many times as long as what is written of it, at least."""
+"""Training lasts so many times as long as what is written of it, at least; see `Checkpoint`."""
 _DAMAGED = (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError)
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ class Checkpoint:
 
         Args:
             file: Where; it need not exist.
-            seconds: Of training that may be lost, besides the epoch that goes on.
+            seconds: Of training that may be lost, besides the epoch that goes on, and more if the
+                writing takes long; 0 for none, whatever it takes.
         """
         self._file = file
         self._seconds = seconds
@@ -58,7 +59,8 @@ class Checkpoint:
             logger.warning("%s cannot be written (%s): training goes on without", self._file, told)
             self._seconds = float("inf")
         self._kept = time.monotonic()
-        self._seconds = max(self._seconds, LEAST_SHARE * (self._kept - start))
+        if self._seconds:
+            self._seconds = max(self._seconds, LEAST_SHARE * (self._kept - start))
 
     def read(self) -> dict[str, Any] | None:
         """Read the last state, on the processor; None if there is none that can be used."""

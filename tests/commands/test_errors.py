@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmark.cli import main
+from benchmark.processes.signals import Interrupted
+from benchmark.runs.options import Outcome
+from benchmark.study.plan import RunSpec
+from benchmark.tracking.store import Store
 from registry import UserError
 
 REPORT = "This is a fault of bench, not yours."
@@ -28,6 +33,30 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     monkeypatch.setattr("benchmark.ranking.listing.LISTINGS", {"presets": fail})
+
+
+@pytest.mark.parametrize("few", [8, 0])
+def test_an_interrupted_run_says_what_goes_on(
+    image_folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    def make(spec: RunSpec, *given: object, **named: object) -> Outcome:
+        if spec.name == "convmixer-scratch":
+            raise Interrupted(signal.SIGINT)
+        return Outcome(spec=spec, status="completed", run_id="0" * 32)
+
+    monkeypatch.setattr("benchmark.execution.local.run_one", make)
+    monkeypatch.setattr("benchmark.terminal.progress._FEW", few)
+    names = ["basic_cnn", "convmixer"]
+    command = ["run", *names, "--data", str(image_folder), "--set", "data.image_size=32"]
+    for force in (False, True):
+        result = bench(*command, "--device", "cpu", *["--force"] * force)
+        assert result.exit_code == 130
+        assert result.stderr.startswith("Interrupted (SIGINT)")
+        assert ("The same command goes on where this one" in result.stderr) is not force
+        begins_anew = "With --force, the same command makes all 2 runs again"
+        assert (begins_anew in result.stdout) is force
+        left = "with the same options: bench run convmixer-scratch --force"
+        assert (left in result.stdout) is (force and few > 0)
 
 
 def test_fault_of_ours_shows_its_traceback_and_asks_for_a_report(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import re
@@ -22,6 +23,7 @@ from benchmark.execution.launch import Launch
 from benchmark.execution.listener import Listener
 from benchmark.execution.parallel import ParallelExecutor, _Runs
 from benchmark.execution.planning import embedding_ids, plan_study, weights_ids
+from benchmark.execution.remote import STARTED
 from benchmark.execution.workers import Lost
 from benchmark.runs.options import Outcome, RunOptions
 from benchmark.runs.run_one import open_tracker
@@ -202,6 +204,35 @@ def test_a_dead_or_late_run_ends_no_other_while_the_store_is_away(
     monkeypatch.setattr(runs, "_running", {0: (spec, 0.0)})
     runs.end()
     away.end()
+
+
+def test_only_a_run_that_has_started_takes_too_long(
+    plan: Plan, workplace: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(make_options(plan, store, workplace / "home"), timeout=400.0)
+    runs = _Runs(1, options, Listener(), force=False)
+    now = 0.0
+    messages: list[tuple[int, str]] = []
+    waits: list[float] = []
+
+    def hear(seconds: float) -> list[tuple[int, str]]:
+        waits.append(seconds)
+        return messages
+
+    workers = SimpleNamespace(ask=lambda *asked: None, end=lambda *some: None, hear=hear, size=1)
+    monkeypatch.setattr(runs, "_workers", workers)
+    monkeypatch.setattr("benchmark.execution.parallel.time", SimpleNamespace(monotonic=lambda: now))
+    runs.begin(next(iter(plan)))
+    now = 500.0
+    assert list(runs.hear()) == []
+    messages = [(0, STARTED)]
+    assert list(runs.hear()) == []
+    now, messages = 800.0, []
+    assert list(runs.hear()) == []
+    now = 901.0
+    (outcome,) = runs.hear()
+    assert "took longer than 400 s" in outcome.reason
+    assert waits == [math.inf, math.inf, 100.0, 0.0]
 
 
 def test_a_gpu_has_room_for_one_network_and_for_heads_beside_it(

@@ -45,9 +45,7 @@ def test_its_row_is_that_of_an_undisturbed_one(
     workplace: Path,
     store: Store,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchmark.training.checkpoint.LEAST_SHARE", 0)
     (spec,) = plan_study(config, find_systems(["basic_cnn"]), workplace / "home").plan
     settings: dict[str, Any] = {"home": workplace / "home", "device": "cpu", "explain": False}
     options = RunOptions(store=store, **settings, checkpoint_seconds=0)

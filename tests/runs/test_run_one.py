@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
+from benchmark.classifier.loading import find_classifier
 from benchmark.classifier.network import load_network
 from benchmark.execution.planning import plan_study
 from benchmark.runs.run_one import open_tracker
@@ -87,6 +89,10 @@ def test_everything_about_a_network_is_tracked(config: Config, store: Store) -> 
     assert found.data.metrics["best_epoch"] == best[0].step
     assert found.data.metrics["best_val_accuracy"] == best[0].value
     assert found.data.metrics["best_val_loss"] == min(point.value for point in losses)
+    network = build_network("basic_cnn", "scratch", config.data.size, 3)
+    weights = [*network.parameters(), *network.buffers()]
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights)
+    assert found.data.metrics["size_mb"] == pytest.approx(size / 1e6)
     assert found.data.params["train.epochs"] == "3"
     assert found.data.params["data.num_classes"] == "3"
     assert found.data.tags["study_accuracy"] == ""  # told other things apart than colours
@@ -127,7 +133,7 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(
     temporary = workplace / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    outcomes = run(config, HEAD)
+    outcomes = run(config, HEAD, save_weights="all")
     assert not list(temporary.iterdir())
     assert list(outcomes) == ["resnet18-pretrained", FROZEN, HEAD]
     assert {outcome.status for outcome in outcomes.values()} == {"completed"}
@@ -145,6 +151,11 @@ def test_a_head_is_fitted_to_its_backbones_embeddings(
     assert head.data.metrics["nodes"] > 100
     assert head.data.metrics["best_val_accuracy"] == head.data.metrics["val_accuracy"]
     assert head.data.metrics["inference_ms"] > backbone.data.metrics["inference_ms"]
+    trees = find_classifier(store, HEAD).head
+    assert trees is not None
+    size = len(pickle.dumps(trees[1])) / 1e6
+    own_size = head.data.metrics["size_mb"] - backbone.data.metrics["size_mb"]
+    assert own_size == pytest.approx(size, rel=0.1)  # it shares more in memory
     assert head.data.metrics.keys() >= {
         name for name in METRICS if name.startswith("test_")
     }  # the same names as the networks'

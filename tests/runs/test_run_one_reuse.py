@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from benchmark.execution.planning import plan_study
-from benchmark.runs.run_one import open_tracker
+from benchmark.runs.options import RunOptions
+from benchmark.runs.run_one import open_tracker, run_one
 from benchmark.study.config import Config
 from benchmark.study.plan import RunSpec
 from benchmark.study.suite import find_systems
+from benchmark.tracking.claims import claim
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from registry import models
@@ -49,6 +52,26 @@ def test_complete_runs_are_reused_until_forced_or_changed(config: Config, store:
     run(config, "basic_cnn", force=True, listener=forced)
     assert forced.begun == ["basic_cnn-scratch"]
     assert len(tracked(store, "basic_cnn-scratch")) == 3
+
+
+def test_a_run_starts_once_it_is_claimed(
+    config: Config, workplace: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (spec,) = plan_study(config, find_systems(["basic_cnn"]), workplace / "home").plan
+    options = RunOptions(store=store, home=workplace / "home", device="cpu")
+    told: list[str] = []
+
+    def claiming(*given: Any, **named: Any) -> Any:
+        claimed = claim(*given, **named)
+        told.append("claimed")
+        return claimed
+
+    monkeypatch.setattr("benchmark.runs.run_one.claim", claiming)
+    monkeypatch.setattr("benchmark.runs.run_one._log", lambda *given: iter(()))
+    for reused in (False, True):
+        outcome = run_one(spec, options, started=lambda: told.append("started"))
+        assert (outcome.status, outcome.reused) == ("completed", reused)
+    assert told == ["claimed", "started", "claimed"]
 
 
 def test_the_same_seed_gives_the_same_results(config: Config, store: Store) -> None:

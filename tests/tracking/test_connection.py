@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -137,6 +138,17 @@ def test_an_empty_file_is_an_empty_store(workplace: Path, empty_database: Path) 
     shutil.copy(empty_database, workplace)
     with pytest.raises(UserError, match=r"no experiment 'tests' yet; type: bench run"):
         fetch(store_at(f"sqlite:///{workplace}/mlflow.db?timeout=5"))
+
+
+def test_the_commands_for_a_store_survive_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_at("sqlite:////Bob's $data/mlflow.db")
+    set_, *_ = shlex.split(str(deleted(store, "1")).partition("type: ")[2])
+    assert set_ == f"MLFLOW_TRACKING_URI={store.uri}"
+    monkeypatch.setattr(database, "_known_versions", lambda: ("2", frozenset({"1"})))
+    with pytest.raises(UserError) as told:
+        database._check_version(store, "1")
+    command = str(told.value).partition("type: ")[2].partition("; to use")[0]
+    assert shlex.split(command) == ["uv", "run", "mlflow", "db", "upgrade", store.uri]
 
 
 def test_a_deleted_experiment_says_how_to_go_on(store: Store) -> None:

@@ -57,6 +57,15 @@ def test_mlflow_env_sets_what_is_mlflows_or_ours_and_names_what_is_not(unset: Pa
     assert not os.environ.keys() & {"PYTHONPATH", "AWS_CONFIG_FILE"}
 
 
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite+pysqlite"])
+def test_an_address_that_mlflow_would_not_expand_is_refused(unset: Path, scheme: str) -> None:
+    (unset / "mlflow.env").write_text(f"MLFLOW_TRACKING_URI={scheme}:///~/mlflow.db\n")
+    load_environment()
+    with pytest.raises(UserError, match=r"in a folder called ~; write the whole path"):
+        Store()
+    assert Store(uri=f"{scheme}:///./~/mlflow.db").file == Path("./~/mlflow.db")
+
+
 @pytest.mark.parametrize(
     "content", [b"MLFLOW_EXPERIMENT_NAME=\xff\xfe", b"MLFLOW_EXPERIMENT_NAME=a\0b"]
 )

@@ -20,7 +20,7 @@ from benchmark.tracking.patience import StoreAway
 from benchmark.tracking.pending import Pending
 from benchmark.tracking.store import Store
 from benchmark.tracking.tracked_run import ResultsKept, Skipped, TrackedRun
-from benchmark.tracking.unsent import send_unsent
+from benchmark.tracking.unsent import send_unsent, unsent_specs
 from benchmark.tracking.writer import Tracker
 from tests.tracking.away import Away
 
@@ -187,6 +187,27 @@ def test_what_another_process_sends_is_left_to_it(
     send_unsent(tracker, HOME)
     assert unsent() == [theirs.name]
     assert tracker.client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_what_another_machine_has_left_is_told_and_not_promised(
+    tracker: Tracker, away: Away, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = keep(tracker, away, workplace)
+    assert [*unsent_specs(tracker, HOME)] == ["x"]
+    theirs = UNSENT / f"{run_id}~{replace(this_process(), host='elsewhere')}.sending"
+    (UNSENT / run_id).rename(theirs)
+    caplog.clear()
+    assert [*unsent_specs(tracker, HOME)] == []
+    send_unsent(tracker, HOME)
+    assert unsent() == [theirs.name]
+    [told] = caplog.messages
+    assert told.startswith(f"{theirs} was being sent by a process on elsewhere: if that is dead")
+    assert told.endswith(f"rename it to {run_id}")
+    send_unsent(tracker, HOME, warns=False)
+    assert len(caplog.messages) == 1
+    theirs.rename(UNSENT / run_id)
+    send_unsent(tracker, HOME)
+    check_whole(tracker, run_id)
 
 
 def test_what_belongs_to_another_store_stays(

@@ -20,11 +20,6 @@ DRAWS: dict[str, Any] = {"flip": True, "crop": 0.5, "mixup": 0.2, "auto_augment"
 COURSE: dict[str, Any] = {"lr_schedule": "cosine", "warmup": 0.1, "ema": 0.9, "optimizer": "adamw"}
 
 
-@pytest.fixture(autouse=True)
-def _each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.training.checkpoint.LEAST_SHARE", 0)
-
-
 def trainer(
     examples: Examples, schedule: Schedule, checkpoint: Checkpoint | None, **changes: Any
 ) -> Trainer:
@@ -95,13 +90,14 @@ def test_nothing_is_written_of_a_training_that_is_soon_repeated(
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_written_is_written_seldom_if_that_takes_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("seconds", [1e-9, 0])
+def test_what_takes_long_to_write_is_written_seldom_unless_each_epoch_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     monkeypatch.setattr("benchmark.training.checkpoint.LEAST_SHARE", 1000)
-    checkpoint = Checkpoint(tmp_path / "kept.pt", 0)
+    checkpoint = Checkpoint(tmp_path / "kept.pt", seconds)
     checkpoint.keep({"large": torch.zeros(2_000_000)})
-    assert not checkpoint.is_due
+    assert checkpoint.is_due is (seconds == 0)
 
 
 @pytest.mark.parametrize("harm", ["damaged", "of another network"])
