@@ -98,8 +98,8 @@ def run(
         How each run ended; one that failed has its reason, and its traceback in MLflow.
 
     Raises:
-        UserError: An option is none, the device or the store is not there, or this process runs
-            another study, from another thread.
+        UserError: An option is not valid, the device or the store is not there, or this process
+            runs another study, from another thread.
     """
     _prepare()
     from benchmark.data.home import home

@@ -40,7 +40,7 @@ class PluginError(RuntimeError):
 
 
 _ROOM = "make room, then type the same again"
-_RIGHTS = "see to it that you may write there, or name another place"
+_RIGHTS = "make it writable, or name another place"
 _DISK = "see to that disk, or to the network that it is reached by"
 _MACHINE = {
     errno.ENOSPC: _ROOM,

@@ -40,13 +40,13 @@ def _check_known(of: str, what: str, given: str, known: Sequence[str]) -> None:
 def _make_tuple(of: str, spec: object, name: str) -> None:
     given = getattr(spec, name)
     if not isinstance(given, Iterable):
-        raise UserError(f"{of}: {name}={given!r} is no tuple")
+        raise UserError(f"{of}: {name}={given!r} is not a tuple")
     object.__setattr__(spec, name, tuple(given))  # which is how a frozen dataclass sets its own
 
 
 def _check_kind(of: str, name: str, given: object, example: str, members: Sequence[str]) -> None:
     if isinstance(given, type) or not all(hasattr(given, member) for member in members):
-        raise UserError(f"{of}: {name}={given!r} is none; write {name}={example}")
+        raise UserError(f"{of}: {name}={given!r} is not valid; write {name}={example}")
 
 
 def _is_number(value: object) -> bool:

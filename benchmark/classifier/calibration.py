@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from benchmark.evaluation.predictions import Predictions
 
 LEVEL = 0.05
-"""By default, so many of pictures like those trained on are told to be like none, and so many
-prediction sets miss the true class."""
+"""Default error rate: the share of pictures like those trained on that are called unknown, and of
+prediction sets that miss the true class."""
 _LEAST = 1e-12
 """Smaller probabilities are taken for so much, of which there is a logarithm."""
 _TEMPERATURES = (0.05, 20.0)
@@ -69,10 +69,10 @@ class Calibration:
     def sets(
         self, probabilities: NDArray[np.floating[Any]], level: float = LEVEL
     ) -> NDArray[np.bool_]:
-        """The classes that a picture may be of.
+        """Prediction sets.
 
-        Among pictures like the val images, about a share of ``level``, at most, are of none of
-        theirs; see `p_values`.
+        Of pictures like the val images, they miss the true class for at most about a share of
+        ``level``; see `p_values`.
 
         Args:
             probabilities: (N, C).
@@ -109,9 +109,10 @@ def calibrate(validation: Predictions) -> Calibration:
 
 
 def _tempered(probabilities: NDArray[np.floating[Any]], temperature: float) -> NDArray[np.float64]:
+    from scipy.special import softmax
+
     logits = np.log(np.maximum(probabilities.astype(np.float64), _LEAST)) / temperature
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    tempered: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
+    tempered: NDArray[np.float64] = softmax(logits, axis=1)
     return tempered
 
 

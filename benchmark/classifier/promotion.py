@@ -80,7 +80,7 @@ def register(store: Store, run: Run, name: str, *, force: bool) -> Registered:
         told = f"{told} (models:/{name}/{champion[0]})"
     if not proven and not force:
         raise UserError(
-            f"{run.info.run_name} is not promoted to models:/{name}: {told}; --force does"
+            f"{run.info.run_name} is not promoted to models:/{name}: {told}; --force promotes it"
         )
     load_classifier(tracker, run)  # whoever asks for the champion can load it
     with tempfile.TemporaryDirectory() as folder:

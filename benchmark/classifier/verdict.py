@@ -25,8 +25,8 @@ class Verdict:
             stored nothing of its val images.
         unknown: Whether that is no more than the level: it resembles nothing trained on; None if
             there were too few val images to tell.
-        possible: The classes that it may be of, such that no more than a share of the level of
-            pictures like those trained on are of none of theirs; the most probable first.
+        possible: The prediction set, the most probable class first: of pictures like those trained
+            on it misses the true class for at most about a share of the level.
     """
 
     ranking: list[tuple[str, float]]

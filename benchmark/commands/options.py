@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class FiniteRange(click.FloatRange):
-    """Numbers of a range; infinity and nan, which click takes for such, are none."""
+    """Numbers of a range; not infinity and nan, which click takes for such."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See `click.ParamType.convert`."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is no number that it takes", param, ctx)
+            self.fail(f"{value} is not a finite number", param, ctx)
         return number
 
 

@@ -57,7 +57,7 @@ def check_folder(folder: Path, option: str, files: Iterable[str] = ()) -> None:
     while not os.path.lexists(place):
         place = place.parent
     if not place.is_dir():
-        raise UserError(f"{folder} cannot be a folder, since {place} is none; write {option}")
+        raise UserError(f"{folder} cannot be a folder: {place} is not one; write {option}")
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"{place} cannot be written in; write {option}")
     for name in files:

@@ -185,7 +185,7 @@ class _Tasks:
         yield from self._without_machines()
 
     def _without_machines(self) -> Iterator[Outcome]:
-        """Give up what waits in vain; nothing does that goes on, or beside which others go on."""
+        """Fail the queued runs that no machine can take; not while any run goes on."""
         if any(spec.id in self._began for spec in self._running.values()):
             return
         nodes = live_nodes()

@@ -129,7 +129,7 @@ def leave_best(store: Store, tracker: Tracker, contexts: Collection[str]) -> Non
                 refused[str(run.info.run_name)] = one_line(error)
     if refused:
         told = "the weights of %s are not of the best row, and cannot be removed (%s); %s"
-        what_next = "see to it that you may delete them, and the next command does"
+        what_next = "get leave to delete them, and the next command does"
         logger.warning(told, ", ".join(refused), next(iter(refused.values())), what_next)
 
 

@@ -112,7 +112,7 @@ class ForestGrowth:
             reached = min(size, self.size + _HELD)
             self._forest.set_params(n_estimators=reached).fit(*self._train)
             grown = self._forest.estimators_[self.size :]
-            # Of the trees that are there, a warm start asks only how many they are.
+            # A warm start asks only how many trees there are: those that were added up can go.
             self._forest.estimators_ = [None] * reached
             for tree in grown:
                 # In the forest's own order and arithmetic, to end in the very same bits.

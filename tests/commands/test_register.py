@@ -230,7 +230,7 @@ def test_only_what_is_better_or_tied_is_as_good_as_the_champion() -> None:
     tracker.client.create_model_version("guarded", "nowhere", champion)
     tracker.client.set_registered_model_alias("guarded", "champion", "1")
     refused = bench_("register", NETWORK, "--as", "guarded")
-    assert_one_line_error(refused, "is not promoted to models:/guarded", "--force does")
+    assert_one_line_error(refused, "is not promoted to models:/guarded", "--force promotes it")
     assert tracker.client.get_model_version_by_alias("guarded", "champion").run_id == champion
     assert bench_("register", NETWORK, "--as", "guarded", "--force").exit_code == 0
     assert tracker.client.get_model_version_by_alias("guarded", "champion").run_id != champion
@@ -245,7 +245,9 @@ def test_a_champion_of_which_nothing_is_left_is_replaced_by_force(lost: str) -> 
     tracker.client.create_model_version(name, "nowhere", made.id if lost != "run" else None)
     tracker.client.set_registered_model_alias(name, "champion", "1")
     refused = bench_("register", NETWORK, "--as", name)
-    assert_one_line_error(refused, "it cannot be compared with the champion: ", "--force does")
+    assert_one_line_error(
+        refused, "it cannot be compared with the champion: ", "--force promotes it"
+    )
     forced = bench_("register", NETWORK, "--as", name, "--force")
     assert forced.exit_code == 0, forced.output
     assert f"models:/{name}@champion is version 2: it cannot be compared" in forced.output

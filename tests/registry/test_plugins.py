@@ -106,7 +106,7 @@ def test_installed_package_is_a_plugin(tmp_path: Path) -> None:
         ("register_head('a', title='', grid=())(list)", "head 'a': its grid is empty; leave it"),
         (
             "register_head('a', title='', search_space=len)(list)",
-            "head 'a': search_space=<built-in function len> is none; write search_space=",
+            "head 'a': search_space=<built-in function len> is not valid; write search_space=",
         ),
     ],
 )
@@ -153,9 +153,9 @@ def test_an_entry_point_that_names_a_function_is_told(
         ("schedules=('scrach',)", "no schedule is called 'scrach'; did you mean scratch"),
         ("schedules='frozen'", "no schedule is called 'f'"),
         ("explanation='gradcm'", "no explanation is called 'gradcm'; did you mean gradcam"),
-        ("schedules=3", "schedules=3 is no tuple"),
-        ("input=224", r"input=224 is none; write input=InputSpec\(size=224\)"),
-        ("weights='best.pth'", r"weights='best.pth' is none; write weights=PackagedWeights"),
+        ("schedules=3", "schedules=3 is not a tuple"),
+        ("input=224", r"input=224 is not valid; write input=InputSpec\(size=224\)"),
+        ("weights='best.pth'", r"weights='best.pth' is not valid; write weights=PackagedWeights"),
         ("cam_layer=['x']", "unhashable type: 'list'; what it is made of must not change"),
     ],
 )

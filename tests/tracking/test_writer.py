@@ -104,7 +104,7 @@ def test_a_run_whose_files_are_refused_ends_and_says_why(
         run.log(Artifact(tmp_path / "note.txt"))
     found = read(tracker, run)
     assert found.info.status == "FAILED"
-    assert found.data.tags["error"].startswith("Permission denied: artifacts; see to it that")
+    assert found.data.tags["error"].startswith("Permission denied: artifacts; make it writable")
     assert "the traceback of refused cannot be kept (PermissionError" in caplog.text
 
 
