@@ -44,11 +44,13 @@ def code_id(factory: Callable[..., Any]) -> str:
 
 @lru_cache
 def _hash_of(module: str, top: str) -> str:
+    # A package without __init__.py has no file, and may have folders of other distributions.
     files = [getattr(sys.modules.get(name), "__file__", None) for name in (top, module)]
     file = Path(next(filter(None, files), ""))
-    is_package = file.name == "__init__.py"
+    folders = map(Path, getattr(sys.modules.get(top), "__path__", ()))
+    own = next((folder for folder in folders if file.is_relative_to(folder)), None)
     whole = hashlib.sha256()
-    for one in sorted(file.parent.rglob("*.py")) if is_package else [file]:
-        whole.update(f"{one.relative_to(file.parent)} {one.stat().st_size} ".encode())
+    for one in sorted({file, *own.rglob("*.py")}) if own else [file]:
+        whole.update(f"{one.relative_to(own or file.parent)} {one.stat().st_size} ".encode())
         whole.update(one.read_bytes())
     return whole.hexdigest()[:16]

@@ -55,8 +55,16 @@ def count_flops(network: Network, image_size: int) -> float:
     return counter.get_total_flops() / 2
 
 
-def network_cost(system: System, image_size: int, num_classes: int) -> dict[str, float]:
+def network_cost(
+    system: System, image_size: int, num_classes: int, *, test_flip: bool = False
+) -> dict[str, float]:
     """Parameters and FLOPs of a network, without making its weights if its code can do without.
+
+    Args:
+        system: Which.
+        image_size: Side of the images in pixels.
+        num_classes: How many classes.
+        test_flip: Whether images are classified in two passes, by their mirror images besides.
 
     Returns:
         ``params_total``, ``params_trainable``, ``flops``.
@@ -66,10 +74,11 @@ def network_cost(system: System, image_size: int, num_classes: int) -> dict[str,
     """
     model = models[system.model]
     count = partial(_count, model, system.schedule, image_size, num_classes)
-    if model.of_plugin:
-        return count()
     question = (system.model, system.schedule, image_size, num_classes)
-    return remembered(home(write=False), "cost", question, count)
+    one_pass = (
+        count() if model.of_plugin else remembered(home(write=False), "cost", question, count)
+    )
+    return {**one_pass, "flops": one_pass["flops"] * (2 if test_flip else 1)}
 
 
 @lru_cache(maxsize=256)

@@ -24,7 +24,7 @@ TRAIN_SHARE = 0.7
 """Of all images, as the study divides them; data that bring their own parts may have others."""
 _METRICS = ("fit_seconds", "head_fit_seconds", "explain_seconds", "epochs_run", "flops")
 _COUNTS = ("data.num_images", "train.freeze_epochs", "head.n_estimators")
-_PARAMS = ("system.model", "system.schedule", *_COUNTS)
+_PARAMS = ("system.model", "system.schedule", "train.test_flip", *_COUNTS)
 _TAGS = ("head", "hardware", "device")
 
 
@@ -175,7 +175,8 @@ def _read(row: dict[Hashable, Any], options: RunOptions) -> Measured:
         work, fit = images * (1 if pd.isna(rounds) else rounds), row["metrics.head_fit_seconds"]
     else:
         frozen = {"staged": row["params.train.freeze_epochs"], "frozen": epochs}.get(schedule, 0)
-        work = _work(row["metrics.flops"], images, epochs, frozen)
+        passes = 2 if row["params.train.test_flip"] == "True" else 1
+        work = _work(row["metrics.flops"] / passes, images, epochs, frozen)
     explained = 0.0 if options.explain else np.nan_to_num(row["metrics.explain_seconds"])
     return Measured(
         model=row["params.system.model"],

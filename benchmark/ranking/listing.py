@@ -94,7 +94,8 @@ def _system_row(system: System, config: Config, broken: Exception | None) -> dic
     }
     if system.head is None and broken is None:
         classes = config.data.classes or STUDY_CLASSES
-        cost = network_cost(system, image_size_of(system.model, config), classes)
+        size, flips = image_size_of(system.model, config), config.train_of(system.name).test_flip
+        cost = network_cost(system, size, classes, test_flip=flips)
         row["parameters"] = cost["params_total"]
         row["params_trainable"] = cost["params_trainable"]
         row["flops"] = cost["flops"]

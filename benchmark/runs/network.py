@@ -87,7 +87,8 @@ class NetworkRun:
         """
         spec = self.spec
         memory = PeakMemory(self.device)
-        yield from metrics(network_cost(spec.system, spec.image_size, spec.data.num_classes))
+        size, classes, flips = spec.image_size, spec.data.num_classes, spec.train.test_flip
+        yield from metrics(network_cost(spec.system, size, classes, test_flip=flips))
         in_bfloat16 = is_bfloat16(self.device, spec.train.precision)
         yield Tag("precision", "bfloat16" if in_bfloat16 else "float32")  # what auto came to
         images = image_examples(self.data, self.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def predict_held_out(
         head: Which.
         make: Makes an unfitted one.
         embeddings: (N, F).
-        labels: (N,); a class of one image has no fold without it, and then all are fitted to.
+        labels: (N,); the image of a class of one is fitted to for all, and then for itself.
         seed: Of the division into at most `FOLDS`.
 
     Returns:
@@ -103,16 +104,21 @@ def predict_held_out(
     """
     from sklearn.model_selection import StratifiedKFold
 
-    classes = int(labels.max()) + 1
-    folds = min(FOLDS, int(np.bincount(labels).min()))
-    if folds < 2:
-        fitted = fit_head(head, make(), embeddings, labels)
-        return head_probabilities(head, fitted, embeddings, classes)
-    probabilities = np.zeros((len(labels), classes), dtype=np.float32)
-    divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(embeddings, labels)
-    for rows, held_out in divided:
+    images = np.bincount(labels)
+    several = np.flatnonzero(images[labels] > 1)
+    alone = np.flatnonzero(images[labels] == 1)
+    divided = [(several, several)]
+    if len(several):
+        folds = StratifiedKFold(min(FOLDS, images.max()), shuffle=True, random_state=seed)
+        with warnings.catch_warnings():  # of classes with fewer images than folds
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            divided = list(folds.split(several, labels[several]))
+    probabilities = np.zeros((len(labels), len(images)), dtype=np.float32)
+    for fitted_to, held_out in divided:
+        rows = np.union1d(several[fitted_to], alone)
+        asked = np.union1d(several[held_out], alone)  # those alone keep what the last head says
         fitted = fit_head(head, make(), embeddings[rows], labels[rows])
-        probabilities[held_out] = head_probabilities(head, fitted, embeddings[held_out], classes)
+        probabilities[asked] = head_probabilities(head, fitted, embeddings[asked], len(images))
     return probabilities
 
 

@@ -66,7 +66,23 @@ def make_optimizer(network: Network, config: TrainConfig) -> Optimizer:
             view.grad = None if parameter.grad is None else parameter.grad.permute(_STORED)
 
     optimizer.register_step_pre_hook(hand_over)
+    if config.optimizer == "sgd":
+        optimizer.register_step_pre_hook(_begin_momentum)
     return optimizer
+
+
+def _begin_momentum(optimizer: Optimizer, *_: object) -> None:
+    """Begin with none, as torch does: its fused step takes a group's weights as equally far.
+
+    Those of a backbone that is unfrozen are not.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                continue
+            state = optimizer.state[parameter]
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(parameter.grad)
 
 
 def _as_stored(

@@ -90,3 +90,9 @@ def test_only_the_deep_head_of_a_frozen_network_is_trainable() -> None:
     assert cost["params_trainable"] == 432_791
     staged = network_cost(System(model="resnet18", schedule="staged"), 240, 151)
     assert staged["params_trainable"] == staged["params_total"] == 11_253_975
+
+
+def test_who_looks_into_the_mirror_computes_twice() -> None:
+    system = System(model="basic_cnn", schedule="scratch")
+    once, twice = (network_cost(system, 32, 3, test_flip=flips) for flips in (False, True))
+    assert twice == {**once, "flops": 2 * once["flops"]}

@@ -109,9 +109,12 @@ def test_a_few_steps_are_timed_of_what_is_not_known(
     assert launch.forecast.seconds(network) == pytest.approx(steps["convmixer"] * images)
 
 
+@pytest.mark.parametrize("flips", [False, True])
 def test_runs_of_the_store_are_what_was_measured(
-    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+    config: Config, store: Store, monkeypatch: pytest.MonkeyPatch, flips: bool
 ) -> None:
+    train = config.train.model_copy(update={"test_flip": flips})
+    config = config.model_copy(update={"train": train})
     run(config, "resnet18-staged/extra_trees-n100-d10")
     names = ["resnet18-staged/extra_trees"]
     study = plan_study(config, find_systems(names), Path("home"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from functools import partial
 from pathlib import Path
@@ -41,6 +42,33 @@ def test_a_package_is_all_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     _hash_of.cache_clear()
     assert code_id(make) != first
     del sys.modules["mine_nets"], sys.modules["mine_nets.parts"]
+
+
+def test_a_package_without_an_init_is_all_files_of_its_own_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = tmp_path / "mine/open_nets/models/made.py"
+    beside = tmp_path / "mine/open_nets/layers.py"
+    of_others = tmp_path / "others/open_nets/loose.py"
+    for file in (made, beside, of_others):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("def make(size): return size\n")
+    monkeypatch.syspath_prepend(tmp_path / "mine")
+    monkeypatch.syspath_prepend(tmp_path / "others")
+    make = importlib.import_module("open_nets.models.made").make
+
+    def code() -> str:
+        _hash_of.cache_clear()
+        return code_id(make)
+
+    first = code()
+    assert len(first) == 16
+    of_others.write_text("x = 2\n")
+    assert code() == first
+    beside.write_text("x = 2\n")
+    assert code() != first
+    for name in ("open_nets", "open_nets.models", "open_nets.models.made"):
+        del sys.modules[name]
 
 
 def test_what_is_typed_in_has_no_hash() -> None:

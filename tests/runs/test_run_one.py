@@ -19,11 +19,12 @@ from safetensors.numpy import load_file
 
 from benchmark.classifier.loading import find_classifier
 from benchmark.classifier.network import load_network
+from benchmark.evaluation.cost import network_cost
 from benchmark.execution.planning import plan_study
 from benchmark.runs.run_one import open_tracker
 from benchmark.runs.teacher import read_teacher
 from benchmark.study.config import Config, override
-from benchmark.study.suite import find_systems
+from benchmark.study.suite import System, find_systems
 from benchmark.tracking.store import Store
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import image_examples
@@ -303,6 +304,8 @@ def test_a_network_that_looks_into_the_mirror_does_so_when_it_is_loaded(
     run(config.model_copy(update={"train": train}), "convmixer", save_weights="all")
     tracker, (found,) = open_tracker(store), tracked(store, "convmixer-scratch")
     study = plan_study(config, find_systems(["convmixer"]), Path("home"))
+    cost = network_cost(System(model="convmixer", schedule="scratch"), 32, 3)
+    assert found.data.metrics["flops"] == 2 * cost["flops"]
     cpu = torch.device("cpu")
     network = load_network(tracker, found.info.run_id, cpu)
     assert network.test_flip

@@ -54,6 +54,7 @@ def weights(one: Trainer) -> dict[str, torch.Tensor]:
     [
         ("scratch", DRAWS),
         ("staged", COURSE),
+        ("staged", {"optimizer": "sgd"}),
         ("frozen", {"patience": 2}),
         ("scratch", {"lr": 0.03, "patience": 2}),
     ],

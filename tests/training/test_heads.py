@@ -158,11 +158,14 @@ def test_each_image_is_predicted_by_a_head_that_does_not_know_it() -> None:
             assert self.sizes.min() > 0
             return np.tile(self.sizes / self.sizes.sum(), (len(embeddings), 1))
 
-    labels = np.repeat([0, 1, 2], [20, 10, 3])
-    embeddings = np.arange(33, dtype=np.float32)[:, None]
-    probabilities = predict_held_out(heads["knn"], Memory, embeddings, labels, 0)
-    assert probabilities.shape == (33, 3)
+    labels = np.repeat([0, 1, 2, 3], [20, 10, 3, 2])
+    embeddings = np.arange(35, dtype=np.float32)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        probabilities = predict_held_out(heads["knn"], Memory, embeddings, labels, 0)
+    assert probabilities.shape == (35, 4)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+    assert probabilities[:, 0].min() == pytest.approx(16 / 28)  # a fifth is held out
 
 
 def test_of_fewer_images_than_neighbours_all_are_neighbours() -> None:
@@ -178,9 +181,10 @@ def test_a_class_of_one_image_is_fitted_to() -> None:
     labels = np.array([0, 0, 0, 1])
     embeddings = np.array([[1, 0.0], [1, 0.1], [1, 0.2], [0, 9]], dtype=np.float32)
     make = partial(heads["knn"].make, seed=0, jobs=1, n_neighbors=1)
-    assert predict_held_out(heads["knn"], make, embeddings, labels, 0).argmax(1).tolist() == [
-        0,
-        0,
-        0,
-        1,
-    ]
+    found = predict_held_out(heads["knn"], make, embeddings, labels, 0)
+    assert found.argmax(1).tolist() == [0, 0, 0, 1]
+    embeddings[2] = [1, 9]  # a head that knew it would say 0
+    found = predict_held_out(heads["knn"], make, embeddings, labels, 0)
+    assert found.argmax(1).tolist() == [0, 0, 1, 1]
+    each = predict_held_out(heads["knn"], make, embeddings, np.arange(4), 0)
+    assert each.argmax(1).tolist() == [0, 1, 2, 3]

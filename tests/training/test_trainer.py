@@ -1,4 +1,5 @@
 import copy
+from typing import get_args
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from benchmark.study.config import TrainConfig
+from benchmark.study.recipe import Optimizer
 from benchmark.training.epochs import EpochResult
 from benchmark.training.images import Examples, batches, shuffled
 from benchmark.training.loss import Loss, Targets
@@ -283,3 +285,14 @@ def test_bfloat16_trains_to_about_the_same_loss(examples: Examples) -> None:
 
     assert last("bfloat16").train_loss == pytest.approx(last("float32").train_loss, abs=0.15)
     assert last("bfloat16").train_loss != last("float32").train_loss
+
+
+@pytest.mark.parametrize("optimizer", get_args(Optimizer))
+def test_every_optimizer_goes_on_where_the_backbone_is_unfrozen(
+    examples: Examples, optimizer: str
+) -> None:
+    network = make("basic_cnn", "staged")
+    before = backbone_state(network)
+    config = settings(optimizer=optimizer, epochs=2, freeze_epochs=1, lr=0.0001)
+    assert len(list(Trainer(network, examples, config, "staged", 0).fit())) == 2
+    assert changed(before, network)
