@@ -166,6 +166,17 @@ def test_loaded_classifier_predicts_what_its_run_predicted(
     assert (predicted["predicted"] == stored["predicted"]).all()
 
 
+def test_loaded_classifier_is_explained_for_the_class_that_is_asked_for(
+    name: str, image_folder: Path
+) -> None:
+    classifier, picture = bench.load(name), image_folder / "blue" / "03.png"
+    looks = [classifier.look_at(picture, asked) for asked in (None, *COLOURS)]
+    assert [look.shown for look in looks] == [looks[0].ranking[0][0], *COLOURS]
+    default, *heats = (look.heat for look in looks)
+    assert default is not None
+    assert not all(heat is not None and np.array_equal(heat, default) for heat in heats)
+
+
 def test_many_pictures_are_taken_at_once(outcomes: list[Outcome]) -> None:
     arrays = np.random.default_rng(0).integers(0, 255, (70, 8, 8, 3), dtype=np.uint8)
     classifier = bench.load(NETWORK)

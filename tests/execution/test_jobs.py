@@ -7,10 +7,14 @@ import psutil
 import pytest
 import torch
 
+from benchmark.execution.forecast import Forecast
 from benchmark.execution.jobs import jobs_at_once, together, trials_at_once
-from benchmark.study.config import TrainConfig
+from benchmark.execution.parallel import ParallelExecutor
+from benchmark.study.config import Config, TrainConfig
 from benchmark.study.plan import DataSpec, RunSpec
 from benchmark.study.suite import System
+from tests.execution.test_complete import track
+from tests.studies import launch
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DATA = DataSpec(name="x", fingerprint="f", image_size=32, num_classes=3, num_images=30, seed=0)
@@ -20,9 +24,15 @@ NETWORK = RunSpec(
 HEAD = replace(NETWORK, system=System(model="resnet18", schedule="frozen", head="extra_trees"))
 
 
+def let_be_free(monkeypatch: pytest.MonkeyPatch, gigabytes: int) -> None:
+    memory = psutil.virtual_memory()._replace(available=gigabytes * 2**30)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+
+
 @pytest.fixture(autouse=True)
-def cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
+    let_be_free(monkeypatch, 64)
 
 
 def seconds(*each: float) -> Callable[[RunSpec], float | None]:
@@ -73,8 +83,7 @@ def test_a_gpu_has_heads_beside_its_network_and_no_second_network() -> None:
 def test_two_that_memory_does_not_hold_are_made_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    free = psutil.virtual_memory()._replace(available=2 * 2**30)
-    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    let_be_free(monkeypatch, 2)
     heads = [of_seed(seed, HEAD) for seed in range(4)]
     assert jobs_at_once(heads, CPU, lambda spec: 100.0) == 2
     assert jobs_at_once([NETWORK, *heads], CPU, lambda spec: 100.0) == 1
@@ -88,6 +97,23 @@ def test_two_cores_are_given_one_network_or_one_head_at_a_time(
     assert jobs_at_once([NETWORK, HEAD], GPU, never) == 2  # the cores have nothing else to do
     assert trials_at_once("auto", is_network=True) == 1
     assert trials_at_once(2, is_network=True) == 2
+
+
+@pytest.mark.usefixtures("store")
+def test_a_study_is_made_as_many_at_once_as_its_open_runs_are_faster(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Forecast, "seconds", lambda self, spec: 100.0)
+    names = ("basic_cnn", "convmixer", "residual_cnn", "resnet18-scratch")
+    one_by_one = launch(config, *names, save_weights="none")
+    chosen = replace(one_by_one, jobs="auto")
+    assert (one_by_one.at_once, chosen.at_once) == (1, 2)
+    assert isinstance(chosen.make_executor(), ParallelExecutor)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: 2)
+        assert replace(chosen).at_once == 1
+    track(chosen, "convmixer-scratch")
+    assert replace(chosen).at_once == 1  # of three, one would end alone
 
 
 def test_one_core_is_given_one_job(monkeypatch: pytest.MonkeyPatch) -> None:

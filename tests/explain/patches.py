@@ -22,6 +22,7 @@ TRAIN = 200
 COLOURS = torch.tensor([[1.0, 0.1, 0.1], [0.1, 1.0, 0.1], [0.1, 0.1, 1.0]])
 MODEL = ModelSpec(name="tiny", title="Tiny", factory=lambda size: TinyCNN())
 VIT = ModelSpec(name="vit", title="ViT", factory=lambda size: tiny_vit(), explanation="attention")
+TOKENS = ModelSpec(name="tokens", title="Tokens", factory=lambda size: PatchColours())
 
 
 class TinyCNN(nn.Module):
@@ -51,6 +52,24 @@ def tiny_vit() -> nn.Module:
     return VisionTransformer(
         img_size=SIZE, patch_size=PATCH, embed_dim=32, depth=2, num_heads=2, num_classes=0
     )
+
+
+class PatchColours(nn.Module):
+    """A transformer's 4 x 4 tokens without its attention: each keeps the colour of its place."""
+
+    num_features = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(nn.AvgPool2d(PATCH), nn.Flatten(2))
+        self.norm = nn.Identity()
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        tokens: Tensor = self.norm(self.embed(x).mT)
+        return tokens
+
+    def forward_head(self, x: Tensor, pre_logits: bool = True) -> Tensor:
+        return x.mean(1)
 
 
 def patch_images(count: int, seed: int) -> tuple[Tensor, NDArray[np.int64], Tensor]:
@@ -92,19 +111,24 @@ def fresh_network(model: ModelSpec, seed: int) -> Network:
     return Network(backbone, nn.Sequential(nn.Linear(backbone.num_features, 3))).eval()
 
 
-def head_on(network: Network, head: str) -> HeadExplainer:
+def head_on(network: Network, head: str, model: ModelSpec = MODEL) -> HeadExplainer:
     """A head that has learnt the same from the network's embeddings."""
     images, classes, _ = patch_images(TRAIN, seed=1)
     with torch.no_grad():
         embeddings = network.pool(images).numpy()
     classifier: Any = heads[head].make(seed=0, jobs=1, device="cpu", n_estimators=40, max_depth=6)
     fitted = classifier.fit(embeddings, classes)
-    return HeadExplainer(network, MODEL, fitted, heads[head], embeddings.mean(0))
+    return HeadExplainer(network, model, fitted, heads[head], embeddings.mean(0))
 
 
-def share_on_patch(explainer: Explainer) -> float:
-    """The share of the heat on the patches of new images; 1/16 of the pixels are theirs."""
+def share_on_patch(explainer: Explainer, shift: int = 0) -> float:
+    """The share of the heat on the patches of new images; 1/16 of the pixels are theirs.
+
+    Args:
+        explainer: The classifier.
+        shift: From the class of each image to that which is explained.
+    """
     images, classes, patches = patch_images(12, seed=2)
     assert (explainer.classify(images).argmax(1) == classes).mean() > 0.9
-    heat = heatmaps(explainer, images, classes).maps
+    heat = heatmaps(explainer, images, (classes + shift) % len(COLOURS)).maps
     return float((heat * patches).sum() / heat.sum())

@@ -17,10 +17,12 @@ from benchmark.explain.explainers import (
 )
 from benchmark.training.network import build_network
 from registry import heads, models
+from registry.specs import ModelSpec
 from tests.explain.patches import (
     MODEL,
     PATCH,
     SIZE,
+    TOKENS,
     VIT,
     fresh_network,
     head_on,
@@ -45,6 +47,17 @@ def explainer(kind: str, *, trained: bool = True) -> Explainer:
 @pytest.mark.parametrize("kind", [*NETWORKS, *TREES])
 def test_the_patch_that_decides_lights_up(kind: str) -> None:
     assert share_on_patch(explainer(kind)) > 2 * AREA
+
+
+@pytest.mark.parametrize("kind", TREES)
+@pytest.mark.parametrize("model", [MODEL, TOKENS], ids=["cnn", "tokens"])
+def test_trees_light_up_what_speaks_for_the_class_that_is_asked_about(
+    model: ModelSpec, kind: str
+) -> None:
+    trees = head_on(trained_network(model), kind, model)
+    shares = [share_on_patch(trees, shift) for shift in range(3)]
+    assert shares[0] > 2 * AREA
+    assert max(shares[1:]) < shares[0] / 2
 
 
 def rank(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -140,7 +153,7 @@ def test_a_linear_scores_own_weights_come_back() -> None:
     assert (np.abs(found) <= np.abs(weights) + 1e-6).all()
 
 
-def test_trees_on_a_transformer_look_at_the_patches_by_their_own_contributions() -> None:
+def test_trees_on_a_transformer_have_a_map_of_its_patches_for_each_class() -> None:
     torch.manual_seed(0)
     for name in ("vit_b_16", "timm:vit_tiny_patch16_224"):
         network = build_network(name, "scratch", 64, 3).eval()

@@ -44,12 +44,12 @@ def test_sides_are_timed_in_turns_and_their_own_memory_is_seen() -> None:
     touched = python("touched", f"import time; k = b'x' * ({MEGABYTES} * 2**20); time.sleep(1)")
     found = compare("sleep", [small, large, touched], 2, baseline="small")
     assert [len(found.sides[name]) for name in ("small", "large", "touched")] == [2, 2, 2]
-    for measurement in found.sides["small"]:
-        assert measurement.seconds > 0.5
-        assert measurement.anonymous_mb < MEGABYTES / 2
+    assert all(m.seconds > 0.5 for m in found.sides["small"])
+    for measurement in (*found.sides["small"], *found.sides["large"]):
+        assert measurement.anonymous_mb < MEGABYTES / 2  # what was never touched is not there
     assert all(m.anonymous_mb > MEGABYTES for m in found.sides["touched"])
     assert all(m.peak_mb > MEGABYTES for m in found.sides["touched"])
-    assert all(ratio < 1 for ratio in found.ratios("touched"))
+    assert all(m.seconds > 1 for m in found.sides["touched"])
     assert found.ratios("small") == [1, 1]
 
 

@@ -52,13 +52,18 @@ except Interrupted as stop:
 
 ENDS_SLOWLY = """
 import time
-from benchmark.processes.signals import interrupted_by_signals
-with interrupted_by_signals():
+from types import SimpleNamespace
+from benchmark.processes import signals
+now = 0.0
+signals.time = SimpleNamespace(monotonic=lambda: now)
+with signals.interrupted_by_signals():
     try:
         print("ready", flush=True)
         time.sleep(60)
     finally:
         print("ending", flush=True)
+        now = float(input())
+        print("later", flush=True)
         time.sleep(60)
 """
 
@@ -80,7 +85,8 @@ def ignoring(*numbers: signal.Signals) -> Callable[[], None]:
 
 def begun(code: str, before: Callable[[], None] = lambda: None) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=before)
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, preexec_fn=before)
     assert said(child).readline() == "ready\n"
     return child
 
@@ -129,8 +135,10 @@ def test_one_interruption_is_enough_and_a_later_ctrl_c_ends_at_once() -> None:
         assert said(child).readline() == "ending\n"
         child.send_signal(signal.SIGHUP)
         child.send_signal(signal.SIGINT)
-        time.sleep(1.2)
-        assert child.poll() is None
+        assert child.stdin is not None
+        child.stdin.write("1.2\n")
+        child.stdin.flush()
+        assert said(child).readline() == "later\n"
         child.send_signal(signal.SIGINT)
         assert child.wait(10) == 128 + signal.SIGINT
 

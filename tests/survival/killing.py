@@ -121,9 +121,9 @@ class Place:
         with closing(sqlite3.connect(file, timeout=60)) as database:
             return database.execute(query).fetchall()
 
-    def completed(self) -> list[str]:
-        """The spec of each completed run."""
-        return [spec for (spec,) in self.rows(f"SELECT s.value {_COMPLETED}")]
+    def completed(self) -> dict[str, str]:
+        """The spec of each completed run, by the run's id."""
+        return dict(self.rows(f"SELECT r.run_uuid, s.value {_COMPLETED}"))
 
     def made(self) -> int:
         """How many runs are completed, and trials told."""
@@ -181,8 +181,8 @@ def survive(
         return result
     seconds, total = time.monotonic() - began, calm.made()
     moments = random.Random(seed)
+    kept: dict[str, str] = {}
     for _ in range(kills):
-        before = Counter(harsh.completed())
         process = harsh.start()
         began, moment = time.monotonic(), moments.uniform(0, seconds)
         while process.poll() is None and (
@@ -195,12 +195,14 @@ def survive(
             result.faults += _ending(harsh, process, number)
         result.shares.append(harsh.made() / total)
         result.faults += _orphans(harsh)
-        now = Counter(harsh.completed())
-        result.completed.append(now.total())
-        if lost := before - now:
+        before, kept = kept, harsh.completed()
+        result.completed.append(len(kept))
+        if lost := before.items() - kept.items():
             result.faults.append(f"killed after {result.moments[-1]} s: lost {dict(lost)}")
     if harsh.finish() != 0:
         result.faults.append(f"it does not finish; see {harsh.folder}/log.txt")
+    if lost := kept.items() - harsh.completed().items():
+        result.faults.append(f"going on lost {dict(lost)}")
     result.faults += [*_compare(calm, harsh), *_leftovers(harsh)]
     return result
 
@@ -234,10 +236,10 @@ def _orphans(place: Place) -> Iterator[str]:
 
 
 def _compare(calm: Place, harsh: Place) -> Iterator[str]:
-    for spec, count in Counter(harsh.completed()).items():
+    for spec, count in Counter(harsh.completed().values()).items():
         if count > 1:
             yield f"{spec} was completed {count} times"
-    if missing := {*calm.completed()} ^ {*harsh.completed()}:
+    if missing := {*calm.completed().values()} ^ {*harsh.completed().values()}:
         yield f"not the same runs: {missing}"
     for (name,) in harsh.rows(_RUNNING):
         yield f"{name} stays RUNNING"

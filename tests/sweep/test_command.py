@@ -74,8 +74,11 @@ def test_what_a_sweep_found_can_be_used_and_one_that_fails_says_so(
 ) -> None:
     settings = ["--data", str(image_folder), "--set", "data.image_size=32"]
     grid = ["--grid", "n_estimators=5", "--grid", "max_depth=3", "--set", "train.epochs=1"]
-    result = bench("sweep", "basic_cnn-scratch/extra_trees", *settings, *grid)
+    stopping = ["--pruner", "hyperband"]
+    result = bench("sweep", "basic_cnn-scratch/extra_trees", *settings, *grid, *stopping)
     assert result.exit_code == 0, result.output
+    (study,) = open_tracker(store).search("tags.group = 'sweep'")
+    assert "sampler grid, pruner hyperband." in study.data.tags["mlflow.note.content"]
     rows = open_tracker(store).search("tags.completed = 'true'")
     (head,) = [run for run in rows if run.data.tags["kind"] == "head"]
     (backbone,) = tracked(store, "basic_cnn-scratch")
