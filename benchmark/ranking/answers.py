@@ -18,15 +18,19 @@ from benchmark.data.cache import cache_folder, read_kept
 from benchmark.data.home import home
 from benchmark.processes.leftovers import unfinished
 from benchmark.tracking.store import Store
+from registry.errors import masked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COLUMNS = ["image", "true", "predicted", "copy_of"]
-_FILE = "predictions/test.csv"
+_FOLDER = "predictions"
+_FILE = f"{_FOLDER}/test.csv"
 
 
-def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+def read_answers(
+    store: Store, places: Mapping[str, str]
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Read what runs said of the test split.
 
     Args:
@@ -36,17 +40,36 @@ def read_answers(store: Store, places: Mapping[str, str]) -> dict[str, pd.DataFr
     Returns:
         By run id, a row an image: its name the index, in order; ``true``, ``predicted`` and
         ``copy_of``, the first of the test images that it is a copy of. Runs that kept no
-        predictions are left out.
+        predictions are left out. And by run id, too, why those of others cannot be read now.
     """
-    files = {run_id: home() / "answers" / f"{run_id}.json" for run_id in places}
+    files = {run_id: home(write=False) / "answers" / f"{run_id}.json" for run_id in places}
     kept = {run_id: read_kept(file, _read) for run_id, file in files.items()}
     new = {run_id: uri for run_id, uri in places.items() if kept[run_id] is None}
+    unread: dict[str, str] = {}
     for run_id, uri in new.items():
-        if lying := _lying_here(uri):
-            kept[run_id] = _keep(lying, files[run_id])
-    if missing := {run_id: uri for run_id, uri in new.items() if kept[run_id] is None}:
-        kept |= _brought(store, missing, files)
-    return {run_id: table for run_id, table in kept.items() if table is not None}
+        try:
+            if lying := _lying_here(uri):
+                kept[run_id] = _keep(lying, files[run_id])
+        except OSError as error:
+            unread[run_id] = _reason(error)
+    missing = [run_id for run_id in new if kept[run_id] is None and run_id not in unread]
+    if missing:
+        from mlflow.exceptions import MlflowException
+
+        from benchmark.tracking.connection import connect
+
+        connect(store, write=False)  # a store that was moved with its artifacts is found again
+        for run_id in missing:
+            try:
+                kept[run_id] = _brought(store, new[run_id], files[run_id])
+            except (MlflowException, OSError) as error:
+                unread[run_id] = _reason(error)
+    return {run_id: table for run_id, table in kept.items() if table is not None}, unread
+
+
+def _reason(error: Exception) -> str:
+    """The last line of its message: MLflow begins with which file it was."""
+    return masked(str(error)).strip().rpartition("\n")[2] or type(error).__name__
 
 
 def _lying_here(uri: str) -> Path | None:
@@ -58,35 +81,27 @@ def _lying_here(uri: str) -> Path | None:
     return file if file.is_file() else None
 
 
-def _brought(
-    store: Store, missing: Mapping[str, str], files: Mapping[str, Path]
-) -> dict[str, pd.DataFrame | None]:
-    from mlflow.exceptions import MlflowException
+def _brought(store: Store, uri: str, kept: Path) -> pd.DataFrame | None:
+    """The predictions below any place of artifacts; None where there are none."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     from benchmark.tracking.artifacts import bring
-    from benchmark.tracking.connection import connect
 
-    connect(store, write=False)  # a store that was moved with its artifacts is found again
-    found = {}
-    for run_id, uri in missing.items():
-        repository = get_artifact_repository(uri, store.uri)
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                file = bring(repository, _FILE, Path(scratch))
-            except (MlflowException, OSError):
-                continue  # it kept none: its row says less
-            found[run_id] = _keep(file, files[run_id])
-    return found
+    repository = get_artifact_repository(uri, store.uri)
+    # Asked first: bringing fails alike for what is not there and for what cannot be had.
+    if all(one.path != _FILE for one in repository.list_artifacts(_FOLDER)):
+        return None
+    with tempfile.TemporaryDirectory() as scratch:
+        return _keep(bring(repository, _FILE, Path(scratch)), kept)
 
 
 def _keep(file: Path, kept: Path) -> pd.DataFrame | None:
     try:
         table = _parse(file)
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError):
         return None  # something else lies there
     with suppress(OSError):  # no room: it is read again the next time
-        cache_folder(home(), "answers")
+        cache_folder(home(write=False), "answers")
         with unfinished(kept) as path:  # not CSV: of that, a part would be read as if it were all
             path.write_text(json.dumps(table.reset_index().to_dict("list")))
     return table

@@ -57,7 +57,7 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
         context: The beginning of a context's id; None for that of the newest run.
 
     Raises:
-        UserError: There is no such run, or one kept no predictions.
+        UserError: There is no such run, or one kept no predictions, or they cannot be read now.
     """
     if len({*names}) < 2:
         raise UserError("name two at least: bench compare A B; bench leaderboard lists them")
@@ -69,9 +69,13 @@ def compare_named(store: Store, names: Sequence[str], context: str | None) -> Co
             raise UserError(f"{other} and {name} are the same; bench leaderboard lists the others")
     everything = pd.concat(chosen.values())
     places = dict(zip(everything["run_id"], everything["artifact_uri"], strict=True))
-    answers = read_answers(store, places)
-    if lacking := [name for name, own in chosen.items() if not {*own["run_id"]} <= answers.keys()]:
-        raise UserError(f"{lacking[0]} kept no predictions; repeat it with --force")
+    answers, unread = read_answers(store, places)
+    for name, own in chosen.items():
+        if reasons := [unread[id_] for id_ in own["run_id"] if id_ in unread]:
+            reason = f"the predictions of {name} cannot be read now: {reasons[0]}"
+            raise UserError(f"{reason}; see to that, then type the same again")
+        if not {*own["run_id"]} <= answers.keys():
+            raise UserError(f"{name} kept no predictions; repeat it with --force")
     told = {name: [answers[id_] for id_ in own["run_id"]] for name, own in chosen.items()}
     systems = _systems(told)  # first: it sees whether they were tested on the same images
     systems["experiment"] = [own["group"].iloc[0] for own in chosen.values()]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from benchmark.data.names import counted
-from benchmark.ranking.runs import fetch, read_rows
+from benchmark.ranking.runs import NETWORK, fetch, read_rows
 from benchmark.study.plan import SPEC_VERSION
+from benchmark.study.presets import PRESETS, study
+from benchmark.study.recorded import set_by_hand
 from benchmark.study.seeds import name_seeds
+from benchmark.tracking.reader import read_params
 from benchmark.tracking.store import Store
 from registry.errors import UserError
 from registry.printable import listed
@@ -68,7 +72,8 @@ def choose(store: Store, id_: str | None) -> Chosen:
         UserError: There are no runs, no context begins so, or several do.
     """
     tags = ("context", "weights", "group", "data", "preset", "spec_version")
-    known = contexts(read_rows(store, tags))
+    rows = read_rows(store, tags)
+    known = _told_apart(contexts(rows), rows, store)
     if id_ == "all":
         return Chosen(contexts=known, others=[], runs=fetch(store))
     chosen = known[:1] if id_ is None else [one for one in known if one.id.startswith(id_)]
@@ -111,6 +116,45 @@ def contexts(runs: pd.DataFrame) -> list[Context]:
         for first in newest
         for id_ in (str(first["context"]),)
     ]
+
+
+def _told_apart(known: list[Context], runs: pd.DataFrame, store: Store) -> list[Context]:
+    """Add to titles that several have what was set by hand, or else when the newest run began."""
+    of_title: dict[str, list[str]] = {}
+    for one in known:
+        of_title.setdefault(one.title, []).append(one.id)
+    alike = {id_ for ids in of_title.values() if len(ids) > 1 for id_ in ids}
+    if not alike:
+        return known
+    changed = _changed(runs[runs["context"].isin(alike)], store)
+    titles = {}
+    for title, ids in of_title.items():
+        known_ones = [set(changed[id_]) for id_ in ids if id_ in changed]
+        shared = set.intersection(*known_ones) if known_ones else set()
+        for id_ in ids:
+            told = listed([one for one in changed.get(id_, ()) if one not in shared])
+            titles[id_] = f"{title}, {told}" if told else title
+    counts = Counter(titles.values())
+    newest = runs.groupby("context")["started"].max()
+    for id_, title in titles.items():
+        if counts[title] > 1:
+            titles[id_] = f"{title}, newest run {newest[id_]:%Y-%m-%d %H:%M} UTC"
+    return [replace(one, title=titles[one.id]) for one in known]
+
+
+def _changed(runs: pd.DataFrame, store: Store) -> dict[str, list[str]]:
+    """What was set by hand in each context that has more than sweeps, by a run of each network."""
+    of_networks = runs[runs["tuned"] == ""].drop_duplicates(["context", *NETWORK])
+    if of_networks.empty:
+        return {}
+    params = read_params(store, of_networks["run_id"].tolist())
+    found = {}
+    for id_, own in of_networks.groupby("context"):
+        settings = [params.loc[run_id].dropna().to_dict() for run_id in own["run_id"]]
+        preset = PRESETS.get(own["preset"].iloc[0], study)()
+        changes = set_by_hand(settings, preset)
+        found[str(id_)] = [f"{key}={value}" for key, value in changes.items()]
+    return found
 
 
 def _sizes(sizes: Iterable[Any]) -> str:

@@ -51,9 +51,13 @@ def read_promises(file: Path) -> pd.DataFrame:
     keys += [name for name in _KEYS if name in table]
     if not table[keys].map(lambda name: isinstance(name, str)).all(axis=None):
         raise UserError(f"--check {file}: {', '.join(keys)} are texts, in each row")
-    promised = table[bounds].apply(pd.to_numeric, errors="coerce").bfill(axis=1).iloc[:, 0]
-    if not promised.between(0, 1).all():
-        raise UserError(f"--check {file}: {bounds[0]} is a share, from 0 to 1, in each row")
+    numbers = table[bounds].apply(pd.to_numeric, errors="coerce")
+    given = table[bounds].notna() & (table[bounds].astype(str) != "")
+    promised = numbers.bfill(axis=1).iloc[:, 0]
+    others = [name for name in bounds if (given[name] & numbers[name].isna()).any()]
+    if others or not promised.between(0, 1).all():
+        wrong = (others or bounds)[0]
+        raise UserError(f"--check {file}: {wrong} is a share, from 0 to 1, in each row")
     return table[keys].assign(promised=promised)
 
 

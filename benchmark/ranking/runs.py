@@ -72,12 +72,23 @@ _PARAMS = {
 """MLflow's params in every table, and what they are called there."""
 _MODEL = "system.model"
 _SCHEDULE = "system.schedule"
+NETWORK = (_MODEL, _SCHEDULE)
+"""Params that name the network of a run; it is a head's, too."""
 _OWN_SIZE = "input.size"
 """Of what was made for a size, in place of ``data.image_size``."""
 _WEIGHTS_ID = "weights_id"
 _CODE_ID = "code_id"
-_BESIDES = (_MODEL, _SCHEDULE, _OWN_SIZE, _WEIGHTS_ID, _CODE_ID)
-_HASHES = ("data.fingerprint", "needs", _WEIGHTS_ID, _CODE_ID)
+_BESIDES = (*NETWORK, _OWN_SIZE, _WEIGHTS_ID, _CODE_ID)
+_TEXTS = (
+    _MODEL,
+    "system.head",
+    "data.name",
+    "data.fingerprint",
+    "needs",
+    "shared",
+    _WEIGHTS_ID,
+    _CODE_ID,
+)
 """Params that are no numbers, even if they look like some."""
 _CHOOSING = "best_val_accuracy"
 """The metric that chooses."""
@@ -215,7 +226,7 @@ def with_settings(runs: pd.DataFrame, store: Store) -> pd.DataFrame:
 
 def _numbers(texts: pd.Series[str]) -> pd.Series[Any]:
     """Read a column of numbers; leave one that holds anything else as it is."""
-    if texts.name in _HASHES:
+    if texts.name in _TEXTS:
         return texts
     try:
         return pd.to_numeric(texts).convert_dtypes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from benchmark.tracking.ranks import RANK, write_ranks
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 
+logger = logging.getLogger(__name__)
 BEST, TIED, BETTER, WORSE = "best", "tied", "better", "worse"
 """Verdicts on a row. The best has the highest validation accuracy, so that the images on which the
 others are compared with it did not choose it; one that is not worse on them is tied with it."""
@@ -36,11 +38,9 @@ MEANS = (
 """What a row has as the mean of its repeats."""
 _OF_THE_BEST = ("run_id", "best_epoch", "epochs_run")
 """What it has of the repeat that is best on validation."""
+_OF_ITSELF = ("test_accuracy_low", "test_accuracy_high", "error_images", "error_seeds")
 _COMPARED = (
-    "test_accuracy_low",
-    "test_accuracy_high",
-    "error_images",
-    "error_seeds",
+    *_OF_ITSELF,
     "difference",
     "difference_low",
     "difference_high",
@@ -121,7 +121,11 @@ def rank_systems(store: Store, runs: pd.DataFrame) -> Ranking:
     """
     chosen = repeats(runs)
     places = dict(zip(chosen["run_id"], chosen["artifact_uri"], strict=True))
-    return compare(chosen, read_answers(store, places))
+    answers, unread = read_answers(store, places)
+    if unread:
+        told = "predictions of %d of %d runs cannot be read now, so rows lack their verdict: %s"
+        logger.warning(told, len(unread), len(places), next(iter(unread.values())))
+    return compare(chosen, answers)
 
 
 def tag_ranks(store: Store, tracker: Tracker, runs: pd.DataFrame) -> Ranking:
@@ -252,7 +256,7 @@ def _compared(
     table: pd.DataFrame, systems: Mapping[int, list[pd.DataFrame]]
 ) -> tuple[pd.DataFrame, float]:
     """Add the columns of `_COMPARED` and the verdict, and find the smallest difference."""
-    from benchmark.ranking.statistics import rank, smallest_difference, wilson_interval
+    from benchmark.ranking.statistics import accuracy, rank, smallest_difference, wilson_interval
 
     table = table.assign(**dict.fromkeys(_COMPARED, np.nan), verdict="")
     reference = _best_place(table)
@@ -265,7 +269,13 @@ def _compared(
         if place not in systems and not pd.isna(share) and not pd.isna(n):
             bounds = wilson_interval(float(share), int(n))
             table.loc[place, ["test_accuracy_low", "test_accuracy_high"]] = bounds
-    if not known or reference not in systems:
+    if not known or reference not in systems:  # then a row is said of alone
+        for place, own in systems.items():
+            one = accuracy(correct(own), groups_of(own[0]))
+            table.loc[place, [*_OF_ITSELF, "test_images"]] = (
+                *(one.low, one.high, one.error_images, one.error_seeds),
+                one.images,
+            )
         return table, float("nan")
     groups = groups_of(systems[reference][0])
     told = {str(place): correct(own) for place, own in systems.items()}

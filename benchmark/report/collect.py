@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,10 +97,23 @@ class Material:
         return bool(self.runs["study_accuracy"].notna().any())
 
     @property
+    def made(self) -> list[Run]:
+        """Its networks and heads but those of sweeps, the newest first; if it has none, those."""
+        own = [run for run in self.tracked if run.data.tags["group"] != PRETRAINING]
+        return [run for run in own if not run.data.tags.get("tuned")] or own
+
+    @property
     def settings(self) -> Mapping[str, str]:
-        """Parameters of the newest run, those of data and training the same in all but sweeps."""
-        made = (run for run in self.tracked if not run.data.tags.get("tuned"))
-        return next(made, self.tracked[0]).data.params
+        """Parameters of the newest run; those of training, where others have another, of all."""
+        all_params = [run.data.params for run in self.made]
+        return {name: _of_all(name, all_params) for name in all_params[0]}
+
+
+def _of_all(name: str, all_params: Sequence[Mapping[str, str]]) -> str:
+    values = {params[name] for params in all_params if name in params}
+    if name.startswith("train.") and len(values) > 1:
+        return f"by system: {', '.join(sorted(values))}"
+    return all_params[0][name]
 
 
 def collect(store: Store, context_id: str | None, artifacts: Artifacts) -> Material:

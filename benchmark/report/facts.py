@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from benchmark.study.config import Config, setting_values
+from benchmark.study.config import Config
 from benchmark.study.plan import PRETRAINING
 from benchmark.study.presets import PRESETS, changes, study
+from benchmark.study.recorded import set_by_hand
 from benchmark.study.suite import PUBLISHED, STUDY_CLASSES, STUDY_IMAGES, systems
 
 _FOLDER = "DIR_OF_WEIGHTS"
-_SIZE = "data.image_size"
-_KEYS = (_SIZE, *(key for key in setting_values(study()) if key.startswith("train.")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +32,16 @@ class Part:
     runs: int
 
 
-def departures(
-    settings: Mapping[str, str], preset: str, weights: Iterable[str], *, own_sizes: bool
-) -> list[str]:
+def departures(runs: Sequence[Run], weights: Iterable[str]) -> list[str]:
     """Say where runs depart from the study as published.
 
     Args:
-        settings: Parameters of a run.
-        preset: Name of the run's.
+        runs: Of one context, without those of sweeps.
         weights: Of all runs; ``none`` for networks from scratch.
-        own_sizes: See `have_own_sizes`.
     """
+    settings = runs[0].data.params
     classes, images = int(settings["data.num_classes"]), int(settings["data.num_images"])
-    found = changes(_config(settings, PRESETS.get(preset, study)(), own_sizes))
+    found = changes(_config(runs))
     if classes != STUDY_CLASSES:
         of_study = f"over {STUDY_IMAGES:,} of {STUDY_CLASSES}"
         found.insert(0, f"{images:,} images of {classes} classes (study: {of_study})")
@@ -60,31 +56,18 @@ def not_run(runs: Iterable[Run]) -> list[str]:
     return [name for name in PUBLISHED if name not in names]
 
 
-def have_own_sizes(runs: Iterable[Run]) -> bool:
-    """Whether one network was shown images of a size of its own, so that the study's is another."""
-    return any(run.data.params.get("input.size", "None") != "None" for run in runs)
+def _preset(run: Run) -> Config:
+    return PRESETS.get(run.data.tags["preset"], study)()
 
 
-def _config(settings: Mapping[str, str], preset: Config, own_sizes: bool) -> Config:
-    """A configuration with the settings that a run's parameters tell, and its preset's recipes."""
-    values = {**study().model_dump(), "recipes": preset.recipes}
-    recipe = _recipe(settings, preset)
-    for key in _KEYS:
+def _config(runs: Sequence[Run]) -> Config:
+    """The study's configuration with what runs were told besides, and their preset's recipes."""
+    values = {**study().model_dump(), "recipes": _preset(runs[0]).recipes}
+    params = (run.data.params for run in runs)
+    for key, value in set_by_hand(params, Config.model_validate(values)).items():
         section, name = key.split(".")
-        if key in settings and settings[key] != recipe.get(key):
-            name = "study_size" if key == _SIZE and own_sizes else name
-            values[section][name] = None if settings[key] == "None" else settings[key]
+        values[section][name] = None if value == "None" else value
     return Config.model_validate(values)
-
-
-def _recipe(settings: Mapping[str, str], preset: Config) -> dict[str, str]:
-    """What a preset says of a run's system alone, as MLflow writes it."""
-    if not preset.recipes:
-        return {}
-    system = f"{settings['system.model']}-{settings['system.schedule']}"
-    train = preset.train_of(system).model_dump()
-    keys = {key for recipe in preset.recipes.values() for key in recipe}
-    return {f"train.{key}": str(train[key]) for key in keys}
 
 
 def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str]:
@@ -103,9 +86,10 @@ def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str
         for run in runs
         if run.data.tags["group"] != PRETRAINING and not run.data.tags.get("tuned")
     ]
-    own_sizes = have_own_sizes(runs)
     found = []
     for same in _by_weights(runs):
+        # Of all runs: those of other weights are of the same configuration.
+        changed = set_by_hand((run.data.params for run in runs), _preset(same[0]))
         seeds: dict[str, set[int]] = {}
         for run in same:
             seeds.setdefault(run.info.run_name, set()).add(int(run.data.params["seed"]))
@@ -114,10 +98,10 @@ def commands(runs: Iterable[Run], not_completed: Iterable[Run] = ()) -> list[str
             alike.setdefault(tuple(sorted(own)), set()).add(name)
         for numbers, names in sorted(alike.items()):
             if names | unmade >= {*PUBLISHED}:
-                found.append(_command(same, ["--all"], numbers, own_sizes=own_sizes))
+                found.append(_command(same, ["--all"], numbers, changed))
                 names -= {system.name for system in systems()}
             if names:
-                found.append(_command(same, sorted(names), numbers, own_sizes=own_sizes))
+                found.append(_command(same, sorted(names), numbers, changed))
     return found
 
 
@@ -134,7 +118,7 @@ def _by_weights(runs: Sequence[Run]) -> list[list[Run]]:
         by_weights.setdefault(own, []).append(run)
     both = {"demo", _FOLDER} <= {argument for argument, _ in by_weights}
     if not both and all(len(own) == 1 for own in of_name.values()):
-        return [[*runs]]
+        return [[*runs]] if runs else []
     return [own for _, own in sorted(by_weights.items())]
 
 
@@ -145,29 +129,18 @@ def _weights(run: Run) -> tuple[str, str]:
 
 
 def _command(
-    runs: Sequence[Run], names: Sequence[str], seeds: Sequence[int], *, own_sizes: bool
+    runs: Sequence[Run], names: Sequence[str], seeds: Sequence[int], changed: Mapping[str, str]
 ) -> str:
-    settings, tags = runs[0].data.params, runs[0].data.tags
-    preset = PRESETS.get(tags["preset"], study)()
-    values = {key: str(value) for key, value in setting_values(preset).items()}
-    values |= _recipe(settings, preset)
-    values[_SIZE] = str(preset.data.size)
-    changed = [
-        f"--set {'data.study_size' if own_sizes and key == _SIZE else key}={settings[key]}"
-        for key in _KEYS
-        if key in settings and settings[key] != values[key]
-    ]
-    if settings["data.seed"] != values["data.split_seed"]:
-        changed.append(f"--set data.split_seed={settings['data.seed']}")
     parts = ["bench run", *map(shlex.quote, names)]
-    if settings["data.name"] != "demo":
+    if runs[0].data.params["data.name"] != "demo":
         parts.append("--data DIR")
     told = f"--seed {seeds[0]}" if len(seeds) == 1 else f"--seeds {','.join(map(str, seeds))}"
-    parts += [f"--preset {preset.preset}", told]
+    parts += [f"--preset {_preset(runs[0]).preset}", told]
     if weights := {_weights(run)[0] for run in runs} - {"none"}:
         # Neither a folder's nor the demo's replace what is installed, which is called imagenet.
         parts.append(f"--weights {min(weights)}")
-    return " ".join(parts + changed)
+    parts += [f"--set {shlex.quote(f'{key}={value}')}" for key, value in changed.items()]
+    return " ".join(parts)
 
 
 def parts(tracked: Iterable[Run]) -> list[Part]:

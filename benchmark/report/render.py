@@ -111,12 +111,7 @@ def _facts(material: Material) -> dict[str, Any]:
 
 def _departures(material: Material) -> dict[str, list[str]]:
     return {
-        "departures": facts.departures(
-            material.settings,
-            material.runs["preset"].iloc[0],
-            set(material.runs["weights"]),
-            own_sizes=facts.have_own_sizes(material.tracked),
-        ),
+        "departures": facts.departures(material.made, set(material.runs["weights"])),
         "not_run": facts.not_run([*material.tracked, *material.not_completed]),
     }
 

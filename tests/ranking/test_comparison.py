@@ -16,7 +16,7 @@ from benchmark.ranking.runs import fetch
 from benchmark.study.suite import BEYOND, SIGN
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
-from tests.ranking.test_systems import IMAGES, log
+from tests.ranking.test_systems import COPIES, IMAGES, log
 from tests.test_cli import assert_one_line_error
 
 
@@ -98,14 +98,53 @@ def test_systems_are_compared_with_the_first_in_pairs(ids: dict[str, str], store
     assert both["p"][1] < 0.01
 
 
-def test_one_seed_each_has_the_exact_p_of_mcnemar_on_the_groups(ids: dict[str, str]) -> None:
+def log_contrary(store: Store, folder: Path) -> None:
+    """Log two systems, each of which has one image of each of the first pairs right."""
+    odd = np.arange(IMAGES) % 2
+    for place, (name, skill) in enumerate((("one", 0.8), ("two", 0.7))):
+        skills = np.where(odd == place, 2.0, -2.0)
+        skills[COPIES:] = skill
+        log(Tracker(store), name, skills, 0.5, folder / name)
+
+
+def won_and_lost() -> pd.Series[float]:
+    """By the place of an image that one of the contrary systems has right: 1 if the first does."""
+    images = table("one", "two", "--table", "images")
+    signs = np.where(images["true"] == images["one"], 1, -1)
+    return pd.Series(signs, images["image"].str[:3].astype(int))
+
+
+def test_one_seed_each_without_copies_has_the_exact_p_of_mcnemar(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.ranking.test_systems.COPIES", 0)
+    log_contrary(store, tmp_path)
+    signs = won_and_lost()
+    assert {*signs} == {1, -1}
+    exact = stats.binomtest(int((signs > 0).sum()), len(signs)).pvalue
+    assert table("one", "two")["p"][1] == pytest.approx(exact, abs=1e-9)
+
+
+def test_one_seed_each_with_copies_has_the_p_of_the_groups_permuted_signs(
+    store: Store, tmp_path: Path
+) -> None:
+    log_contrary(store, tmp_path)
+    signs = won_and_lost()
+    sums = signs.groupby(lambda place: place // 2 if place < COPIES else place).sum()
+    p = table("one", "two")["p"][1]
+    permuted = stats.permutation_test((sums,), np.sum, permutation_type="samples")
+    assert p == pytest.approx(permuted.pvalue, abs=0.01)
+    of_images = stats.binomtest(int((signs > 0).sum()), len(signs)).pvalue
+    assert p != pytest.approx(of_images, abs=0.02)
+
+
+def test_classes_that_differ_most_come_first_and_add_up_to_the_images(
+    ids: dict[str, str],
+) -> None:
     names = [ids["good-scratch 0"], ids["good-scratch/trees-n1 0"]]
-    both = table(*names)
     images = table(*names, "--table", "images")
     won = (images["true"] == images[names[0]]).sum()
     assert 0 < len(images) < IMAGES
-    exact = stats.binomtest(int(won), len(images)).pvalue
-    assert both["p"][1] == pytest.approx(exact, abs=0.1)  # some images are copies
     classes = table(*names, "--table", "classes")
     assert classes["images"].sum() == IMAGES
     apart = (classes[names[0]] - classes[names[1]]).abs()

@@ -6,14 +6,16 @@ import pytest
 
 from benchmark.ranking.contexts import choose, choose_one
 from benchmark.ranking.runs import fetch
+from benchmark.study.config import override
 from benchmark.study.plan import SPEC_VERSION
+from benchmark.study.presets import preset
 from benchmark.terminal.console import make_console
 from benchmark.terminal.progress import print_other_contexts
 from benchmark.tracking.items import Param
 from benchmark.tracking.store import Store
 from benchmark.tracking.writer import Tracker
 from registry.errors import UserError
-from tests.ranking.test_tables import NETWORK_TAGS, PARAMS, log
+from tests.ranking.test_tables import ALIKE, NETWORK_TAGS, PARAMS, log
 
 
 @pytest.fixture
@@ -77,3 +79,43 @@ def test_a_set_names_all_sizes_that_its_networks_saw(store: Store) -> None:
         with Tracker(store).start(name, tags) as run:
             run.log(*starmap(Param, {**PARAMS, "input.size": own}.items()))
     assert ", 64, 224 px, " in choose(store, None).contexts[0].title
+
+
+def test_sets_with_one_title_are_told_apart_by_what_was_set_by_hand(store: Store) -> None:
+    teacher = "efficientnet_lite0-frozen"
+    for id_, assignments in {
+        "a1": [],
+        "b2": ["train.temperature=3"],
+        "c3": ["train.temperature=3", "train.ema=0.9"],
+        "d4": [f"train.teacher={teacher}"],
+    }.items():
+        config = override(preset("tuned"), assignments)
+        for name in ("basic_cnn-scratch", "convmixer-scratch", teacher):
+            train = config.train_of(name).model_dump()
+            if name == teacher:
+                train["teacher"] = None
+            model, _, schedule = name.partition("-")
+            params = {f"train.{key}": value for key, value in train.items()}
+            params |= {**PARAMS, "train.epochs": 25, "data.image_size": 240}
+            params |= {"system.model": model, "system.schedule": schedule}
+            tags = {**ALIKE, "group": "from scratch", "context": id_, "preset": "tuned"}
+            with Tracker(store).start(name, tags) as run:
+                run.log(*starmap(Param, params.items()))
+    alike = "mine: 100 images of 5 classes, 240 px, preset tuned, at most 25 epochs, seed 0"
+    titles = {one.id: one.title for one in choose(store, "all").contexts}
+    assert titles == {
+        "a1": alike,
+        "b2": f"{alike}, train.temperature=3.0",
+        "c3": f"{alike}, train.ema=0.9, train.temperature=3.0",
+        "d4": f"{alike}, train.teacher={teacher}",
+    }
+
+
+def test_sets_that_nothing_known_tells_apart_say_when_they_were_made(store: Store) -> None:
+    for id_ in ("a1", "b2"):
+        for tuned in ("", "n=2") if id_ == "a1" else ("n=1",):
+            tags = {**NETWORK_TAGS, "context": id_, "tuned": tuned}
+            log(Tracker(store), f"net{tuned}", tags, test_accuracy=0.2)
+    began = fetch(store).groupby("context")["started"].max()
+    for one in choose(store, "all").contexts:
+        assert one.title.endswith(f", seed 0, newest run {began[one.id]:%Y-%m-%d %H:%M} UTC")

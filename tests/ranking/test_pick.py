@@ -75,6 +75,19 @@ def test_figures_are_told_without_powers_of_ten_and_only_if_they_are_known(
     assert "the fastest is net with 4,320 ms\n" in nothing
 
 
+def test_a_limit_of_size_that_is_typed_picks_a_row_that_is_so_small(
+    store: Store, tmp_path: Path
+) -> None:
+    tracker = Tracker(store)
+    for name, skill, size in (("large", 0.9, 340.0), ("small", 0.85, 14.0)):
+        id_ = log(tracker, name, skill, skill, tmp_path / name, hardware="a card")
+        tracker.client.log_metric(id_, "size_mb", size)
+    for limit, picked in (("50MB", "small"), ("1GB", "large")):
+        lines = CliRunner().invoke(main, ["pick", "--size", limit]).stdout.splitlines()
+        assert lines[1].startswith(f"{picked}: test accuracy ")
+        assert lines[1].endswith(", 14 MB" if picked == "small" else ", 340 MB")
+
+
 def test_limits_have_units() -> None:
     assert [read_limit(text, TIMES) for text in ("20ms", "0.5 s", "20", "500us")] == [
         20,

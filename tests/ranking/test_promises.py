@@ -39,6 +39,18 @@ def test_what_is_below_or_missing_is_told_and_fails() -> None:
     assert below.stdout.startswith("system,run,test_accuracy,")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "run,at_least,test_accuracy\nconvmixer,,0.6\n",
+        '[{"run": "convmixer", "at_least": "", "test_accuracy": 0.6}]',
+        '[{"run": "convmixer", "at_least": null, "test_accuracy": 0.6}]',
+    ],
+)
+def test_where_a_column_promises_nothing_the_next_one_does(content: str) -> None:
+    assert check(content).stderr == "below: convmixer, 50.00%, promised 60.00%\n"
+
+
 @pytest.mark.parametrize("format_", ["csv", "json"])
 def test_an_export_promises_the_lower_bounds_of_its_intervals(format_: str, store: Store) -> None:
     export = CliRunner().invoke(main, ["leaderboard", "--format", format_]).stdout
@@ -92,6 +104,10 @@ def test_a_row_with_other_weights_is_another_one() -> None:
         ("[]", "promises nothing"),
         ("system,accuracy\na,0.5\n", "promises nothing"),
         ("system,at_least\na,50\n", "at_least is a share"),
+        ("system,at_least,test_accuracy_low\na,95%,0.1\n", "at_least is a share"),
+        ('system,at_least,test_accuracy_low\na,"0,95",0.1\n', "at_least is a share"),
+        ('[{"run": "a", "at_least": "95%", "test_accuracy": 0.1}]', "at_least is a share"),
+        ("system,at_least,test_accuracy\na,0.5,50%\n", "test_accuracy is a share"),
         ("system,at_least\na,\n", "at_least is a share"),
         ("system,at_least\n,0.5\n", "system are texts"),
         ('[{"run": null, "at_least": 0.1}]', "run are texts"),

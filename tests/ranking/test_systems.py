@@ -33,6 +33,8 @@ from tests.ranking.test_statistics import draw, truth
 from tests.ranking.test_tables import PARAMS
 
 IMAGES = 60
+COPIES = 10
+"""The first so many are copies of each other, in pairs."""
 RIGHT = np.random.default_rng(0).random(IMAGES)
 """How hard each image is."""
 
@@ -40,7 +42,7 @@ RIGHT = np.random.default_rng(0).random(IMAGES)
 def log(
     tracker: Tracker,
     name: str,
-    skill: float,
+    skill: float | NDArray[np.float64],
     val: float,
     folder: Path,
     *,
@@ -58,7 +60,7 @@ def log(
         labels=labels,
         probabilities=np.eye(3, dtype=np.float32)[guesses] * 0.7 + 0.1,
         class_names=["a", "b", "c"],
-        groups=[str(place // 2 if place < 10 else place) for place in range(IMAGES)],
+        groups=[str(place // 2 if place < COPIES else place) for place in range(IMAGES)],
     )
     predictions.save(folder / "predictions")
     model = name.partition("-")[0]

@@ -176,6 +176,18 @@ def test_the_view_of_all_runs_has_all_settings_and_whole_counts(
     ]
 
 
+def test_names_and_hashes_that_look_like_numbers_stay_as_they_are(
+    tracker: Tracker, store: Store
+) -> None:
+    names = {"data.name": "007", "system.model": "1e3", "system.head": "0x1", "shared": "12345e67"}
+    with tracker.start("net-scratch", NETWORK_TAGS | ALIKE) as run:
+        run.log(*starmap(Param, {**PARAMS, **names, "train.lr": "1e-3"}.items()))
+        run.log(Metric("test_accuracy", 0.5))
+    table = make_tables(store, "all", None)[0][0].table
+    assert table[[*names]].iloc[0].to_dict() == names
+    assert table["train.lr"].tolist() == [0.001]
+
+
 def test_of_a_grid_the_best_on_validation_stands_not_the_best_on_test(
     tracker: Tracker, store: Store
 ) -> None:

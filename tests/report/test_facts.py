@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from benchmark.report import facts
 from benchmark.study.config import Config, override
 from benchmark.study.presets import preset
 from benchmark.study.suite import PUBLISHED
+from benchmark.study.tuned import TEACHER
 
-SYSTEM = {"system.model": "convmixer", "system.schedule": "scratch"}
 DATA = {
     "data.num_classes": "151",
     "data.num_images": "9",
@@ -19,10 +21,12 @@ DATA = {
 }
 
 
-def params(config: Config) -> dict[str, str]:
+def params(config: Config, system: str = "convmixer-scratch", **own: object) -> dict[str, str]:
     """As MLflow keeps them."""
-    train = config.train_of("convmixer-scratch").model_dump()
-    return {**SYSTEM, **DATA, **{f"train.{key}": str(value) for key, value in train.items()}}
+    model, _, schedule = system.partition("-")
+    train = config.train_of(system).model_dump() | own
+    named = {f"train.{key}": str(value) for key, value in train.items()}
+    return {"system.model": model, "system.schedule": schedule, **DATA, **named}
 
 
 def run(
@@ -35,7 +39,7 @@ def run(
 
 def test_a_recipe_of_the_preset_is_told_as_one_and_not_repeated() -> None:
     settings = params(preset("tuned"))
-    assert facts.departures(settings, "tuned", ["none"], own_sizes=False) == [
+    assert facts.departures([run(settings)], ["none"]) == [
         "a recipe for each system (study: one for all)"
     ]
     command = "bench run convmixer-scratch --data DIR --preset tuned --seed 3"
@@ -44,26 +48,62 @@ def test_a_recipe_of_the_preset_is_told_as_one_and_not_repeated() -> None:
 
 def test_what_was_set_besides_is_told_and_repeated() -> None:
     settings = params(override(preset("tuned"), ["train.lr=0.5", "train.patience=7"]))
-    told = facts.departures(settings, "tuned", ["none"], own_sizes=False)
+    told = facts.departures([run(settings)], ["none"])
     assert "train.lr=0.5 (study: 0.001)" in told
     assert "train.patience=7 (study: 5)" in told
     assert len(told) == 3
     (command,) = facts.commands([run(settings)])
     assert command.endswith("--seed 3 --set train.lr=0.5 --set train.patience=7")
+    (command,) = facts.commands([run(settings | {"train.lr": "(1, 2)"})])
+    assert "--set 'train.lr=(1, 2)'" in command
+
+
+@pytest.mark.parametrize(
+    ("name", "assignments", "student"),
+    [
+        ("study", [f"train.teacher={TEACHER}", "train.temperature=3.0"], "convmixer-scratch"),
+        ("tuned", ["train.temperature=4.0"], "basic_cnn-scratch"),
+        ("tuned", ["train.teacher=efficientnet_lite0-frozen"], "basic_cnn-scratch"),
+    ],
+)
+def test_what_the_newest_run_does_not_show_is_told_and_repeated(
+    name: str, assignments: list[str], student: str
+) -> None:
+    config, teacher = override(preset(name), assignments), "efficientnet_lite0-frozen"
+    made = [
+        run(params(config, system, **untaught), 0, system, preset=name)
+        for system, untaught in ((teacher, {"teacher": None}), (student, {}))
+    ]
+    for runs in (made, made[::-1]):
+        (command,) = facts.commands(runs)
+        assert command.split(" --set ")[1:] == assignments
+        told = facts.departures(runs, ["none"])
+        assert [line.split(" (")[0] for line in told if "recipe" not in line] == assignments
+
+
+def test_a_taught_system_that_teaches_others_is_no_teacher_set_to_none() -> None:
+    config = override(preset("tuned"), ["train.teacher=basic_cnn-scratch"])
+    made = [
+        run(params(config, "basic_cnn-scratch", teacher=None), 0, "basic_cnn-scratch"),
+        run(params(config), 0),
+    ]
+    for runs in (made, made[::-1]):
+        (command,) = facts.commands(runs)
+        assert command.split(" --set ")[1:] == ["train.teacher=basic_cnn-scratch"]
 
 
 def test_no_limit_is_told_in_words_that_can_be_typed() -> None:
     settings = params(override(preset("study"), ["train.patience=none"]))
-    told = facts.departures(settings, "study", ["none"], own_sizes=False)
+    told = facts.departures([run(settings, preset="study")], ["none"])
     assert told == ["train.patience=none (study: 5)"]
 
 
 def test_a_size_is_told_by_the_setting_that_gives_it_again() -> None:
     settings = {**params(preset("study")), "data.image_size": "64"}
-    for own_sizes, key in ((False, "data.image_size"), (True, "data.study_size")):
-        told = facts.departures(settings, "study", ["none"], own_sizes=own_sizes)
+    for own_size, key in (("None", "data.image_size"), ("224", "data.study_size")):
+        settings["input.size"] = own_size
+        told = facts.departures([run(settings, preset="study")], ["none"])
         assert told == [f"{key}=64 (study: 240)"]
-    settings["input.size"] = "224"
     assert "--set data.study_size=64" in facts.commands([run(settings)])[0]
 
 

@@ -145,6 +145,20 @@ def test_the_sizes_that_networks_saw_are_told(
     assert f"shown with sides of {monsters.spec.image_size} or 224 pixels" in page.text
 
 
+def test_settings_that_differ_by_system_are_told_with_all_their_values(
+    empty: Store, monsters: PreparedData, tmp_path: Path
+) -> None:
+    study = Study(empty, monsters)
+    for name, norm, tuned in (("a-frozen", 1.0, ""), ("b-frozen", None, ""), ("c-frozen", 2, "x")):
+        with study.start(name, name, "from scratch", tuned=tuned) as run:
+            run.log(Param("train.clip_norm", norm), Param("train.flip", bool(tuned)))
+        study.tracker.client.log_metric(run.id, "test_accuracy", 0.5)
+    material, page = written(empty, tmp_path)
+    assert material.settings["train.clip_norm"] == "by system: 1.0, None"
+    assert material.settings["train.flip"] == "False"
+    assert "by system: 1.0, None" in page.text
+
+
 def test_a_run_that_was_repeated_with_success_is_not_missing(
     empty: Store, monsters: PreparedData, tmp_path: Path
 ) -> None:

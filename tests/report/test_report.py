@@ -178,12 +178,21 @@ def test_classes_are_counted_as_the_predictions_say(
 def test_the_gallery_shows_each_system_before_each_image(page: Page, material: Material) -> None:
     rows = page.table("Predicted class and its probability")
     assert len(rows) == 3
-    for row in rows:
+    first = material.systems[0].predictions
+    assert first is not None
+    marks = set()
+    for row, image in zip(rows, first["image"], strict=False):  # the first of the test images
         for cell, system in zip(row[1:], material.systems, strict=True):
+            assert system.predictions is not None
+            (made,) = system.predictions[system.predictions["image"] == image].itertuples()
+            assert row[0] == made.true
             assert ("no picture" in cell) == system.is_head
-            assert "✓" in cell or "✗" in cell
+            mark = "✓" if made.correct else "✗"
+            assert f"{mark} {made.predicted} {made.probability:.0%}" in cell
+            marks.add(mark)
             assert "%" in cell  # heads: from their predictions
             assert cell.endswith(("%", "better"))
+    assert marks == {"✓", "✗"}
 
 
 def test_the_gallery_says_what_maps_are_worth(page: Page, material: Material) -> None:
