@@ -52,12 +52,12 @@ def test_what_cannot_be_written_is_told_before_the_work(workplace: Path) -> None
     (workplace / "a_file").touch()
     (workplace / "a_folder").mkdir()
     for command in (["leaderboard", "--csv"], ["report", "--out"]):  # of a store that is not there
-        assert_one_line_error(bench(*command, "a_file/x/y"), "a_file is none", command[1])
+        assert_one_line_error(bench(*command, "a_file/x/y"), "a_file is not one", command[1])
         assert_one_line_error(bench(*command, "a_folder"), "a_folder is a folder", command[1])
         assert_one_line_error(bench(*command, "é" * 128), "File name too long", "shorter name")
     explain = ["explain", "x.png", "--model", "convmixer", "--out", "a_file"]
-    assert_one_line_error(bench(*explain), "a_file is none", "--out DIR")
-    assert_one_line_error(bench("data", "nowhere", "--out", "a_file"), "a_file is none")
+    assert_one_line_error(bench(*explain), "a_file is not one", "--out DIR")
+    assert_one_line_error(bench("data", "nowhere", "--out", "a_file"), "a_file is not one")
     assert not (workplace / "mlflow.db").exists()
 
 

@@ -44,7 +44,7 @@ def test_it_writes_the_page_and_says_how_large_it_is(here: Path) -> None:
 
 def test_what_cannot_be_done_is_told_in_a_line(here: Path) -> None:
     (here / "a_file").write_text("mine")
-    assert_one_line_error(report("--out", "a_file/page.html"), "a_file is none", "--out FILE")
+    assert_one_line_error(report("--out", "a_file/page.html"), "a_file is not one", "--out FILE")
     assert_one_line_error(report("--out", "a_file"), "a_file is there and not by bench")
     assert_one_line_error(report("--out", "."), "--out FILE")
     assert_one_line_error(report("--context", "zz"), "zz", "there are: aaaa1111")

@@ -1,6 +1,7 @@
 from fnmatch import fnmatchcase
 
 import pytest
+import timm
 
 from benchmark.study.config import Config, override, setting_keys, setting_values
 from benchmark.study.expansion import find_teachers
@@ -108,8 +109,10 @@ def test_tuned_is_the_study_but_for_how_its_networks_are_trained() -> None:
     networks = [system for system in systems() if system.head is None]
     assert all(tuned.train_of(system.name) != tuned.train for system in networks)
     assert {tuned.train_of(system.name).epochs for system in networks} == {25}
+    of_timm = [f"timm:{name}-{way}" for name in timm.list_models() for way in ("scratch", "staged")]
     for glob in tuned.recipes:
-        assert any(fnmatchcase(system.name, glob) for system in networks), glob
+        named = of_timm if glob.startswith("timm:") else [system.name for system in networks]
+        assert any(fnmatchcase(name, glob) for name in named), glob
     teachers = find_teachers(networks, tuned)
     assert {system.name for system in teachers.values()} == set(teachers)
 
