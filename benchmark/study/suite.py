@@ -223,8 +223,12 @@ def _outside_the_suite(pattern: str, known: Mapping[str, System]) -> list[System
     if not slash:
         return [system]
     points = {point.name: point for spec in heads for point in _grid(system, spec.name)}
-    point = points.get(f"{system.name}/{head}")
-    return [point] if point else _grid(system, heads[head].name)
+    if point := points.get(f"{system.name}/{head}"):
+        return [point]
+    if head not in {spec.name for spec in heads}:
+        known_heads = [*(spec.name for spec in heads), *(name.partition("/")[2] for name in points)]
+        raise no_such("head", head, known_heads)
+    return _grid(system, head)
 
 
 def _grid(backbone: System, head: str) -> list[System]:

@@ -116,6 +116,7 @@ def test_names_and_globs_are_resolved(patterns: list[str], names: list[str]) -> 
             "is not trained from scratch; name efficientnet_lite0-staged or efficientnet_lite0-f",
         ),
         ("resnet18-frozen/xgbost", "did you mean xgboost"),
+        ("resnet18-frozen/logistic_regression-C1", "did you mean logistic_regression-C1.0 or"),
         ("timm:resnet1", "timm has no model 'resnet1'; did you mean"),
     ],
 )
