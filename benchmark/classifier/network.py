@@ -68,10 +68,13 @@ def read_network(file: Path, record: Record) -> Network:
         record: Of its run, or of a head's on it; the registry may say something else by now.
 
     Raises:
-        Exception: Of several kinds: the weights are those of another network.
+        Exception: Of several kinds: the weights are those of another network, or damaged.
     """
     system, shape = record.system, (record.image_size, record.data.num_classes)
     network = build_network(system.model, system.schedule, *shape, record.input)
     network.test_flip = record.test_flip
-    network.load_state_dict(load_file(file))
+    weights = load_file(file)
+    if broken := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
+        raise ValueError(f"damaged: {broken[0]} is not finite")
+    network.load_state_dict(weights)
     return network.eval()

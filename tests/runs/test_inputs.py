@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from benchmark.classifier.loading import find_classifier
 from benchmark.classifier.network import load_network
@@ -24,6 +24,7 @@ from benchmark.study.plan import RunSpec
 from benchmark.tracking.store import Store
 from benchmark.training.network import build_network
 from registry import InputSpec, models
+from registry.errors import UserError
 from registry.specs import ModelSpec
 from tests.studies import artifact, run, tracked
 
@@ -107,3 +108,16 @@ def test_a_picture_from_outside_is_shown_to_a_network_as_in_training(
     models.add(ModelSpec(name="cropped", title="Cropped", factory=factory))
     load_network.cache_clear()
     assert find_classifier(store, cropped).look_at(picture).ranking == look.ranking
+
+
+def test_weights_that_are_not_finite_classify_nothing(own_sizes: Config, store: Store) -> None:
+    run(own_sizes, "convmixer", save_weights="all")
+    (found,) = tracked(store, "convmixer-scratch")
+    file = artifact(open_tracker(store), found.info.run_id, "weights.safetensors")
+    weights = load_file(file)
+    name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
+    weights[name].view(-1)[-1] = float("nan")
+    save_file(weights, file)
+    load_network.cache_clear()
+    with pytest.raises(UserError, match=r"is not finite.*repeat that run"):
+        find_classifier(store, "convmixer-scratch")
